@@ -1,0 +1,92 @@
+"""Small readers that several probes share: deb822 stanzas, `path:line` answers, stat lines."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from driftscan.errors import ParseError
+from driftscan.model import Payload, Raw
+
+_BLANKS = re.compile(r"[ \t]+")
+
+
+def words(text: str) -> list[str]:
+    """Split at spaces and tabs only: `str.split` would also split at what a host smuggles in."""
+    return [word for word in _BLANKS.split(text) if word]
+
+
+def stanzas(lines: Iterable[str]) -> Iterator[dict[str, str]]:
+    """The stanzas of a deb822 file: field name to value, continuation lines joined by newlines.
+
+    Comment lines are skipped. Raises ParseError for a line that is neither field nor continuation
+    (deb-control(5), deb822(5)).
+    """
+    stanza: dict[str, str] = {}
+    last = ""
+    for line in lines:
+        if line.startswith("#"):
+            continue
+        if not line.strip(" \t"):
+            if stanza:
+                yield stanza
+            stanza, last = {}, ""
+        elif line[0] in " \t":
+            if not last:
+                raise ParseError(f"continuation without a field: {line!r}")
+            stanza[last] += "\n" + line.strip(" \t")
+        else:
+            last, value = _field(line, stanza)
+            stanza[last] = value
+    if stanza:
+        yield stanza
+
+
+def _field(line: str, stanza: dict[str, str]) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not re.fullmatch(r"[!-9;-~]+", name):
+        raise ParseError(f"expected 'Field: value', got {line!r}")
+    if name in stanza:
+        raise ParseError(f"field answered twice: {line!r}")
+    return name, value.strip(" \t")
+
+
+def path_lines(payload: Payload, suffix: str) -> Iterator[tuple[str, str]]:
+    """`path:line` answers whose paths end with the suffix (a package's name may hold a colon)."""
+    mark = suffix + ":"
+    for line in payload.lines:
+        head, found, rest = line.partition(mark)
+        if not found or not head.startswith("/"):
+            raise ParseError(f"expected '/…{mark}…', got {line!r}")
+        yield head + suffix, rest
+
+
+class Stat(Struct, frozen=True):
+    """One line of a Stats answer: seconds since 1970, mode with type (inode(7)), ids, bytes."""
+
+    path: str
+    mtime: int
+    mode: int
+    uid: int
+    gid: int
+    size: int
+
+
+_STAT = re.compile(
+    r"(-?[0-9]{1,12}) ([0-9a-f]{1,8}) ([0-9]{1,10}) ([0-9]{1,10}) ([0-9]{1,20}) (/.*)"
+)
+
+
+def stats(payload: Payload) -> Iterator[Stat]:
+    """The lines of a Stats answer; raises ParseError for any other line."""
+    for line in payload.lines:
+        match = _STAT.fullmatch(line)
+        if match is None:
+            raise ParseError(f"expected 'mtime mode uid gid size path', got {line!r}")
+        mtime, mode, uid, gid, size, path = match.groups()
+        yield Stat(path, int(mtime), int(mode, 16), int(uid), int(gid), int(size))
+
+
+def denied(raw: Raw) -> list[str]:
+    """The paths that exist and that this account may not read, in order."""
+    return sorted(path for path, why in raw.gaps.items() if why == "denied")

@@ -1,0 +1,281 @@
+"""Questions -> one sh script; its framed answer -> raw sections.
+
+The script only reads. It runs in dash, bash, busybox ash and zsh through `sh -s`, writes no file,
+needs no tool beyond POSIX's, and ends itself by its own watchdog when the connection is lost.
+
+The answer is lines. Each payload line has one space before it, so no content can look like a
+control line; control lines begin with a nonce that only this script knows:
+
+    NONCE BEGIN 1
+    NONCE S probe            a probe's answers begin
+    NONCE F path             a file of it; its payload follows
+    NONCE C name             any other answer of it; its payload follows
+    (empty line)
+    NONCE . status           a payload ends: the exit status of reading it
+    NONCE ! reason path      something that is there and was not read
+    NONCE END
+"""
+
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+
+from driftscan import sanitize
+from driftscan.model import Files, Lines, Payload, Question, Questions, Raw, Shell, Stats
+from driftscan.probes.contract import Probe
+
+_HEAD = r"""main() {
+[ -n "${ZSH_VERSION:-}" ] && emulate sh
+unset ENV BASH_ENV CDPATH GREP_OPTIONS POSIXLY_CORRECT
+LC_ALL=C LANG=C PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
+QUOTING_STYLE=literal HOME=/nonexistent
+export LC_ALL LANG PATH QUOTING_STYLE HOME
+umask 077
+set -u
+N=@NONCE@
+NL='
+'
+# Ends everything of this session if the other side has gone.
+( trap '' HUP
+  trap 'kill $s; exit 0' TERM
+  sleep @DEADLINE@ & s=$!
+  wait $s
+  trap '' TERM
+  kill -TERM 0
+  sleep 2
+  kill -KILL 0
+) </dev/null >/dev/null 2>&1 &
+watchdog=$!
+command -v renice >/dev/null && renice -n 19 -p $$ >/dev/null 2>&1
+exec 4>&1
+
+say() { printf '%s %s\n' "$N" "$*"; }
+
+# payload COMMAND...: its output with a space before each line, then its exit status.
+payload() {
+  rc=$( { { "$@" 3>&- 4>&- 2>/dev/null </dev/null; echo $? >&3; } | sed 's/^/ /' >&4; } 3>&1 )
+  printf '\n%s . %s\n' "$N" "$rc"
+}
+
+gap() { case $2 in *"$NL"*) ;; *) say "! $1 $2" ;; esac; }
+
+# A directory that is there but closed to this account hides what is in it.
+closed() {
+  if [ -d "$2" ] && { ! [ -x "$2" ] || { [ "$1" = list ] && ! [ -r "$2" ]; }; }; then gap denied "$2"; fi
+}
+
+unpacked() { gzip -dc -- "$1" | head -c @FILE@; }
+
+# files PATH...: globs that the shell has already expanded.
+files() {
+  for f in "$@"; do
+    [ -e "$f" ] || continue
+    case $f in *"$NL"*) continue ;; esac
+    if [ -d "$f" ]; then continue; fi
+    if ! [ -f "$f" ]; then gap special "$f"; continue; fi
+    if ! [ -r "$f" ]; then gap denied "$f"; continue; fi
+    say "F $f"
+    case $f in
+      *.gz) payload unpacked "$f" ;;
+      *) payload head -c @FILE@ "$f" ;;
+    esac
+  done
+}
+
+# matching -H|-h PATTERN REGEX DIRECTORY...: the matching lines of files named so in them.
+matching() {
+  flag=$1 pattern=$2 regex=$3
+  shift 3
+  for d in "$@"; do
+    if [ -d "$d" ]; then
+      find -H "$d" -maxdepth 1 -type f -name "$pattern" -exec grep "$flag" -s -E -e "$regex" '{}' +
+    fi
+  done | head -c @OUTPUT@
+}
+
+stats() {
+  pattern=$1
+  shift
+  for d in "$@"; do
+    if [ -d "$d" ]; then
+      find -H "$d" -maxdepth 1 -name "$pattern" -exec stat -c '%Y %f %u %g %s %n' '{}' +
+    fi
+  done | head -c @OUTPUT@
+}
+"""
+
+_TAIL = """
+say END
+kill "$watchdog" 2>/dev/null
+return 0
+}
+main </dev/null
+exit $?
+"""
+
+_FORMAT = 1
+_GLOB = re.compile(r"/[A-Za-z0-9_./*?\[\]@+~-]*")
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_WILD = re.compile(r"[*?\[]")
+FILE_LIMIT = 4 << 20
+OUTPUT_LIMIT = 16 << 20
+
+
+def questions(probes: Iterable[Probe], *, deadline: float, nonce: str = "") -> Questions:
+    """All questions of the probes as one trip; `deadline` seconds bound the script's own life.
+
+    Without a nonce a new one is made: 128 random bits, so no content on a host can hold it.
+    """
+    nonce = nonce or secrets.token_hex(16)
+    asked = [(probe.NAME, question) for probe in probes for question in probe.ASK]
+    parts = [_HEAD]
+    parts += [_function(name, ask) for name, ask in asked if isinstance(ask, Shell)]
+    parts.append(f'say "BEGIN {_FORMAT}"')
+    for probe in probes:
+        parts.append(f'say "S {_checked(_NAME, probe.NAME)}"')
+        parts += [_call(probe.NAME, ask) for ask in probe.ASK]
+    text = "\n".join(parts) + _TAIL
+    fill = {"@NONCE@": nonce, "@DEADLINE@": str(int(deadline)), "@FILE@": str(FILE_LIMIT)}
+    for mark, value in {**fill, "@OUTPUT@": str(OUTPUT_LIMIT)}.items():
+        text = text.replace(mark, value)
+    return Questions(tuple(asked), text, nonce)
+
+
+def _checked(form: re.Pattern[str], text: str) -> str:
+    if form.fullmatch(text) is None:
+        raise ValueError(f"not fit for the script: {text!r}")
+    return text
+
+
+def _quoted(text: str) -> str:
+    if "'" in text or "\n" in text:
+        raise ValueError(f"not fit for the script: {text!r}")
+    return f"'{text}'"
+
+
+def _function(probe: str, ask: Shell) -> str:
+    return f"{_function_name(probe, ask)}() {{\n{ask.body.strip()}\n}}\n"
+
+
+def _function_name(probe: str, ask: Shell) -> str:
+    return f"q_{_checked(_NAME, probe)}_{_checked(_NAME, ask.name)}".replace("-", "_")
+
+
+def _call(probe: str, ask: Question) -> str:
+    match ask:
+        case Files(globs=globs):
+            return _closed(glob.rsplit("/", 1) for glob in globs) + "files " + _globs(globs)
+        case Lines(name=name, directories=places, pattern=pattern, regex=regex, path=path):
+            flag = "-H" if path else "-h"
+            words = f"{flag} {_quoted(pattern)} {_quoted(regex)} {_globs(places)}"
+            closed = _closed([place, "*"] for place in places)
+            return f'{closed}say "C {_checked(_NAME, name)}"\npayload matching {words}'
+        case Stats(name=name, directories=places, pattern=pattern):
+            words = f"{_quoted(pattern)} {_globs(places)}"
+            closed = _closed([place, "*"] for place in places)
+            return f'{closed}say "C {_checked(_NAME, name)}"\npayload stats {words}'
+        case Shell(name=name):
+            return f'say "C {name}"\npayload {_function_name(probe, ask)}'
+
+
+def _globs(globs: Sequence[str]) -> str:
+    return " ".join(_checked(_GLOB, glob) for glob in globs)
+
+
+def _closed(parts: Iterable[list[str]]) -> str:
+    """Checks of the directories that are written out; those behind a wildcard cannot be named."""
+    modes: dict[str, str] = {}
+    for directory, pattern in parts:
+        if directory and not _WILD.search(directory):
+            wild = _WILD.search(pattern) is not None
+            modes[directory] = "list" if wild else modes.get(directory, "enter")
+    return "".join(f"closed {mode} {place}\n" for place, mode in modes.items())
+
+
+class Malformed(Exception):  # noqa: N818
+    """An answer that is not what the script prints; `state` says which way it is wrong."""
+
+    def __init__(self, state: str, message: str) -> None:
+        super().__init__(message)
+        self.state = state
+
+
+def unframe(output: bytes, nonce: str, probes: Iterable[Probe]) -> dict[str, Raw]:
+    """The raw answers by probe name.
+
+    Raises Malformed: `no_collector` when the script never began, `incomplete` when it never
+    ended, `malformed` for anything the script cannot have printed.
+    """
+    mark = nonce.encode()
+    begin = mark + b" BEGIN %d\n" % _FORMAT
+    noise, found, rest = output.partition(begin)
+    if not found:
+        raise Malformed("no_collector", f"no answer but {sanitize.safe_bytes(output)!r}")
+    pieces = (b"\n" + rest).split(b"\n" + mark + b" ")
+    if pieces[-1].rstrip(b"\n") != b"END":
+        raise Malformed("incomplete", "the answer ends before its end mark")
+    if pieces[0].strip(b"\n"):
+        raise Malformed("malformed", f"between sections: {sanitize.safe_bytes(pieces[0])!r}")
+    return _sections(pieces[1:-1], [probe.NAME for probe in probes])
+
+
+class _Section:
+    def __init__(self) -> None:
+        self.files: dict[str, Payload] = {}
+        self.outputs: dict[str, Payload] = {}
+        self.gaps: dict[str, str] = {}
+
+    def add(self, kind: bytes, name: str, payload: Payload) -> None:
+        answers = self.files if kind == b"F" else self.outputs
+        if name in answers:
+            raise Malformed("malformed", f"answered twice: {name!r}")
+        answers[name] = payload
+
+
+def _sections(pieces: Sequence[bytes], names: Sequence[str]) -> dict[str, Raw]:
+    sections: dict[str, _Section] = {}
+    current: _Section | None = None
+    index = 0
+    while index < len(pieces):
+        kind, _, rest = pieces[index].partition(b" ")
+        index += 1
+        if kind == b"S":
+            name = rest.rstrip(b"\n").decode("ascii", "replace")
+            if name in sections or name not in names:
+                raise Malformed("malformed", f"unexpected section {sanitize.safe(name)!r}")
+            current = sections[name] = _Section()
+        elif current is None:
+            raise Malformed("malformed", f"outside a section: {sanitize.safe_bytes(kind)!r}")
+        elif kind == b"!":
+            reason, _, path = rest.rstrip(b"\n").partition(b" ")
+            current.gaps[sanitize.safe_bytes(path, 4096)] = sanitize.safe_bytes(reason)
+        elif kind in (b"F", b"C") and index < len(pieces):
+            head, _, body = rest.partition(b"\n")
+            limit = FILE_LIMIT if kind == b"F" else OUTPUT_LIMIT
+            payload = _payload(body, pieces[index], limit)
+            current.add(kind, sanitize.safe_bytes(head, 4096), payload)
+            index += 1
+        else:
+            raise Malformed("malformed", f"unknown mark {sanitize.safe_bytes(kind)!r}")
+    missing = [name for name in names if name not in sections]
+    if missing:
+        raise Malformed("malformed", f"sections are missing: {', '.join(missing)}")
+    return {name: Raw(s.files, s.outputs, s.gaps) for name, s in sections.items()}
+
+
+_CLOSE = re.compile(rb"\. (\d{1,3})\n?")
+
+
+def _payload(body: bytes, close: bytes, limit: int) -> Payload:
+    end = _CLOSE.fullmatch(close)
+    if end is None:
+        raise Malformed("malformed", f"expected the end of a payload, got {close[:80]!r}")
+    if body.endswith(b"\n"):
+        body = body[:-1]
+    if not body:
+        return Payload((), int(end.group(1)))
+    if not body.startswith(b" ") or body.count(b"\n") != body.count(b"\n "):
+        raise Malformed("malformed", "a payload line without its prefix")
+    data = body.replace(b"\n ", b"\n")[1:]
+    cut = len(data) >= limit - 1
+    return Payload(tuple(sanitize.lines(data)), int(end.group(1)), cut)
