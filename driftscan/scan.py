@@ -1,0 +1,319 @@
+"""Machines -> fingerprints: all at once, each within its deadline, one failure never the end."""
+
+import time
+import traceback
+import zlib
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from datetime import UTC, datetime
+from pathlib import PurePath
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from driftscan import __version__, sanitize, script
+from driftscan.errors import MachineError, ParseError
+from driftscan.machines.contract import Machine
+from driftscan.model import (
+    Answer,
+    Collected,
+    Failed,
+    Fingerprint,
+    Item,
+    Items,
+    Limits,
+    Meta,
+    Partial,
+    Questions,
+    Raw,
+    Section,
+    Sections,
+    Unreached,
+)
+from driftscan.probes.contract import Probe
+
+EVIDENCE_LIMIT = 256_000
+"""Bytes that the evidence of one fingerprint may have, compressed."""
+
+MOST_WORKERS = 32
+_FAREWELL = 2.0
+
+Kind: TypeAlias = Literal["host", "container", "image"]
+Event: TypeAlias = Literal["started", "done", "failed"]
+OnEvent: TypeAlias = Callable[[str, Event, str], None]
+Result: TypeAlias = Fingerprint | Unreached
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One machine to ask, and the name its result goes by."""
+
+    name: str
+    kind: Kind
+    address: str
+    machine: Machine
+
+
+def scan(
+    jobs: Iterable[Job],
+    *,
+    probes: Sequence[Probe],
+    limits: Limits,
+    workers: int = 0,
+    on_event: OnEvent = lambda _name, _event, _text: None,
+    close: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[str, Result]]:
+    """Every machine's name and result, as each finishes: a fingerprint, or why there is none.
+
+    `on_event` is called from the threads. When the caller stops early (Ctrl-C, a signal, or it
+    closes the iterator) no machine is asked any more, `close` has to end what is under way, and
+    two seconds later the iterator gives up waiting: what was yielded until then is whole.
+    """
+    waiting = list(jobs)
+    if not waiting:
+        return
+    threads = workers or min(MOST_WORKERS, len(waiting))
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="driftscan")
+    futures = {pool.submit(_ask, job, probes, limits, on_event): job.name for job in waiting}
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        close()
+        wait(futures, timeout=_FAREWELL)
+        raise
+    pool.shutdown()
+
+
+def _ask(job: Job, probes: Sequence[Probe], limits: Limits, on_event: OnEvent) -> Result:
+    on_event(job.name, "started", "")
+    began = time.monotonic()
+    taken = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    result: Result
+    try:
+        questions = script.questions(probes, deadline=limits.deadline)
+        answer = job.machine.ask(questions, limits)
+        result = fingerprint(
+            answer,
+            questions,
+            probes,
+            target=job.name,
+            kind=job.kind,
+            address=job.address,
+            taken=taken,
+        )
+    except MachineError as error:
+        result = unreached(job.name, error, time.monotonic() - began)
+    except Exception as error:  # noqa: BLE001 - whatever happens to one machine is its own result
+        fault = MachineError("internal_error", "driftscan", _bug(error), _REPORT_IT)
+        result = unreached(job.name, fault, time.monotonic() - began)
+    if isinstance(result, Unreached):
+        on_event(job.name, "failed", f"{result.state}: {result.cause}")
+    else:
+        on_event(job.name, "done", f"{result.meta.seconds:.1f} s")
+    return result
+
+
+_REPORT_IT = "this is a fault of driftscan: please report it"
+
+
+def _bug(error: Exception) -> str:
+    """What was raised and where, as one line: host text may be in it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}: {error}"
+
+
+def unreached(name: str, error: MachineError, seconds: float) -> Unreached:
+    """A machine's failure as its result, every word of it printable and without secrets."""
+    return Unreached(
+        target=name,
+        state=error.state,
+        stage=error.stage,
+        cause=_told(error.cause),
+        cure=_told(error.cure),
+        attempts=getattr(error, "attempts", 1),
+        seconds=round(seconds, 3),
+    )
+
+
+def _told(text: str) -> str:
+    return sanitize.safe(sanitize.redact(text))
+
+
+# --- one answer --------------------------------------------------------------------------------
+
+
+def fingerprint(
+    answer: Answer,
+    questions: Questions,
+    probes: Sequence[Probe],
+    *,
+    target: str,
+    kind: Kind,
+    address: str,
+    taken: str,
+) -> Fingerprint:
+    """The fingerprint in a machine's answer; `taken` is UTC, `2026-11-23T17:20:00Z`.
+
+    A probe that does not understand its answer makes its own sections Failed and no others. An
+    image leaves out what only a running machine has. Raises MachineError when there is no whole
+    answer: `incomplete`, `collector_failed`, `no_collector` or `malformed`.
+    """
+    raws = _raws(answer, questions, probes)
+    facts: Sections = {}
+    evidence: Sections = {}
+    account: Section = Failed(reason="not asked")
+    for probe in probes:
+        sections = _sections(probe, raws[probe.NAME])
+        account = sections.get("host", account)
+        for about in probe.GIVES:
+            if about.live and kind == "image":
+                continue
+            (facts if about.holds == "facts" else evidence)[about.name] = sections[about.name]
+    return Fingerprint(
+        meta=_meta(answer, account, target=target, kind=kind, address=address, taken=taken),
+        facts=_plausible(facts),
+        evidence=_capped(evidence),
+    )
+
+
+def _raws(answer: Answer, questions: Questions, probes: Sequence[Probe]) -> dict[str, Raw]:
+    if answer.status is None:
+        raise MachineError(
+            "incomplete",
+            "answer",
+            f"the connection ended after {len(answer.output)} bytes, before the answer did",
+            "run it again; if it stays so, look at the machine's load and network",
+        )
+    try:
+        raws = script.unframe(answer.output, questions.nonce, probes)
+    except script.Malformed as error:
+        raise MachineError(
+            error.state,
+            "answer",
+            f"{error}; exit status {answer.status}{_complaint(answer)}",
+            "`driftscan script` prints what is run there with `sh -s`",
+        ) from error
+    if answer.status != 0:
+        raise MachineError(
+            "collector_failed",
+            "answer",
+            f"the script ended with exit status {answer.status}{_complaint(answer)}",
+            "`driftscan script` prints what is run there with `sh -s`",
+        )
+    return raws
+
+
+def _complaint(answer: Answer) -> str:
+    said = sanitize.safe_bytes(answer.errors.strip())
+    return f", and said {said!r}" if said else ""
+
+
+def _sections(probe: Probe, raw: Raw) -> dict[str, Section]:
+    """Exactly the sections the probe gives, each clean."""
+    names = [about.name for about in probe.GIVES]
+    try:
+        given = dict(probe.parse(raw))
+        unknown = sorted(given.keys() - set(names))
+        if unknown:
+            raise KeyError(f"{', '.join(unknown)} not in GIVES")
+    except ParseError as error:
+        given = dict.fromkeys(names, Failed(reason=str(error)))
+    except Exception as error:  # noqa: BLE001 - a fault in one parser must not cost the others
+        given = dict.fromkeys(names, Failed(reason=f"{_bug(error)} ({_REPORT_IT})"))
+    silent = Failed(reason=f"the probe {probe.NAME} said nothing about it ({_REPORT_IT})")
+    return {name: sanitize.clean(given.get(name, silent)) for name in names}
+
+
+def _plausible(facts: Sections) -> Sections:
+    """A Debian package database without one package is a failed answer, not an empty machine."""
+    if facts.get("dpkg") == Collected(items={}):
+        return {**facts, "dpkg": Failed(reason="the package database lists no package")}
+    return facts
+
+
+def _meta(
+    answer: Answer, account: Section, *, target: str, kind: Kind, address: str, taken: str
+) -> Meta:
+    self: Item = account.items.get("self", {}) if isinstance(account, Collected | Partial) else {}
+    user = "root" if self.get("uid") == "0" else f"user {self['user']}" if "user" in self else ""
+    return Meta(
+        target=target,
+        kind=kind,
+        address=address,
+        taken=taken,
+        privilege=user or "unknown",
+        zone=str(self.get("zone") or self.get("offset") or "unknown"),
+        tool=__version__,
+        seconds=round(answer.seconds, 3),
+        size=len(answer.output),
+    )
+
+
+# --- evidence has a limit ----------------------------------------------------------------------
+
+
+def _capped(evidence: Sections) -> Sections:
+    """The evidence, without its oldest log entries if it is over the limit, and saying so."""
+    if _fits(evidence):
+        return evidence
+    times = [*sorted(set(_times(evidence))), "9999"]
+    first = bisect_left(times, True, key=lambda time: _fits(_since(evidence, time)))
+    evidence = _since(evidence, times[min(first, len(times) - 1)])
+    for name in sorted(evidence, key=lambda name: -_size(evidence[name])):
+        if _fits(evidence):
+            break
+        over = Failed(reason=f"left out: evidence may have {EVIDENCE_LIMIT // 1000} kB compressed")
+        evidence = {**evidence, name: over}
+    return evidence
+
+
+def _size(section: Section) -> int:
+    return len(msgspec.json.encode(section))
+
+
+def _fits(evidence: Sections) -> bool:
+    plain = msgspec.json.encode(evidence)
+    return len(plain) <= EVIDENCE_LIMIT or len(zlib.compress(plain, 1)) <= EVIDENCE_LIMIT
+
+
+def _items(evidence: Mapping[str, Section], name: str) -> Items:
+    section = evidence.get(name)
+    return section.items if isinstance(section, Collected | Partial) else {}
+
+
+def _times(evidence: Sections) -> Iterator[str]:
+    for item in _items(evidence, "apt-history").values():
+        yield str(item.get("start", ""))
+    for item in _items(evidence, "dpkg-log").values():
+        yield from (event[:19] for event in _events(item))
+
+
+def _events(item: Item) -> list[str]:
+    events = item.get("events")
+    return events if isinstance(events, list) else []
+
+
+def _since(evidence: Sections, time: str) -> Sections:
+    """Both logs from `time` (the host's own clock, as the logs write it) on."""
+    history = _items(evidence, "apt-history")
+    kept = {
+        "apt-history": {k: v for k, v in history.items() if str(v.get("start", "")) >= time},
+        "dpkg-log": {
+            key: {**item, "events": list(events)}
+            for key, item in _items(evidence, "dpkg-log").items()
+            if (events := [event for event in _events(item) if event[:19] >= time])
+        },
+    }
+    return {name: _shortened(s, kept.get(name), time) for name, s in evidence.items()}
+
+
+def _shortened(section: Section, items: Items | None, time: str) -> Section:
+    if items is None or not isinstance(section, Collected | Partial) or items == section.items:
+        return section
+    gaps = section.gaps if isinstance(section, Partial) else []
+    when = "all entries" if time == "9999" else f"entries before {time}"
+    limit = f"evidence may have {EVIDENCE_LIMIT // 1000} kB compressed"
+    return Partial(items=items, gaps=[*gaps, f"{when} are left out: {limit}"])
