@@ -369,8 +369,9 @@ class Finding(Noun, frozen=True, kw_only=True):
     members: list[Divergence]
     cause: str
     also: list[str] = []
-    rule: str = ""
+    requested: bool = False
     host_record: HostRecord | None = None
+    reference_record: HostRecord | None = None
     image_record: Place | None = None
     uses: list[Use] = []
     uses_known: bool = True
@@ -382,6 +383,15 @@ class Finding(Noun, frozen=True, kw_only=True):
         return f"{self.section}:{self.key}"
 
 
+class Expected(Noun, frozen=True, kw_only=True):
+    """Divergences that a rule expects, with its reason, and the records that brought them."""
+
+    rule: str
+    reason: str
+    members: list[str]
+    host_records: list[HostRecord] = []
+
+
 class HostReport(Noun, frozen=True, kw_only=True):
     """One pair, explained."""
 
@@ -389,14 +399,13 @@ class HostReport(Noun, frozen=True, kw_only=True):
     subject: Meta | None = None
     reference: Meta | None = None
     reference_image: Place | None = None
-    reference_facts: str = ""
     unreached: Unreached | None = None
     causes: list[Cause] = []
     findings: list[Finding] = []
     equal: dict[str, int] = {}
     unknown: list[Gap] = []
     remedies: list[Remedy] = []
-    expected: dict[str, int] = {}
+    expected: list[Expected] = []
 
     @property
     def worst(self) -> Level | None:

@@ -208,7 +208,7 @@ def unframe(output: bytes, nonce: str, probes: Iterable[Probe]) -> dict[str, Raw
     """
     mark = nonce.encode()
     begin = mark + b" BEGIN %d\n" % _FORMAT
-    noise, found, rest = output.partition(begin)
+    _noise, found, rest = output.partition(begin)
     if not found:
         raise Malformed("no_collector", f"no answer but {sanitize.safe_bytes(output)!r}")
     pieces = (b"\n" + rest).split(b"\n" + mark + b" ")

@@ -1,0 +1,88 @@
+"""One pair of machines as the explainers see it: read only, every index built once."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from driftscan.explain.needs import Graph
+from driftscan.explain.records import Records, items
+from driftscan.model import Comparison, Divergence, Items, Place, Side
+
+
+class Case:
+    """Subject and reference, what differs between them, and what their records say."""
+
+    def __init__(self, subject: Side, reference: Side, comparison: Comparison) -> None:
+        self.subject = subject
+        self.reference = reference
+        self.comparison = comparison
+
+    @cached_property
+    def by_id(self) -> dict[str, Divergence]:
+        return {divergence.id: divergence for divergence in self.comparison.divergences}
+
+    def facts(self, side: Side, section: str) -> Items:
+        return items(side.fingerprint.facts.get(section))
+
+    def evidence(self, side: Side, section: str) -> Items:
+        return items(side.fingerprint.evidence.get(section))
+
+    @cached_property
+    def records(self) -> Records:
+        return Records(self.subject.fingerprint)
+
+    @cached_property
+    def reference_records(self) -> Records:
+        return Records(self.reference.fingerprint)
+
+    @cached_property
+    def graph(self) -> Graph:
+        return Graph(self.evidence(self.subject, "dpkg-needs"))
+
+    @cached_property
+    def reference_graph(self) -> Graph:
+        return Graph(self.evidence(self.reference, "dpkg-needs"))
+
+    @property
+    def host_and_image(self) -> bool:
+        """One side is a host (or a running container of it), the other an image."""
+        return self.subject.is_image != self.reference.is_image
+
+    def of(self, side: Side) -> Records:
+        return self.records if side is self.subject else self.reference_records
+
+    def changed_by(self, side: Side, package: str) -> Place | None:
+        """The line of the side's Dockerfile that last changed the package, if it is an image."""
+        if side.baseline is None:
+            return None
+        attribution = side.baseline.attributions.get(package)
+        return attribution.changed_by if attribution else None
+
+    def brought_by(self, side: Side, package: str) -> Place | None:
+        """The line of the side's Dockerfile that brought the package, if it is an image."""
+        if side.baseline is None:
+            return None
+        attribution = side.baseline.attributions.get(package)
+        return attribution.brought_by if attribution else None
+
+    def line_with(self, side: Side, *words: str, keyword: str = "") -> Place | None:
+        """The first instruction of the side's Dockerfile that holds all the words."""
+        for place in side.baseline.lines if side.baseline else ():
+            if place.text.upper().startswith(keyword) and all(w in place.text for w in words):
+                return place
+        return None
+
+    def requested(self, package: str) -> bool:
+        """Asked for on purpose: named to the package manager on the subject or in the Dockerfile.
+
+        A mark `manual` alone is no proof: everything an installer brings carries it.
+        """
+        transaction = self.records.last(package)
+        if transaction and package in transaction.requested:
+            return True
+        place = self.brought_by(self.reference, package)
+        return place is not None and place.kind == "line" and package in place.text.split()
+
+
+def packages(by_id: Mapping[str, Divergence], ids: list[str]) -> list[Divergence]:
+    """The Debian packages among the divergences named."""
+    return [by_id[i] for i in ids if i in by_id and by_id[i].section == "dpkg"]

@@ -1,0 +1,137 @@
+"""Two sides and what differs -> the explained report of that pair."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from driftscan.explain import expectations, follow, remedies
+from driftscan.explain.case import Case
+from driftscan.explain.findings import findings
+from driftscan.explain.table import FAMILIES
+from driftscan.model import (
+    LEVELS,
+    Cause,
+    Comparison,
+    Denied,
+    Divergence,
+    Expected,
+    Failed,
+    Finding,
+    Gap,
+    HostReport,
+    Partial,
+    Place,
+    Side,
+)
+
+
+def explain(subject: Side, reference: Side, comparison: Comparison) -> HostReport:
+    """Every divergence is expected, follows from another, or is claimed by exactly one cause.
+
+    What no family can show becomes the cause `unexplained`. Pure: the same input gives the
+    same report.
+    """
+    case = Case(subject, reference, comparison)
+    parents = follow.parents(case)
+    awaited = _with_followers(expectations.expected(case), parents)
+    settled = {i for group in awaited for i in group.members} | set(parents)
+    open_ = [d for d in comparison.divergences if d.id not in settled]
+    causes = _causes(case, open_)
+    followers: dict[str, list[Divergence]] = {}
+    for child, parent in sorted(parents.items()):
+        followers.setdefault(parent, []).append(case.by_id[child])
+    found = findings(case, causes, open_, followers)
+    causes = _ordered(causes, found)
+    gaps = [*comparison.gaps, *_blind_spots(subject), *_blind_spots(reference)]
+    return HostReport(
+        state="drift" if found else "incomplete" if any(g.blocks for g in gaps) else "in-sync",
+        subject=subject.fingerprint.meta,
+        reference=reference.fingerprint.meta,
+        reference_image=_image(reference),
+        causes=causes,
+        findings=found,
+        equal=comparison.equal,
+        unknown=gaps,
+        remedies=remedies.remedies(case, causes, found),
+        expected=awaited,
+    )
+
+
+def _causes(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
+    causes: list[Cause] = []
+    claimed: set[str] = set()
+    for family in FAMILIES:
+        left = [d for d in open_ if d.id not in claimed]
+        for cause in family.claim(case, left):
+            causes.append(cause)
+            claimed.update(cause.claims)
+    left = [d for d in open_ if d.id not in claimed]
+    for section in sorted({d.section for d in left}):
+        causes.append(_unexplained(section, [d for d in left if d.section == section]))
+    return causes
+
+
+def _unexplained(section: str, left: Sequence[Divergence]) -> Cause:
+    return Cause(
+        type="unexplained",
+        subject=section,
+        text=f"{len(left)} in {section}: no record on either side tells why",
+        confidence="unknown",
+        claims=[d.id for d in left],
+    )
+
+
+def _with_followers(awaited: Sequence[Expected], parents: dict[str, str]) -> list[Expected]:
+    """What follows from an expected package is expected by the same rule."""
+    result: list[Expected] = []
+    for group in awaited:
+        members = set(group.members)
+        more = sorted(child for child, parent in parents.items() if parent in members)
+        result.append(replace(group, members=[*group.members, *more]))
+    return result
+
+
+def _ordered(causes: Sequence[Cause], found: Sequence[Finding]) -> list[Cause]:
+    """Each cause takes the level of its worst finding, and stands where that one stands."""
+    place = {finding.cause: index for index, finding in reversed(list(enumerate(found)))}
+    for index, finding in reversed(list(enumerate(found))):
+        for name in finding.also:
+            place.setdefault(name, index)
+    levelled = [
+        replace(cause, level=found[place[cause.id]].level) if cause.id in place else cause
+        for cause in causes
+    ]
+    return sorted(
+        levelled,
+        key=lambda c: (LEVELS.index(c.level), -len(c.claims), place.get(c.id, len(found)), c.id),
+    )
+
+
+def _blind_spots(side: Side) -> list[Gap]:
+    """Evidence that is missing: it changes no verdict, but weakens what can be told."""
+    gaps: list[Gap] = []
+    for name, section in sorted(side.fingerprint.evidence.items()):
+        for why, cure in _why(section):
+            gaps.append(
+                Gap(what=name, side=side.fingerprint.meta.target, why=why, cure=cure, blocks=False)
+            )
+    return gaps
+
+
+def _why(section: object) -> list[tuple[str, str]]:
+    match section:
+        case Denied(cure=cure):
+            return [("not readable by this account", cure)]
+        case Failed(reason=reason):
+            return [(reason, "")]
+        case Partial(gaps=gaps):
+            return [(gap, "") for gap in gaps]
+        case _:
+            return []
+
+
+def _image(side: Side) -> Place | None:
+    baseline = side.baseline
+    if baseline is None:
+        return None
+    return Place(kind="base", file=baseline.dockerfile, text=baseline.name, built=baseline.built)

@@ -1,0 +1,72 @@
+"""What no package manager decides: shadowed libraries, alternatives set by hand, search paths."""
+
+from collections.abc import Sequence
+
+from driftscan.explain.case import Case
+from driftscan.model import Cause, Divergence, Evidence
+
+
+def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
+    """`library-shadowed` (proven by the linker's own cache) and `alternative`."""
+    return [*_shadowed(case, open_), *_alternatives(case, open_)]
+
+
+def _shadowed(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
+    """An unowned copy that the linker finds before the package's own."""
+    causes: list[Cause] = []
+    cache = case.facts(case.subject, "libraries")
+    for divergence in open_:
+        if divergence.section != "libraries" or divergence.subject is None:
+            continue
+        soname, abi, directory = divergence.key.split("|", 2)
+        if divergence.subject.get("owner"):
+            continue
+        hidden = [
+            (key, item)
+            for key, item in cache.items()
+            if key.startswith(f"{soname}|{abi}|") and item.get("owner")
+        ]
+        own = cache[divergence.key].get("position", 0)
+        behind = [key for key, item in hidden if _later(item.get("position"), own)]
+        if behind:
+            causes.append(_shadow(case, divergence, soname, directory, str(hidden[0][1]["owner"])))
+    return causes
+
+
+def _later(position: object, own: object) -> bool:
+    return isinstance(position, int) and isinstance(own, int) and position > own
+
+
+def _shadow(case: Case, divergence: Divergence, soname: str, directory: str, owner: str) -> Cause:
+    return Cause(
+        type="library-shadowed",
+        subject=soname,
+        text=f"{directory}/{soname}, which no package owns, hides the one of {owner} "
+        f"on {case.subject.name}",
+        confidence="proven",
+        level="breaks",
+        claims=[divergence.id],
+        evidence=[
+            Evidence(text=f"ldconfig -p lists {directory} first for {soname}", confidence="proven")
+        ],
+    )
+
+
+def _alternatives(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
+    causes: list[Cause] = []
+    for divergence in (d for d in open_ if d.section == "alternatives" and d.subject):
+        target = str((divergence.subject or {}).get("target", ""))
+        followers = [
+            d.id for d in open_ if d.section == "winners" and d.key.startswith(f"{divergence.key}@")
+        ]
+        causes.append(
+            Cause(
+                type="alternative",
+                subject=divergence.key,
+                text=f"{divergence.key} is set by hand to {target} on {case.subject.name}",
+                confidence="recorded",
+                claims=[divergence.id, *followers],
+                evidence=[Evidence(text="update-alternatives: manual", confidence="recorded")],
+            )
+        )
+    return causes

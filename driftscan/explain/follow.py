@@ -1,0 +1,40 @@
+"""Divergences that only follow from another: a package's own libraries, runtimes, release files."""
+
+from driftscan.explain.case import Case
+from driftscan.model import Divergence, Item, Side
+
+
+def parents(case: Case) -> dict[str, str]:
+    """Id of a derived divergence -> id of the package divergence that it follows from.
+
+    A library that vanished with its package is no second difference, nor is the version of
+    a runtime whose package differs.
+    """
+    found: dict[str, str] = {}
+    for divergence in case.comparison.divergences:
+        for owner in _owners(case, divergence):
+            if f"dpkg:{owner}" in case.by_id:
+                found[divergence.id] = f"dpkg:{owner}"
+                break
+    return found
+
+
+def _owners(case: Case, divergence: Divergence) -> list[str]:
+    """The packages that the item belongs to, the subject's first."""
+    if divergence.section == "os":
+        own = {"libc": "libc6", "release": "base-files"}.get(divergence.key)
+        # Another release is a cause of its own, not a matter of one package.
+        return [own] if own and not {"codename", "id"} & set(divergence.changes) else []
+    sides = ((case.subject, divergence.subject), (case.reference, divergence.reference))
+    if divergence.section in ("libraries", "runtimes"):
+        return [str(item["owner"]) for _, item in sides if item and item.get("owner")]
+    if divergence.section == "winners":
+        kind = divergence.key.partition("@")[0]
+        found = [_owner_of_winner(case, side, kind, item) for side, item in sides if item]
+        return [owner for owner in found if owner]
+    return []
+
+
+def _owner_of_winner(case: Case, side: Side, kind: str, item: Item) -> str:
+    runtime = case.facts(side, "runtimes").get(f"{kind}|{item.get('real', '')}", {})
+    return str(runtime.get("owner", ""))

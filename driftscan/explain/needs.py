@@ -1,0 +1,80 @@
+"""Which package needs which: the dependency graph of one machine."""
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+
+from driftscan.model import Items
+
+_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9.+-]*)")
+
+
+class Graph:
+    """Installed packages and their dependencies, alternatives and virtual packages resolved.
+
+    `needs` is the section `dpkg-needs`: depends, recommends, provides as dpkg writes them
+    (deb-control(5)).
+    """
+
+    def __init__(self, needs: Items) -> None:
+        self._needs = needs
+
+    @cached_property
+    def _providers(self) -> dict[str, set[str]]:
+        providers: dict[str, set[str]] = {}
+        for package, item in self._needs.items():
+            providers.setdefault(package.partition(":")[0], set()).add(package)
+            for name in _names(str(item.get("provides", "")).replace("|", ",")):
+                providers.setdefault(name, set()).add(package)
+        return providers
+
+    def groups(self, package: str, *, recommends: bool) -> list[set[str]]:
+        """For each dependency the installed packages that satisfy it; empty sets are left out."""
+        item = self._needs.get(package, {})
+        texts = [str(item.get("depends", ""))]
+        texts += [str(item.get("recommends", ""))] if recommends else []
+        found: list[set[str]] = []
+        for group in ", ".join(texts).split(","):
+            satisfied: set[str] = set()
+            for name in _names(group.replace("|", ",")):
+                satisfied |= self._providers.get(name, set())
+            if satisfied:
+                found.append(satisfied)
+        return found
+
+    def closure(self, start: Iterable[str], *, recommends: bool = False) -> set[str]:
+        """Everything the packages need, themselves included."""
+        seen = set(start)
+        queue = list(seen)
+        while queue:
+            for group in self.groups(queue.pop(), recommends=recommends):
+                queue += group - seen
+                seen |= group
+        return seen
+
+    def closure_beyond(self, start: Iterable[str], candidates: set[str]) -> set[str]:
+        """The candidates that something in `start` needs or recommends, directly or through others.
+
+        An alternative that a package outside the candidates satisfies already needs none of them.
+        """
+        seen = set(start)
+        queue = list(seen)
+        while queue:
+            for group in self.groups(queue.pop(), recommends=True):
+                wanted = group if group <= candidates else group - candidates
+                queue += wanted - seen
+                seen |= wanted
+        return seen & candidates
+
+    def dependents(self, package: str) -> list[str]:
+        """Who needs the package directly, in order."""
+        return sorted(
+            other
+            for other in self._needs
+            if other != package
+            and any(package in group for group in self.groups(other, recommends=False))
+        )
+
+
+def _names(text: str) -> list[str]:
+    return [match.group(1) for part in text.split(",") if (match := _NAME.match(part))]

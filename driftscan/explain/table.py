@@ -1,0 +1,13 @@
+"""The table of all families of causes, in order: the first that can show it claims it."""
+
+from driftscan.explain import environment, files, holds, release, repositories, transactions
+from driftscan.explain.contract import Family
+
+FAMILIES: tuple[Family, ...] = (
+    release,
+    holds,
+    repositories,
+    transactions,
+    files,
+    environment,
+)
