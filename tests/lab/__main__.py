@@ -8,8 +8,9 @@ import shutil
 import sys
 import time
 
-from tests.lab import base, engine, hosts, inventory, mirror
-from tests.lab.settings import PREFIX, ROOT, RUN, LabError, cache, one_at_a_time, say
+from tests.lab import base, engine, hosts, images, inventory, mirror, serve
+from tests.lab.archive import STORY, SUITES
+from tests.lab.settings import PREFIX, ROOT, RUN, LabError, cache, one_at_a_time, say, tell
 
 
 def up(refresh: bool = False) -> None:
@@ -19,15 +20,17 @@ def up(refresh: bool = False) -> None:
         chosen = engine.ensure()
         hosts.remove(chosen, hosts.containers(chosen, f"{PREFIX}-build"))
         frozen = mirror.ensure(chosen, refresh)
-        port = mirror.serve(frozen)
+        port = serve.serve(frozen)
         base.ensure(chosen, frozen.tree)
-        images = hosts.build_all(chosen, frozen, port)
-        running = hosts.launch_all(chosen, images, port)
+        made = images.build_all(chosen, frozen, port)
+        running = hosts.launch_all(chosen, made, port)
         path = inventory.write(RUN, running)
         inventory.write_environment(chosen, port)
-        mirror.prune(frozen, chosen)
-    say(f"up after {time.monotonic() - began:.0f} s: {', '.join(f'{row.name} on {hosts.ADDRESS}:{row.port}' for row in running)}")
-    print(f"driftscan compare -i {os.path.relpath(path, ROOT)} web-a web-b")
+        mirror.prune(frozen)
+        images.prune(chosen, {f"{base.IMAGE}:{frozen.key}", *made.values()})
+    names = ", ".join(f"{row.name} on {hosts.ADDRESS}:{row.port}" for row in running)
+    say(f"up after {time.monotonic() - began:.0f} s: {names}")
+    tell(f"driftscan compare -i {os.path.relpath(path, ROOT)} web-a web-b")
 
 
 def down(keep_engine: bool = False) -> None:
@@ -36,7 +39,7 @@ def down(keep_engine: bool = False) -> None:
         chosen = engine.find()
         if chosen:
             hosts.remove(chosen, hosts.containers(chosen))
-        mirror.stop()
+        serve.stop()
         if not keep_engine:
             engine.stop()
             shutil.rmtree(RUN, ignore_errors=True)
@@ -46,19 +49,22 @@ def down(keep_engine: bool = False) -> None:
 def status() -> None:
     """What runs."""
     chosen = engine.find()
-    served = mirror.serving()
-    print(f"engine   {f'{chosen.client} {chosen.host or str()}'.strip() if chosen else 'none'}{f' (our dockerd, pid {chosen.pid})' if chosen and chosen.pid else ''}")
-    print(f"archive  {f'{served[2].name} on 127.0.0.1:{served[1]} (pid {served[0]})' if served else 'not served'}")
+    served = serve.serving()
+    answering = f"{chosen.client} {chosen.host or ''}".strip() if chosen else "none"
+    tell(f"engine   {answering}{' (started by the lab)' if chosen and chosen.pid else ''}")
+    tell(f"archive  {f'{served[2].name} on 127.0.0.1:{served[1]}' if served else 'not served'}")
+    port = f'{hosts.ADDRESS}:{{{{index .Config.Labels "{PREFIX}.port"}}}}'
+    form = f"{{{{.State.Status}}}}  {port}  {{{{.Config.Image}}}}"
     for name in hosts.containers(chosen) if chosen else ():
-        form = f'{{{{.State.Status}}}}  127.0.0.1:{{{{index .Config.Labels "{PREFIX}.port"}}}}  {{{{.Config.Image}}}}'
-        print(f"{name}  {chosen.run('container', 'inspect', '--format', form, name).strip() if chosen else ''}")
+        if chosen:
+            tell(f"{name}  {chosen.run('container', 'inspect', '--format', form, name).strip()}")
 
 
 def show_engine() -> None:
     """Have an engine answer, and name it."""
     with one_at_a_time():
         chosen = engine.ensure()
-    print(f"{chosen.client} {chosen.host or ''}".strip())
+    tell(f"{chosen.client} {chosen.host or ''}".strip())
 
 
 def show_mirror(refresh: bool) -> None:
@@ -66,28 +72,38 @@ def show_mirror(refresh: bool) -> None:
     with one_at_a_time():
         chosen = engine.ensure()
         frozen = mirror.ensure(chosen, refresh)
-        port = mirror.serve(frozen)
-    for suite in mirror.SUITES:
+        port = serve.serve(frozen)
+    for suite in SUITES:
         versions = frozen.versions(suite)
-        print(f"{suite.name}: {len(versions)} packages, {mirror.STORY} {versions[mirror.STORY]}")
-    print(f"{mirror.container_url(port)} serves {frozen.tree}")
+        tell(f"{suite.name}: {len(versions)} packages, {STORY} {versions[STORY]}")
+    tell(f"{engine.container_url(port)} serves {frozen.tree}")
 
 
 def show_environment() -> None:
     """Print env.sh."""
     path = RUN / "env.sh"
     if not path.exists():
-        raise LabError(f"the lab does not run (no {os.path.relpath(path, ROOT)}): start it with `make lab`")
-    print(path.read_text(), end="")
+        raise LabError(
+            f"the lab does not run (no {os.path.relpath(path, ROOT)}): start it with `make lab`"
+        )
+    sys.stdout.write(path.read_text())
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="python -m tests.lab", description="Real servers for the demo and the tests.")
+    made = argparse.ArgumentParser(
+        prog="python -m tests.lab", description="Real servers for the demo and the tests."
+    )
     commands = made.add_subparsers(dest="command", required=True)
     for name in ("up", "mirror"):
-        commands.add_parser(name).add_argument("--refresh", action="store_true", help="ask the archive again even if the cached copy is fresh")
-    commands.add_parser("down").add_argument("--keep-engine", action="store_true", help="leave our own dockerd running")
+        commands.add_parser(name).add_argument(
+            "--refresh",
+            action="store_true",
+            help="ask the archive again even if the cached copy is fresh",
+        )
+    commands.add_parser("down").add_argument(
+        "--keep-engine", action="store_true", help="leave our own dockerd running"
+    )
     for name in ("status", "engine", "env", "shell-env"):
         commands.add_parser(name)
     return made
@@ -111,10 +127,10 @@ def main() -> int:
             case _:
                 show_environment()
     except LabError as error:
-        print(f"lab: error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 1
     except KeyboardInterrupt:
-        print("lab: interrupted; what was complete is kept", file=sys.stderr)
+        say("interrupted; what was complete is kept")
         return 130
     return 0
 

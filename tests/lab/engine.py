@@ -1,4 +1,4 @@
-"""The container engine: the one that answers, else our own dockerd, started and stopped by its pid."""
+"""The container engine: the one that answers, else our own dockerd, stopped by its pid."""
 
 from __future__ import annotations
 
@@ -13,14 +13,26 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.lab.settings import RUN, LabError, alive, apt_install, cache, folder, root_on_debian, run, say, stop_process
+from tests.lab.settings import (
+    RUN,
+    LabError,
+    alive,
+    apt_install,
+    cache,
+    folder,
+    root_on_debian,
+    run,
+    say,
+    stop_process,
+)
 
 STATE = RUN / "engine.json"
 NO_ENGINE = (
-    "no container engine answers (`docker info`, `podman info`) and none can be installed here (not root on Debian or Ubuntu): "
+    "no container engine answers (`docker info`, `podman info`) and none can be installed here "
+    "(not root on Debian or Ubuntu): "
     "start one, or set DRIFTSCAN_LAB=off, or see the same story recorded with `driftscan demo`"
 )
-# tried in order: as a normal machine, a machine without netfilter, one whose disk cannot carry overlay2 as well
+# tried in order: a normal machine, one without netfilter, one whose disk cannot carry overlay2
 FALLBACKS: tuple[tuple[str, ...], ...] = (
     (),
     ("--iptables=false", "--bridge=none"),
@@ -50,7 +62,12 @@ class Engine:
         words = [self.client, *map(str, argv)]
         env = {**os.environ, **self.environment()}
         quiet = subprocess.DEVNULL
-        return subprocess.run(words, env=env, stdin=quiet, stdout=quiet, stderr=quiet, check=False).returncode == 0
+        return (
+            subprocess.run(
+                words, env=env, stdin=quiet, stdout=quiet, stderr=quiet, check=False
+            ).returncode
+            == 0
+        )
 
     def network(self) -> Sequence[str]:
         """How a container gets a network: the host's own on Linux."""
@@ -60,15 +77,26 @@ class Engine:
 
 
 def host_network() -> bool:
-    """True where containers can share our loopback; elsewhere (a virtual machine) ports are published."""
+    """True where containers can share our loopback; elsewhere ports are published."""
     return sys.platform == "linux"
 
 
+def container_url(port: int) -> str:
+    """A port of this machine as a container sees it."""
+    return f"http://{'127.0.0.1' if host_network() else 'host.docker.internal'}:{port}"
+
+
 def places() -> dict[str, Path]:
-    """Data root, exec root, socket, pid file and log of our own daemon, one set per cache folder."""
+    """Where our own daemon keeps its things: one set for each cache folder."""
     data = cache() / "docker"
     short = Path("/run") / f"driftscan-lab-{hashlib.sha256(str(data).encode()).hexdigest()[:8]}"
-    return {"data": data, "exec": short / "exec", "socket": short / "docker.sock", "pid": short / "docker.pid", "log": cache() / "logs" / "dockerd.log"}
+    return {
+        "data": data,
+        "exec": short / "exec",
+        "socket": short / "docker.sock",
+        "pid": short / "docker.pid",
+        "log": cache() / "logs" / "dockerd.log",
+    }
 
 
 def ours() -> Engine | None:
@@ -95,7 +123,12 @@ def answers(engine: Engine) -> bool:
     env = {**os.environ, **engine.environment()}
     quiet = subprocess.DEVNULL
     try:
-        return subprocess.run(words, env=env, stdin=quiet, stdout=quiet, stderr=quiet, timeout=30, check=False).returncode == 0
+        return (
+            subprocess.run(
+                words, env=env, stdin=quiet, stdout=quiet, stderr=quiet, timeout=30, check=False
+            ).returncode
+            == 0
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
 
@@ -129,11 +162,13 @@ def current() -> Engine:
     try:
         return Engine(**json.loads(STATE.read_text()))
     except (OSError, ValueError, TypeError) as error:
-        raise LabError("the lab does not run (no tests/lab/.run/engine.json): start it with `make lab`") from error
+        raise LabError(
+            "the lab does not run (no tests/lab/.run/engine.json): start it with `make lab`"
+        ) from error
 
 
 def start() -> Engine:
-    """Install docker.io where it is missing and start a daemon of our own, with milder settings if it must be."""
+    """Install docker.io where it is missing; start a daemon of our own, milder if it must be."""
     if not root_on_debian():
         raise LabError(NO_ENGINE)
     if not shutil.which("dockerd") or not shutil.which("docker"):
@@ -144,7 +179,10 @@ def start() -> Engine:
             engine = ours()
             if engine:
                 return engine
-    raise LabError(f"dockerd does not start on this machine (its log: {places()['log']}): start an engine yourself, or set DRIFTSCAN_LAB=off, or see `driftscan demo`")
+    raise LabError(
+        f"dockerd does not start on this machine (its log: {places()['log']}): start an engine "
+        "yourself, or set DRIFTSCAN_LAB=off, or see `driftscan demo`"
+    )
 
 
 def launch(flags: Sequence[str], seconds: float = 40) -> bool:
@@ -157,7 +195,9 @@ def launch(flags: Sequence[str], seconds: float = 40) -> bool:
     argv = ["dockerd", "--data-root", str(place["data"]), "--exec-root", str(place["exec"])]
     argv += ["--host", f"unix://{place['socket']}", "--pidfile", str(place["pid"]), *flags]
     with place["log"].open("ab") as log:
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+        )
     engine = Engine(own_client(), "docker", f"unix://{place['socket']}", process.pid)
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
@@ -174,5 +214,7 @@ def stop() -> None:
     own = ours()
     if own and own.pid:
         stop_process(own.pid, "dockerd", str(places()["data"]))
-        say(f"engine: our dockerd (pid {own.pid}) is stopped; its images stay in {places()['data']}")
+        say(
+            f"engine: our dockerd (pid {own.pid}) is stopped; its images stay in {places()['data']}"
+        )
     STATE.unlink(missing_ok=True)

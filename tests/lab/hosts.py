@@ -1,4 +1,4 @@
-"""The hosts: recipes become images once, images become running containers with a real sshd on loopback."""
+"""The hosts: containers of the images with a real sshd on loopback; throw-away ones for tests."""
 
 from __future__ import annotations
 
@@ -8,37 +8,29 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.lab import base, engine, mirror
-from tests.lab.engine import Engine, host_network
-from tests.lab.mirror import Mirror
-from tests.lab.settings import PREFIX, RECIPES, RUN, LabError, cache, folder, need, run, say
-
-DAY = 24 * 3600
-ADDRESS = "127.0.0.1"
-# ptrace: reading the maps of other accounts' processes as on a real host; audit: pam_loginuid of sshd
-CAPABILITIES = ("SYS_PTRACE", "AUDIT_CONTROL")
-
-
-@dataclass(frozen=True)
-class Host:
-    """One host of the lab: its recipe is recipes/NAME.sh, run in the base image or in the image of another host."""
-
-    name: str
-    port: int
-    days_ago: int = 0
-    parent: str | None = None
-    group: str = "web"
-
-
-HOSTS = (
-    Host("web-a", 2201, days_ago=28),
-    Host("web-b", 2202),
+from tests.lab import engine, serve
+from tests.lab.engine import Engine, container_url, host_network
+from tests.lab.images import HOSTS
+from tests.lab.settings import (
+    PREFIX,
+    RECIPES,
+    RUN,
+    LabError,
+    cache,
+    folder,
+    free_port,
+    need,
+    run,
+    say,
 )
+
+ADDRESS = "127.0.0.1"
+# ptrace: maps of other accounts' processes, as on a real host; audit: sshd's pam_loginuid
+CAPABILITIES = ("SYS_PTRACE", "AUDIT_CONTROL")
 
 
 @dataclass(frozen=True)
@@ -54,90 +46,21 @@ class Running:
     inventory: Path = RUN / "inventory.yml"
 
     def shell(self, command: str) -> str:
-        """Run a command as root inside, as an administrator who sits at the machine; gives its output."""
-        return self.engine.run("exec", "-e", "DEBIAN_FRONTEND=noninteractive", self.container, "sh", "-c", command)
+        """Run a command as root inside, as if at the machine; gives its output."""
+        return self.engine.run(
+            "exec", "-e", "DEBIAN_FRONTEND=noninteractive", self.container, "sh", "-c", command
+        )
 
     def host_keys(self) -> list[str]:
         """Its public host keys, asked inside, not over the network."""
-        return [" ".join(line.split()[:2]) for line in self.shell("cat /etc/ssh/ssh_host_*_key.pub").splitlines()]
+        return [
+            " ".join(line.split()[:2])
+            for line in self.shell("cat /etc/ssh/ssh_host_*_key.pub").splitlines()
+        ]
 
     def known_hosts(self) -> list[str]:
         """Its lines for a known_hosts file."""
         return [f"[{ADDRESS}]:{self.port} {key}" for key in self.host_keys()]
-
-
-def by_name(name: str) -> Host:
-    """The row of a host."""
-    for host in HOSTS:
-        if host.name == name:
-            return host
-    raise LabError(f"the lab has no host {name!r}: it has {', '.join(host.name for host in HOSTS)}")
-
-
-# ------------------------------------------------------------------ recipes to images
-
-
-def key(host: Host, frozen: Mirror) -> str:
-    """What the image of a host depends on: archive, recipe, parent."""
-    above = key(by_name(host.parent), frozen) if host.parent else frozen.key
-    text = above + str(host.days_ago) + (RECIPES / "lib.sh").read_text() + (RECIPES / f"{host.name}.sh").read_text()
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def image(host: Host, frozen: Mirror) -> str:
-    """The name of a host's image."""
-    return f"{PREFIX}/{host.name}:{key(host, frozen)}"
-
-
-def first_day(frozen: Mirror, days_ago: int, now: float) -> int:
-    """Midnight of the day a host's operations began: as asked, but after the newest package was built, and in the past."""
-    wanted = now - days_ago * DAY
-    earliest = frozen.newest + DAY
-    day = int(max(wanted, earliest) // DAY) * DAY
-    if day + 2 * DAY > now:
-        raise LabError("main has a package of the last two days, so a host cannot have been set up with it earlier: try again tomorrow, or keep the cached mirror")
-    return day
-
-
-def build(host: Host, chosen: Engine, frozen: Mirror, port: int) -> str:
-    """The image of a host, made by its recipe unless the engine has it."""
-    tag = image(host, frozen)
-    if chosen.succeeds("image", "inspect", tag):
-        say(f"{host.name}: image {tag} (cached)")
-        chosen.run("tag", tag, f"{PREFIX}/{host.name}:latest")
-        return tag
-    began = time.monotonic()
-    say(f"{host.name}: running its recipe (a few minutes, once)")
-    parent = image(by_name(host.parent), frozen) if host.parent else f"{base.IMAGE}:{frozen.key}"
-    name = f"{PREFIX}-build-{host.name}-{os.getpid()}"
-    words = ["env", f"http_proxy={mirror.container_url(port)}"]
-    if host.days_ago:
-        words.append(f"LAB_DAY={first_day(frozen, host.days_ago, time.time())}")
-    argv = ["run", "--name", name, "--hostname", host.name, *chosen.network(), "--volume", f"{RECIPES}:/dev/lab:ro", parent]
-    try:
-        chosen.run(*argv, *words, "sh", f"/dev/lab/{host.name}.sh", log=cache() / "logs" / f"{host.name}.log")
-        chosen.run("commit", "--change", 'CMD ["bash"]', name, tag)
-    finally:
-        chosen.succeeds("rm", "-f", name)
-    chosen.run("tag", tag, f"{PREFIX}/{host.name}:latest")
-    say(f"{host.name}: image {tag} built, {time.monotonic() - began:.0f} s")
-    return tag
-
-
-def build_all(chosen: Engine, frozen: Mirror, port: int) -> dict[str, str]:
-    """The images of all hosts, parents first, two at a time."""
-    images: dict[str, str] = {}
-    waiting = list(HOSTS)
-    while waiting:
-        ready = [host for host in waiting if host.parent is None or host.parent in images]
-        waiting = [host for host in waiting if host not in ready]
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            made = pool.map(lambda host: build(host, chosen, frozen, port), ready)
-            images.update(zip((host.name for host in ready), made, strict=True))
-    return images
-
-
-# ------------------------------------------------------------------ images to hosts
 
 
 def client_key() -> Path:
@@ -147,8 +70,8 @@ def client_key() -> Path:
         tool = need("ssh-keygen", "openssh-client", "to make the lab's client key")
         part = path.with_name(f"part-{os.getpid()}")
         run(tool, "-q", "-t", "ed25519", "-N", "", "-C", "driftscan-lab", "-f", part)
-        os.replace(f"{part}.pub", f"{path}.pub")
-        os.replace(part, path)
+        Path(f"{part}.pub").replace(f"{path}.pub")
+        part.replace(path)
     return path
 
 
@@ -160,7 +83,8 @@ def container_key(image_id: str) -> str:
 
 def is_running(chosen: Engine, container: str, wanted: str) -> int | None:
     """The ssh port of the container if it runs and is of the wanted key."""
-    form = f'{{{{.State.Running}}}} {{{{index .Config.Labels "{PREFIX}.key"}}}} {{{{index .Config.Labels "{PREFIX}.port"}}}}'
+    labels = " ".join(f'{{{{index .Config.Labels "{PREFIX}.{name}"}}}}' for name in ("key", "port"))
+    form = "{{.State.Running}} " + labels
     try:
         words = chosen.run("container", "inspect", "--format", form, container).split()
     except LabError:
@@ -170,7 +94,15 @@ def is_running(chosen: Engine, container: str, wanted: str) -> int | None:
     return None
 
 
-def launch(chosen: Engine, name: str, container: str, image_name: str, first_port: int, proxy_port: int, group: str = "web") -> Running:
+def launch(
+    chosen: Engine,
+    name: str,
+    container: str,
+    image_name: str,
+    first_port: int,
+    proxy_port: int,
+    group: str = "web",
+) -> Running:
     """A container of an image with sshd on loopback: the one that runs, else a new one."""
     image_id = chosen.run("image", "inspect", "--format", "{{.Id}}", image_name).strip()
     wanted = container_key(image_id)
@@ -185,35 +117,70 @@ def launch(chosen: Engine, name: str, container: str, image_name: str, first_por
     return host
 
 
-def create(chosen: Engine, name: str, container: str, image_name: str, wanted: str, first_port: int, proxy_port: int) -> int:
+def create(
+    chosen: Engine,
+    name: str,
+    container: str,
+    image_name: str,
+    wanted: str,
+    first_port: int,
+    proxy_port: int,
+) -> int:
     """Start a new container in place of whatever has its name."""
     chosen.succeeds("rm", "-f", container)
-    port = mirror.free_port(first_port)
-    inside = [ADDRESS, str(port)] if host_network() else ["0.0.0.0", "22"]
-    argv = ["run", "--detach", "--name", container, "--hostname", name, "--add-host", f"{name}:127.0.1.1", *chosen.network()]
+    port = free_port(first_port)
+    inside = [ADDRESS, str(port)] if host_network() else ["0.0.0.0", "22"]  # noqa: S104
+    argv = [
+        "run",
+        "--detach",
+        "--name",
+        container,
+        "--hostname",
+        name,
+        "--add-host",
+        f"{name}:127.0.1.1",
+        *chosen.network(),
+    ]
     if not host_network():
         argv += ["--publish", f"{ADDRESS}:{port}:22"]
     for capability in CAPABILITIES:
         argv += ["--cap-add", capability]
-    argv += ["--label", f"{PREFIX}.key={wanted}", "--label", f"{PREFIX}.port={port}", "--tmpfs", "/run:exec,mode=755"]
-    chosen.run(*argv, "--volume", f"{RECIPES}:/dev/lab:ro", image_name, "sh", "/dev/lab/boot.sh", *inside)
+    argv += [
+        "--label",
+        f"{PREFIX}.key={wanted}",
+        "--label",
+        f"{PREFIX}.port={port}",
+        "--tmpfs",
+        "/run:exec,mode=755",
+    ]
+    chosen.run(
+        *argv, "--volume", f"{RECIPES}:/dev/lab:ro", image_name, "sh", "/dev/lab/boot.sh", *inside
+    )
     until = time.monotonic() + 30
     while not greets(port):
         if time.monotonic() > until:
-            raise LabError(f"{name} does not answer on {ADDRESS}:{port}: look at `{chosen.client} logs {container}`")
+            raise LabError(
+                f"{name} does not answer on {ADDRESS}:{port}: "
+                f"look at `{chosen.client} logs {container}`"
+            )
         time.sleep(0.1)
     return port
 
 
 def furnish(host: Running, proxy_port: int) -> None:
-    """What depends on this clone and this run: the client's public key, and the way to the frozen archive."""
+    """What depends on this machine: the client's public key, the way to the archive."""
     public = Path(f"{client_key()}.pub").read_text()
-    commands = [f"echo 'Acquire::http::Proxy \"{mirror.container_url(proxy_port)}\";' > /etc/apt/apt.conf.d/90lab-proxy"]
+    commands = [
+        f"echo 'Acquire::http::Proxy \"{container_url(proxy_port)}\";'"
+        " > /etc/apt/apt.conf.d/90lab-proxy"
+    ]
     for account in ("deploy", "ops"):
         home = f"/home/{account}/.ssh"
         commands.append(f"install -d -m 700 -o {account} -g {account} {home}")
         commands.append(f"printf '%s\\n' '{public.strip()}' > {home}/authorized_keys")
-        commands.append(f"chown {account}:{account} {home}/authorized_keys && chmod 600 {home}/authorized_keys")
+        commands.append(
+            f"chown {account}:{account} {home}/authorized_keys && chmod 600 {home}/authorized_keys"
+        )
     host.shell("set -e; " + "; ".join(commands))
 
 
@@ -228,12 +195,25 @@ def greets(port: int) -> bool:
 
 def launch_all(chosen: Engine, images: dict[str, str], proxy_port: int) -> list[Running]:
     """All hosts of the lab, running."""
-    return [launch(chosen, host.name, f"{PREFIX}-{host.name}", images[host.name], host.port, proxy_port, host.group) for host in HOSTS]
+    return [
+        launch(
+            chosen,
+            host.name,
+            f"{PREFIX}-{host.name}",
+            images[host.name],
+            host.port,
+            proxy_port,
+            host.group,
+        )
+        for host in HOSTS
+    ]
 
 
 def containers(chosen: Engine, prefix: str = PREFIX) -> list[str]:
     """The names of the lab's containers, running or not."""
-    names = chosen.run("ps", "--all", "--format", "{{.Names}}", "--filter", f"name={prefix}-").split()
+    names = chosen.run(
+        "ps", "--all", "--format", "{{.Names}}", "--filter", f"name={prefix}-"
+    ).split()
     return sorted(name for name in names if name.startswith(f"{prefix}-"))
 
 
@@ -242,9 +222,6 @@ def remove(chosen: Engine, names: Sequence[str]) -> None:
     for name in names:
         chosen.run("rm", "-f", name)
         say(f"{name}: removed")
-
-
-# ------------------------------------------------------------------ for tests
 
 
 def running() -> list[Running]:
@@ -263,12 +240,13 @@ def running() -> list[Running]:
 def start(name: str, image: str = "web-b", setup_commands: Sequence[str] = ()) -> Iterator[Running]:
     """A throw-away variation of a host, gone after the block.
 
-    `image` is a host of the lab or any image with its accounts; each of `setup_commands` is run in it as root by `sh -c`.
-    `.inventory` of what it gives is an inventory of the lab's hosts and this one; `by deploy` is `su deploy -c 'sudo ...'`.
+    `image` is a host of the lab or any image with its accounts; each of `setup_commands` is run in
+    it by root with `sh -c` (by deploy: `su deploy -c 'sudo ...'`). The `.inventory` of what it
+    gives has the lab's hosts and this one.
     """
     from tests.lab import inventory
 
-    serving = mirror.serving()
+    serving = serve.serving()
     if serving is None:
         raise LabError("the lab's archive is not served: start the lab with `make lab`")
     chosen = engine.current()
@@ -279,7 +257,9 @@ def start(name: str, image: str = "web-b", setup_commands: Sequence[str] = ()) -
         host = launch(chosen, name, container, full, 2300, serving[1])
         for command in setup_commands:
             host.shell(command)
-        host = Running(name, container, host.port, full, host.group, chosen, place / "inventory.yml")
+        host = Running(
+            name, container, host.port, full, host.group, chosen, place / "inventory.yml"
+        )
         inventory.write(place, [*running(), host])
         yield host
     finally:

@@ -1,4 +1,4 @@
-"""Writes what the lab leaves in .run for driftscan and make: inventory, client key, known hosts, environment."""
+"""Writes .run for driftscan and make: inventory, client key, known hosts, environment."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import Any
 
 import yaml
 
-from tests.lab import base, hosts, mirror
-from tests.lab.engine import Engine
+from tests.lab import base, hosts
+from tests.lab.engine import Engine, container_url
 from tests.lab.settings import DOCKERFILES, RUN, folder
 
-HEADER = "# Written by `python -m tests.lab up`: the lab's hosts. Paths are relative to this file.\n"
+HEADER = (
+    "# Written by `python -m tests.lab up`: the lab's hosts. Paths are relative to this file.\n"
+)
 
 
 def content(place: Path, running: Iterable[hosts.Running]) -> dict[str, Any]:
@@ -31,7 +33,9 @@ def content(place: Path, running: Iterable[hosts.Running]) -> dict[str, Any]:
     return {
         "defaults": {"user": "deploy", "key": "id_ed25519", "known_hosts": "known_hosts"},
         "groups": groups,
-        "hosts": {row.name: {"address": hosts.ADDRESS, "port": row.port, "become": True} for row in rows},
+        "hosts": {
+            row.name: {"address": hosts.ADDRESS, "port": row.port, "become": True} for row in rows
+        },
     }
 
 
@@ -55,7 +59,7 @@ def write_environment(engine: Engine, proxy_port: int) -> Path:
     values = {
         **engine.environment(),
         "DRIFTSCAN_ENGINE": engine.client,
-        "DRIFTSCAN_LAB_PROXY": mirror.container_url(proxy_port),
+        "DRIFTSCAN_LAB_PROXY": container_url(proxy_port),
         "DRIFTSCAN_LAB_BASE": f"{base.IMAGE}:latest",
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(values.items())]
@@ -67,4 +71,4 @@ def replace(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     part = path.with_name(f".{path.name}.part")
     part.write_text(text)
-    os.replace(part, path)
+    part.replace(path)

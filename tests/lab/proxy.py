@@ -1,4 +1,4 @@
-"""The HTTP proxy that serves the frozen archive under the public names of the Debian archive (runs alone: standard library only)."""
+"""The HTTP proxy that serves the frozen archive under Debian's public names (runs alone)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,21 @@ ARCHIVES = {
     ("deb.debian.org", "debian-security"): "debian-security",
     ("security.debian.org", "debian-security"): "debian-security",
 }
-UPSTREAM = {"debian": "http://deb.debian.org/debian", "debian-security": "http://security.debian.org/debian-security"}
+UPSTREAM = {
+    "debian": "http://deb.debian.org/debian",
+    "debian-security": "http://security.debian.org/debian-security",
+}
 IDENTITY = "/driftscan-lab"
 
 
+def tell(text: str) -> None:
+    """One line for the log."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
 class Archive(ThreadingHTTPServer):
-    """A server over one tree; with `recording` a missing file is fetched from the real archive and kept."""
+    """A server over one tree; `recording`: a missing file is fetched and kept."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -83,7 +92,9 @@ class Handler(BaseHTTPRequestHandler):
         """True if the client's copy is as new as ours."""
         since = self.headers.get("If-Modified-Since")
         try:
-            return since is not None and parsedate_to_datetime(since).timestamp() >= int(path.stat().st_mtime)
+            return since is not None and parsedate_to_datetime(since).timestamp() >= int(
+                path.stat().st_mtime
+            )
         except (TypeError, ValueError):
             return False
 
@@ -109,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Keep a line for each request that could not be answered, nothing else."""
         if len(args) > 1 and str(args[1]) >= "400":
-            print(format % args, file=sys.stderr, flush=True)
+            tell(format % args)
 
 
 def record(path: Path, url: str) -> None:
@@ -119,18 +130,18 @@ def record(path: Path, url: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as part:
         try:
-            with urllib.request.urlopen(url, timeout=60) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310
                 shutil.copyfileobj(answer, part)
                 modified = answer.headers.get("Last-Modified")
         except (OSError, urllib.error.URLError) as error:
             Path(part.name).unlink()
-            print(f"{url}: {error}", file=sys.stderr, flush=True)
+            tell(f"{url}: {error}")
             return
     if modified:
         moment = parsedate_to_datetime(modified).timestamp()
         os.utime(part.name, (moment, moment))
-    os.chmod(part.name, 0o644)
-    os.replace(part.name, path)
+    Path(part.name).chmod(0o644)
+    Path(part.name).replace(path)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -26,7 +27,13 @@ class LabError(Exception):
 
 def say(text: str) -> None:
     """One line of progress, on standard error."""
-    print(f"lab: {text}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"lab: {text}\n")
+    sys.stderr.flush()
+
+
+def tell(text: str) -> None:
+    """One line of what was asked for, on standard output."""
+    sys.stdout.write(f"{text}\n")
 
 
 def cache() -> Path:
@@ -51,7 +58,7 @@ def run(
     log: Path | None = None,
     timeout: float | None = None,
 ) -> str:
-    """Run a command and return its standard output; a failure becomes a LabError with its last lines."""
+    """Run a command, return its output; a failure becomes a LabError with its last lines."""
     words = [str(word) for word in argv]
     try:
         done = subprocess.run(
@@ -65,9 +72,13 @@ def run(
             timeout=timeout,
         )
     except FileNotFoundError as error:
-        raise LabError(f"{words[0]} is not installed on this machine: install it and try again") from error
+        raise LabError(
+            f"{words[0]} is not installed on this machine: install it and try again"
+        ) from error
     except subprocess.TimeoutExpired as error:
-        raise LabError(f"`{' '.join(words[:4])}` did not end within {timeout:.0f} s: try again") from error
+        raise LabError(
+            f"`{' '.join(words[:4])}` did not end within {timeout:.0f} s: try again"
+        ) from error
     if log is not None:
         folder(log.parent)
         log.write_text(done.stdout + done.stderr)
@@ -94,26 +105,43 @@ def need(program: str, package: str, why: str) -> str:
     if found:
         return found
     if not root_on_debian():
-        raise LabError(f"{program} is needed {why} and is not on this machine: install the package {package}")
+        raise LabError(
+            f"{program} is needed {why} and is not on this machine: install the package {package}"
+        )
     apt_install(package)
     found = shutil.which(program)
     if not found:
-        raise LabError(f"{package} was installed but {program} is still not in PATH, needed {why}: add /usr/sbin to PATH")
+        raise LabError(
+            f"{package} is installed but {program}, needed {why}, is not in PATH: add /usr/sbin"
+        )
     return found
 
 
 def apt_install(*packages: str) -> None:
-    """Install packages on this machine (a failing `apt-get update` of a foreign source is not fatal)."""
+    """Install packages on this machine; a foreign source that cannot be updated is no matter."""
     say(f"installing {' '.join(packages)} on this machine with apt")
     env = {"DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(
-        ["apt-get", "update", "-q"], env={**os.environ, **env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+        ["apt-get", "update", "-q"],
+        env={**os.environ, **env},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
     )
-    run("apt-get", "install", "-y", "-q", "--no-install-recommends", *packages, env=env, log=cache() / "logs" / "apt.log")
+    run(
+        "apt-get",
+        "install",
+        "-y",
+        "-q",
+        "--no-install-recommends",
+        *packages,
+        env=env,
+        log=cache() / "logs" / "apt.log",
+    )
 
 
 def alive(pid: int, *words: str) -> bool:
-    """True if the process runs and (where /proc tells) its command line holds all the words: pids are reused."""
+    """True if the process runs and its command line holds all the words: pids are reused."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, ValueError):
@@ -153,3 +181,18 @@ def one_at_a_time() -> Iterator[None]:
             say("waiting for another run of the lab to finish")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def free_port(first: int) -> int:
+    """The first free loopback port from here on."""
+    for port in range(first, first + 200):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise LabError(
+        f"no free port on 127.0.0.1 from {first} to {first + 199}: stop what listens there"
+    )

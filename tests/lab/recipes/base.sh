@@ -7,8 +7,8 @@ echo 'deb http://deb.debian.org/debian bookworm main' > /etc/apt/sources.list
 chmod 644 /etc/apt/trusted.gpg.d/driftscan-lab.gpg
 chown 0:0 /etc/apt/trusted.gpg.d/driftscan-lab.gpg
 
-# no service starts because its package is installed (a lab host shares the machine's network)
-printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
+# no service starts because its package is installed (a lab host shares the machine's network); stopping is allowed
+printf '%s\n' '#!/bin/sh' 'case " $* " in *" stop "*) exit 0 ;; esac' 'exit 101' > /usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 echo 'force-unsafe-io' > /etc/dpkg/dpkg.cfg.d/docker-apt-speedup
 cat > /etc/apt/apt.conf.d/docker-clean <<'CLEAN'
