@@ -1,0 +1,57 @@
+# Two commands set everything up: `make demo` and `make test`. The rest are parts of them.
+SHELL := /bin/sh
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN := tests/lab/.run
+INVENTORY := $(RUN)/inventory.yml
+UNIT := -m "not lab and not sshd"
+
+.PHONY: help demo test check env lab lab-down bench record lock clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+demo: env ## the ImageMagick story on real servers; without an engine the recorded one
+	@PATH="$(BIN):$$PATH" sh tests/lab/demo.sh
+
+test: check ## everything: `make check`, then the lab tests on real servers
+	@if [ "$${DRIFTSCAN_LAB:-}" = off ]; then \
+	  echo "DRIFTSCAN_LAB=off: the tests on real servers were not run"; \
+	else \
+	  $(BIN)/python -m tests.lab up && . $(RUN)/env.sh && \
+	  $(BIN)/python -m pytest -m "lab or sshd"; \
+	fi
+
+check: env ## style, types, floors, shell, unit tests: no network, no engine, under 60 s
+	@$(BIN)/ruff format --check -q driftscan tests
+	@$(BIN)/ruff check -q driftscan tests
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports > $(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
+	@command -v shellcheck > /dev/null || { echo "make check needs shellcheck: apt-get install shellcheck" >&2; exit 1; }
+	@$(BIN)/driftscan script | shellcheck -s sh -S warning -
+	@shellcheck -S warning tests/lab/*.sh tests/lab/recipes/*.sh .ci/*.sh .ci/run
+	@$(BIN)/python -m pytest -q -n 2 $(UNIT)
+
+env: $(VENV)/.ready ## the virtual environment, from hashes
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@sh .ci/environment.sh $(VENV)
+	@touch $@
+
+lab: env ## start the real servers; their inventory is tests/lab/.run/inventory.yml
+	@$(BIN)/python -m tests.lab up
+
+lab-down: ## stop them
+	@$(BIN)/python -m tests.lab down
+
+bench: env ## what a scan costs, beside peers in the same run
+	@$(BIN)/python -m tests.bench
+
+record: lab ## record the lab's answers anew for `driftscan demo` and the tests
+	@. $(RUN)/env.sh && $(BIN)/python -m tests.lab.record
+
+lock: env ## write requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --group dev pyproject.toml \
+	  --generate-hashes --no-emit-index-url --no-annotate -q -o requirements.lock
+
+clean: ## remove what was made here, but no cache of the lab
+	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
