@@ -1,0 +1,155 @@
+"""A child process in a group of its own: its pipes never block us, its life is bounded."""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Self
+
+from msgspec import Struct
+
+_CHUNK = 1 << 16
+
+
+class Expired(Exception):  # noqa: N818
+    """The child was still running at its deadline."""
+
+
+class TooMuch(Exception):  # noqa: N818
+    """The child wrote more than it may."""
+
+
+class Said(Struct, frozen=True):
+    """What a child wrote on its two outputs, how it ended, and after how many seconds."""
+
+    status: int
+    output: bytes
+    errors: bytes
+    seconds: float
+
+
+class Child:
+    """One child: start it with `with`, take its `chunks`, then its `status`.
+
+    Leaving the block kills whatever is left of its process group. With `merged` the errors come
+    as output, in the order they were written. Raises OSError when it cannot be started.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], *, deadline: float, stdin: bytes = b"", merged: bool = False
+    ) -> None:
+        self._end = time.monotonic() + deadline
+        self._unsent = memoryview(stdin)
+        self._process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                _close(pipe)
+
+    def chunks(self) -> Iterator[tuple[str, bytes]]:
+        """`output` or `errors` and what came, until both end; feeds the standard input meanwhile.
+
+        Raises Expired at the deadline.
+        """
+        with selectors.DefaultSelector() as watch:
+            self._register(watch)
+            while watch.get_map():
+                for key, _ in watch.select(self._left()):
+                    if key.data == "input":
+                        self._feed(watch)
+                    elif chunk := os.read(key.fd, _CHUNK):
+                        yield key.data, chunk
+                    else:
+                        watch.unregister(key.fileobj)
+
+    def status(self) -> int:
+        """The exit status, negative for a signal; raises Expired at the deadline."""
+        try:
+            return self._process.wait(self._left())
+        except subprocess.TimeoutExpired as error:
+            raise Expired from error
+
+    def kill(self) -> None:
+        """End the child's process group now; may be called from another thread."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _register(self, watch: selectors.BaseSelector) -> None:
+        process = self._process
+        for pipe, name in ((process.stdout, "output"), (process.stderr, "errors")):
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+                watch.register(pipe, selectors.EVENT_READ, name)
+        if process.stdin is not None:
+            os.set_blocking(process.stdin.fileno(), False)
+            watch.register(process.stdin, selectors.EVENT_WRITE, "input")
+
+    def _feed(self, watch: selectors.BaseSelector) -> None:
+        pipe = self._process.stdin
+        if pipe is None:
+            return
+        try:
+            sent = os.write(pipe.fileno(), self._unsent[:_CHUNK]) if self._unsent else 0
+        except BrokenPipeError:
+            # It ended without reading all: its status and its errors tell why.
+            sent = len(self._unsent)
+        self._unsent = self._unsent[sent:]
+        if not self._unsent:
+            watch.unregister(pipe)
+            _close(pipe)
+
+    def _left(self) -> float:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise Expired
+        return left
+
+
+def _close(pipe: IO[bytes]) -> None:
+    # A close flushes, and there may be nobody left to read it.
+    with contextlib.suppress(BrokenPipeError):
+        pipe.close()
+
+
+def converse(
+    argv: Sequence[str],
+    *,
+    deadline: float,
+    stdin: bytes = b"",
+    output: int = 64 << 20,
+    errors: int = 64 << 10,
+    started: Callable[[Child], None] = lambda _: None,
+) -> Said:
+    """Run a child to its end; `output` bytes are its limit, its errors are cut after `errors`.
+
+    `started` gets the child, to kill it from elsewhere. Raises OSError when it cannot be started,
+    Expired, TooMuch.
+    """
+    began = time.monotonic()
+    said = {"output": bytearray(), "errors": bytearray()}
+    with Child(argv, deadline=deadline, stdin=stdin) as child:
+        started(child)
+        for name, chunk in child.chunks():
+            said[name] += chunk
+            if len(said["output"]) > output:
+                raise TooMuch
+            del said["errors"][errors:]
+        status = child.status()
+    seconds = time.monotonic() - began
+    return Said(status, bytes(said["output"]), bytes(said["errors"]), seconds)
