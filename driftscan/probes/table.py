@@ -1,9 +1,11 @@
 """The table of all probes: what is asked, in this order."""
 
-from driftscan.probes import dpkg, host
+from driftscan.probes import apt_history, dpkg, host, os
 from driftscan.probes.contract import Probe
 
 PROBES: tuple[Probe, ...] = (
     host,
+    os,
     dpkg,
+    apt_history,
 )
