@@ -1,0 +1,299 @@
+"""driftscan's own inventory, a YAML file -> targets; docs/inventory.md describes it.
+
+defaults: {user: deploy}
+groups:
+  web: {baseline: web, hosts: [web-a, web-b], vars: {become: true}}
+hosts:
+  web-a: {address: 10.0.0.7, port: 2201}
+  web-b: {}
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from driftscan.errors import InputError
+from driftscan.inventory.contract import (
+    EVERYTHING,
+    Group,
+    Inventory,
+    is_address,
+    is_name,
+    is_user,
+    meant,
+    split_address,
+)
+from driftscan.inventory.yaml_lines import NAMES, Kind, Problems, Value, read
+from driftscan.model import Target
+
+MAX_SIZE = 8 << 20
+
+Setting: TypeAlias = str | int | bool | list[str]
+Settings: TypeAlias = dict[str, Setting]
+
+
+def load(path: Path) -> Inventory:
+    """The inventory in a file; paths in it are relative to its folder.
+
+    A host's own settings win over its groups' `vars`, and those over `defaults`. Raises
+    InputError that names the first ten mistakes, each `file:line:column: what, what to do`.
+    """
+    source = _Source(path.parent, Problems(str(path)))
+    root = read(_text(path), source.problems)
+    parts = _entries(root, ("defaults", "groups", "hosts"), source, "in an inventory")
+    defaults = _settings(parts.get("defaults"), source)
+    hosts = _hosts(parts.get("hosts"), root, source)
+    groups = _groups(parts.get("groups"), hosts, source)
+    targets = {
+        name: _target(name, value, defaults, groups, source) for name, value in hosts.items()
+    }
+    source.problems.settle()
+    kept = {name: group.group for name, group in groups.items()}
+    whole = {name: target for name, target in targets.items() if target is not None}
+    return Inventory(str(path), whole, kept)
+
+
+class _Source(Struct, frozen=True):
+    """Where paths start, and where mistakes are noted."""
+
+    folder: Path
+    problems: Problems
+
+
+class _Group(Struct, frozen=True):
+    """A group and the settings it gives its hosts."""
+
+    group: Group
+    settings: Settings
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(data) > MAX_SIZE:
+        raise InputError(f"{path}: an inventory may have {MAX_SIZE >> 20} MiB: split it")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}:{line}: not UTF-8 text: save it as UTF-8") from error
+
+
+# --- the parts of the file ---------------------------------------------------------------------
+
+
+def _entries(value: Value, known: Iterable[str], source: _Source, where: str) -> dict[str, Value]:
+    """The entries of a mapping whose keys are all known; what is wrong is noted and left out."""
+    if not _is("mapping", value, source, where):
+        return {}
+    names = tuple(known)
+    for key, _ in value.entries:
+        if key.kind == "text" and key.text not in names:
+            hint = meant(key.text, names) or f": known are {', '.join(names)}"
+            source.problems.add(key, f"unknown key {key.told} {where}{hint}")
+    return {key.text: entry for key, entry in value.entries if key.text in names}
+
+
+def _is(kind: Kind, value: Value, source: _Source, where: str) -> bool:
+    if value.kind != kind:
+        source.problems.add(value, f"expected {NAMES[kind]} {where}, got {value.told}")
+    return value.kind == kind
+
+
+def _hosts(value: Value | None, root: Value, source: _Source) -> dict[str, Value]:
+    if value is None:
+        if not source.problems.found:
+            source.problems.add(root, "no `hosts:` in it: name at least one")
+        return {}
+    if not _is("mapping", value, source, "of hosts by name"):
+        return {}
+    if not value.entries:
+        source.problems.add(value, "no host in `hosts:`: name at least one")
+    texts = [(key, entry) for key, entry in value.entries if key.kind == "text"]
+    return {key.text: entry for key, entry in texts if _is_named(key, source)}
+
+
+def _is_named(key: Value, source: _Source) -> bool:
+    name = key.text
+    good = is_name(name) and name != EVERYTHING and not name.endswith(".json")
+    if not good:
+        form = (
+            "letters, digits, `.`, `_` and `-`, the first a letter or digit; not `all`, not *.json"
+        )
+        source.problems.add(key, f"{key.told} cannot be a name: use {form}")
+    return good
+
+
+def _groups(value: Value | None, hosts: Mapping[str, Value], source: _Source) -> dict[str, _Group]:
+    if value is None or not _is("mapping", value, source, "of groups by name"):
+        return {}
+    groups: dict[str, _Group] = {}
+    for key, entry in value.entries:
+        if key.kind != "text" or not _is_named(key, source):
+            continue
+        if key.text in hosts:
+            source.problems.add(key, f"{key.told} names a group and a host: rename one")
+        groups[key.text] = _group(entry, hosts, source)
+    return groups
+
+
+def _group(value: Value, hosts: Mapping[str, Value], source: _Source) -> _Group:
+    parts = _entries(value, ("hosts", "baseline", "vars"), source, "in a group")
+    settings = _settings(parts.get("vars"), source)
+    if "baseline" in parts:
+        baseline = _path(parts["baseline"], source)
+        settings = {**settings, **({"baseline": baseline} if baseline else {})}
+    members: list[str] = []
+    for member in _texts(parts["hosts"], source, "of host names") if "hosts" in parts else ():
+        if member.text not in hosts:
+            hint = meant(member.text, hosts) or ": it is not in `hosts:`"
+            source.problems.add(member, f"unknown host {member.told}{hint}")
+        elif member.text in members:
+            source.problems.add(member, f"{member.told} stands twice in this group: remove one")
+        else:
+            members.append(member.text)
+    return _Group(Group(tuple(members), str(settings.get("baseline", ""))), settings)
+
+
+# --- one host ----------------------------------------------------------------------------------
+
+
+def _target(
+    name: str, value: Value, defaults: Settings, groups: Mapping[str, _Group], source: _Source
+) -> Target | None:
+    own = {} if value.kind == "nothing" else _settings(value, source)
+    mine = {key: group for key, group in groups.items() if name in group.group.hosts}
+    settings = {**defaults, **_shared(name, value, own, mine, source), **own}
+    settings.setdefault("road", "ssh")
+    settings.setdefault("address", name if settings["road"] == "ssh" else "")
+    if settings["road"] in ("docker", "podman"):
+        settings.setdefault("container", name)
+    return Target(name=name, groups=list(mine), **settings)  # type: ignore[arg-type]
+
+
+def _shared(
+    name: str, value: Value, own: Settings, groups: Mapping[str, _Group], source: _Source
+) -> Settings:
+    """What its groups give a host; two that disagree are refused unless the host says it."""
+    shared: dict[str, tuple[str, Setting]] = {}
+    for group, row in groups.items():
+        for key, setting in row.settings.items():
+            first, other = shared.setdefault(key, (group, setting))
+            if other != setting and key not in own:
+                source.problems.add(
+                    value,
+                    f"{name!r} gets {key} {other!r} from group {first!r} and {setting!r} from"
+                    f" {group!r}: set {key} on the host",
+                )
+    return {key: setting for key, (_, setting) in shared.items()}
+
+
+def _settings(value: Value | None, source: _Source) -> Settings:
+    if value is None:
+        return {}
+    parts = _entries(value, _KEYS, source, "of a host")
+    read_ones = {key: _KEYS[key](part, source) for key, part in parts.items()}
+    return {key: setting for key, setting in read_ones.items() if setting is not None}
+
+
+_UNQUOTED: dict[Kind, str] = {
+    "number": ": write it like 22, without quotes",
+    "truth": ": write true or false without quotes",
+}
+
+
+def _wanted(kind: Kind, value: Value, source: _Source, what: str) -> bool:
+    """Whether a scalar is of the kind; a text that YAML took for something else can be quoted."""
+    if value.kind == kind:
+        return True
+    if kind == "text" and value.text and value.text.isprintable() and value.kind != "nothing":
+        taken = "" if value.kind == "other" else f" ({NAMES[value.kind]} to YAML)"
+        cure = f"{taken}: quote it, '{value.text}'"
+    else:
+        cure = _UNQUOTED.get(kind, "")
+    source.problems.add(value, f"{what} must be {NAMES[kind]}, got {value.told}{cure}")
+    return False
+
+
+def _matching(what: str, form: Callable[[str], bool], example: str) -> "_Read":
+    def reading(value: Value, source: _Source) -> Setting | None:
+        if not _wanted("text", value, source, what):
+            return None
+        if form(value.text):
+            return value.text
+        source.problems.add(value, f"{value.told} cannot be {what}: write it like {example}")
+        return None
+
+    return reading
+
+
+def _port(value: Value, source: _Source) -> Setting | None:
+    if not _wanted("number", value, source, "a port"):
+        return None
+    if 1 <= value.number <= 65535:
+        return value.number
+    source.problems.add(value, f"{value.told} cannot be a port: use 1 to 65535")
+    return None
+
+
+def _truth(value: Value, source: _Source) -> Setting | None:
+    return value.truth if _wanted("truth", value, source, "become") else None
+
+
+def _path(value: Value, source: _Source) -> str | None:
+    """A path relative to the inventory's folder, `~` allowed, as short as it can be."""
+    if not _wanted("text", value, source, "a path"):
+        return None
+    if not value.text or not value.text.isprintable():
+        source.problems.add(value, f"{value.told} cannot be a path")
+        return None
+    path = source.folder / Path(value.text).expanduser()
+    short = os.path.normpath(path)
+    # Past a symbolic link `..` is another folder: then the long form is the right one.
+    return short if os.path.realpath(short) == os.path.realpath(path) else str(path)
+
+
+def _texts(value: Value, source: _Source, where: str) -> tuple[Value, ...]:
+    """One text, or a list of them."""
+    if value.kind == "text":
+        return (value,)
+    if not _is("list", value, source, where):
+        return ()
+    return tuple(item for item in value.items if _wanted("text", item, source, "each"))
+
+
+def _paths(value: Value, source: _Source) -> Setting | None:
+    found = [_path(item, source) for item in _texts(value, source, "of paths")]
+    return [path for path in found if path is not None]
+
+
+def _jumps(value: Value, source: _Source) -> Setting | None:
+    hops = _texts(value, source, "of jump hosts")
+    for hop in hops:
+        if split_address(hop.text) is None:
+            form = "[user@]address[:port]"
+            source.problems.add(hop, f"{hop.told} cannot be a jump host: write it like {form}")
+    return [hop.text for hop in hops]
+
+
+_Read: TypeAlias = Callable[[Value, _Source], Setting | None]
+_ROADS = ("ssh", "local", "docker", "podman")
+_KEYS: dict[str, _Read] = {
+    "address": _matching("an address", is_address, "web-a.example.org or 10.0.0.7"),
+    "port": _port,
+    "user": _matching("a user", is_user, "deploy"),
+    "key": _path,
+    "known_hosts": _paths,
+    "host_key_alias": _matching("a host key alias", is_address, "web-a"),
+    "jump": _jumps,
+    "become": _truth,
+    "road": _matching("a road", _ROADS.__contains__, "ssh, local, docker or podman"),
+    "container": _matching("a container", is_name, "web-1"),
+    "baseline": _path,
+}

@@ -1,0 +1,182 @@
+"""A TARGET on the command line, or a `--limit`, -> targets."""
+
+import re
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TypeAlias
+
+from driftscan.errors import InputError
+from driftscan.inventory.contract import (
+    EVERYTHING,
+    Inventory,
+    is_name,
+    meant,
+    split_address,
+)
+from driftscan.model import Target
+from driftscan.sanitize import safe
+
+
+def parse(text: str, inventory: Inventory | None) -> Target:
+    """The target that a word of the command line names; paths in it stay as they are written.
+
+    NAME of the inventory; a word with `/` or ending in `.json`, a fingerprint file; or
+    SCHEME://REST. Raises InputError for anything else.
+    """
+    scheme, found, rest = text.partition("://")
+    if found:
+        return _of_scheme(text, scheme, rest, inventory)
+    if "/" in text or text.endswith(".json"):
+        return Target(name=text, road="file", path=text)
+    name, at, _ = text.partition("@")
+    if at and is_name(name):
+        raise InputError(f"{_told(text)}: NAME@DATE needs the history, which is not there yet")
+    return _of_inventory(text, inventory)
+
+
+def select(inventory: Inventory, limit: Iterable[str] = ()) -> list[Target]:
+    """The hosts that the patterns select, in the order of the inventory; all without patterns.
+
+    A pattern is a host, a group, `all`, a glob (`web-*`), or one of these after `!`, which takes
+    hosts away whatever its place; several stand in one word with commas between them. Raises
+    InputError for a pattern that matches nothing, and when nothing is left.
+    """
+    patterns = [part.strip() for word in limit for part in word.split(",") if part.strip()]
+    wanted = [_matches(part, inventory) for part in patterns if not part.startswith("!")]
+    refused = [_matches(part[1:], inventory) for part in patterns if part.startswith("!")]
+    names = set().union(*wanted) if wanted else set(inventory.hosts)
+    names -= set().union(*refused)
+    if not names:
+        raise InputError(
+            f"no host is selected: --limit {','.join(patterns)} leaves none of {inventory.path}"
+        )
+    return [target for name, target in inventory.hosts.items() if name in names]
+
+
+def _told(text: str) -> str:
+    return f"'{safe(text[:200])}'"
+
+
+def _matches(pattern: str, inventory: Inventory) -> set[str]:
+    if pattern == EVERYTHING:
+        return set(inventory.hosts)
+    names = {name for name in inventory.hosts if fnmatchcase(name, pattern)}
+    for group, row in inventory.groups.items():
+        if fnmatchcase(group, pattern):
+            names.update(row.hosts)
+    if not names:
+        hint = meant(pattern, [*inventory.hosts, *inventory.groups])
+        raise InputError(f"--limit {_told(pattern)} matches no host of {inventory.path}{hint}")
+    return names
+
+
+# --- one word ----------------------------------------------------------------------------------
+
+
+def _of_inventory(name: str, inventory: Inventory | None) -> Target:
+    if inventory is None:
+        raise InputError(
+            f"{_told(name)} is a name and there is no inventory: name one with -i,"
+            f" or write ssh://{safe(name)} or a path with `/`"
+        )
+    if name in inventory.groups:
+        raise InputError(f"{_told(name)} is a group of {inventory.path}: use --limit {name}")
+    if name not in inventory.hosts:
+        known = [*inventory.hosts, *inventory.groups]
+        hint = meant(name, known) or ": `driftscan inventory` lists it"
+        raise InputError(f"{_told(name)} is not in the inventory {inventory.path}{hint}")
+    return inventory.hosts[name]
+
+
+_Scheme: TypeAlias = Callable[[str, str, Inventory | None], Target]
+
+
+def _of_scheme(text: str, scheme: str, rest: str, inventory: Inventory | None) -> Target:
+    if scheme in _LATER:
+        raise InputError(f"{_told(text)}: {scheme}:// is not there yet")
+    if scheme not in _SCHEMES:
+        hint = meant(scheme, _SCHEMES) or f": use one of {', '.join(_SCHEMES)}"
+        raise InputError(f"{_told(text)}: {scheme[:20]!r} is no kind of target{hint}")
+    return _SCHEMES[scheme](text, rest, inventory)
+
+
+def _ssh(text: str, rest: str, _: Inventory | None) -> Target:
+    address, slash, _inner = rest.partition("/")
+    if slash:
+        raise InputError(f"{_told(text)}: a container on a host is not there yet")
+    parts = split_address(address)
+    if parts is None:
+        raise InputError(f"{_told(text)}: write it like ssh://[user@]host[:port], IPv6 in brackets")
+    user, address, port = parts
+    return Target(name=text, road="ssh", address=address, port=port, user=user)
+
+
+def _local(text: str, rest: str, _: Inventory | None) -> Target:
+    if rest:
+        raise InputError(f"{_told(text)}: this machine is written local:// and nothing more")
+    return Target(name="local", road="local")
+
+
+def _docker(text: str, rest: str, _: Inventory | None) -> Target:
+    return Target(name=text, road="docker", container=_container(text, rest))
+
+
+def _podman(text: str, rest: str, _: Inventory | None) -> Target:
+    return Target(name=text, road="podman", container=_container(text, rest))
+
+
+def _container(text: str, name: str) -> str:
+    if not is_name(name):
+        raise InputError(f"{_told(text)}: {_told(name)} cannot be the name of a container")
+    return name
+
+
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,510}")
+
+
+def _image(text: str, rest: str, _: Inventory | None) -> Target:
+    if _REFERENCE.fullmatch(rest) is None:
+        raise InputError(f"{_told(text)}: write it like image://debian:bookworm")
+    return Target(name=text, road="image", path=rest)
+
+
+def _dockerfile(text: str, rest: str, _: Inventory | None) -> Target:
+    if not rest:
+        raise InputError(f"{_told(text)}: write it like dockerfile://web/Dockerfile")
+    return Target(name=text, road="dockerfile", path=rest)
+
+
+def _baseline(text: str, rest: str, inventory: Inventory | None) -> Target:
+    if "/" in rest or Path(rest).is_dir():
+        return Target(name=text, road="baseline", path=rest)
+    known = baselines(inventory) if inventory else {}
+    if rest not in known:
+        place = (
+            f"of {inventory.path}" if inventory else "as there is no inventory: name one with -i"
+        )
+        hint = meant(rest, known) or ", or write its folder as baseline://./FOLDER"
+        raise InputError(f"{_told(text)}: no such baseline {place}{hint}")
+    return Target(name=text, road="baseline", path=known[rest])
+
+
+def baselines(inventory: Inventory) -> dict[str, str]:
+    """The folders of an inventory's baselines, by the name of the folder and of the group."""
+    folders: dict[str, str] = {}
+    for group in inventory.groups.values():
+        if group.baseline:
+            folders.setdefault(Path(group.baseline).name, group.baseline)
+    named = {name: group.baseline for name, group in inventory.groups.items() if group.baseline}
+    return {**folders, **named}
+
+
+_SCHEMES: dict[str, _Scheme] = {
+    "ssh": _ssh,
+    "local": _local,
+    "docker": _docker,
+    "podman": _podman,
+    "image": _image,
+    "dockerfile": _dockerfile,
+    "baseline": _baseline,
+}
+_LATER = ("rootfs", "archive")
