@@ -103,7 +103,7 @@ def load(paths: Iterable[str | Path]) -> KnownHosts:
 
 
 def _names(host: str, port: int) -> list[str]:
-    name = host.lower()
+    name = _lower(host)
     return [name] if port == DEFAULT_PORT else [f"[{name}]:{port}", name]
 
 
@@ -123,13 +123,18 @@ def _judged(entries: list[Entry], key_blob: bytes) -> Verdict:
     return Verdict("unknown")
 
 
+def _lower(name: str) -> str:
+    """As C's tolower(): str.lower() would also make a Kelvin sign a k."""
+    return re.sub("[A-Z]+", lambda match: match[0].lower(), name)
+
+
 def _covers(hosts: str, name: str) -> bool:
     if hosts.startswith("|"):
         return _hash_covers(hosts, name)
     covered = False
     for pattern in hosts.split(","):
         negated = pattern.startswith("!")
-        if _matches(pattern[negated:].lower(), name):
+        if _matches(_lower(pattern[negated:]), name):
             if negated:
                 return False
             covered = True
@@ -192,7 +197,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         ) from error
     for number, raw in enumerate(content.split(b"\n"), 1):
         # ssh reads C strings: a zero byte ends the line
-        line = raw.split(b"\0")[0].decode("utf-8", "surrogateescape").strip(" \t\r")
+        line = raw.split(b"\0")[0].decode("utf-8", "surrogateescape").rstrip(" \t\r").lstrip(" \t")
         if line and not line.startswith("#"):
             yield number, line
 
