@@ -1,0 +1,130 @@
+"""The differ: missing, extra, changed with direction, unknown."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from driftscan import diff
+from driftscan.model import Absent, Collected, Denied, Failed, Gap, Partial
+from tests.build import fingerprint, package
+
+
+def _ids(comparison):
+    return [(d.kind, d.id, d.direction) for d in comparison.divergences]
+
+
+def test_each_package_is_missing_extra_changed_or_equal():
+    ours = fingerprint("a", {"curl": package("1"), "old": package("1-1"), "same": package("3")})
+    theirs = fingerprint("b", {"old": package("1-2"), "new": package("1"), "same": package("3")})
+
+    comparison = diff.compare(ours, theirs)
+
+    assert _ids(comparison) == [
+        ("extra", "dpkg:curl", "unknown"),
+        ("missing", "dpkg:new", "unknown"),
+        ("changed", "dpkg:old", "older"),
+    ]
+    assert comparison.equal == {"dpkg": 1}
+
+
+def test_a_changed_item_names_its_fields_with_both_values():
+    ours = fingerprint("a", {"x": package("1", want="hold")})
+    theirs = fingerprint("b", {"x": package("2")})
+
+    (divergence,) = diff.compare(ours, theirs).divergences
+
+    assert divergence.changes == {
+        "source_version": ["1", "2"],
+        "version": ["1", "2"],
+        "want": ["hold", "install"],
+    }
+
+
+def test_a_failed_or_denied_section_is_unknown_not_empty():
+    theirs = fingerprint("b", {"x": package("1")})
+    for section, why, cure in (
+        (Failed(reason="line 3"), "line 3", ""),
+        (Denied(cure="sudo"), "not readable by this account", "sudo"),
+    ):
+        comparison = diff.compare(fingerprint("a", section), theirs)
+
+        assert comparison.divergences == []
+        assert comparison.equal == {}
+        assert comparison.gaps == [Gap(what="dpkg", side="a", why=why, cure=cure, blocks=True)]
+
+
+def test_an_absent_section_is_compared_as_empty():
+    comparison = diff.compare(fingerprint("a", Absent()), fingerprint("b", {"x": package("1")}))
+
+    assert _ids(comparison) == [("missing", "dpkg:x", "unknown")]
+    assert comparison.gaps == []
+
+
+def test_an_item_that_a_partial_section_did_not_see_is_not_missing():
+    seen = Partial(items={"x": package("1", "x")}, gaps=["/opt: limit of 100 files"])
+    theirs = fingerprint("b", {"x": package("2"), "y": package("1")})
+
+    comparison = diff.compare(fingerprint("a", seen), theirs)
+
+    assert _ids(comparison) == [("changed", "dpkg:x", "older")]
+    assert [gap.why for gap in comparison.gaps] == ["/opt: limit of 100 files"]
+
+
+def test_one_missing_directory_moves_no_other():
+    ours = {"path": {"system//bin": {"position": 0}, "system//usr/bin": {"position": 1}}}
+    theirs = {
+        "path": {
+            "system//opt/bin": {"position": 0},
+            "system//bin": {"position": 1},
+            "system//usr/bin": {"position": 2},
+        }
+    }
+
+    comparison = diff.compare(fingerprint("a", {}, facts=ours), fingerprint("b", {}, facts=theirs))
+
+    assert _ids(comparison) == [("missing", "path:system//opt/bin", "unknown")]
+
+
+def test_an_exchange_of_order_is_seen():
+    ours = {"path": {"s//bin": {"position": 0}, "s//usr/bin": {"position": 1}}}
+    theirs = {"path": {"s//bin": {"position": 1}, "s//usr/bin": {"position": 0}}}
+
+    comparison = diff.compare(fingerprint("a", {}, facts=ours), fingerprint("b", {}, facts=theirs))
+
+    assert [d.changes for d in comparison.divergences] == [
+        {"position": ["0", "1"]},
+        {"position": ["1", "0"]},
+    ]
+
+
+def test_a_live_section_that_an_image_has_not_blocks_nothing():
+    host = fingerprint("a", {}, facts={"kernel": {"kernel": {"release": "6.1"}}})
+    image = fingerprint("web", {}, kind="image")
+
+    assert [gap.blocks for gap in diff.compare(host, image).gaps] == [False]
+
+
+def test_a_section_that_an_older_fingerprint_lacks_blocks():
+    host = fingerprint("a", {}, facts={"os": {}})
+
+    assert [gap.blocks for gap in diff.compare(host, fingerprint("b", {})).gaps] == [True]
+
+
+_VALUES = st.one_of(st.text(max_size=4), st.integers(0, 3), st.booleans())
+_ITEMS = st.dictionaries(
+    st.sampled_from("abcde"), st.dictionaries(st.sampled_from("xyz"), _VALUES), max_size=5
+)
+
+
+@given(_ITEMS, _ITEMS)
+def test_every_key_is_counted_once_and_the_exchange_of_sides_mirrors(ours, theirs):
+    left = fingerprint("a", {}, facts={"s": Collected(items=ours)})
+    right = fingerprint("b", {}, facts={"s": Collected(items=theirs)})
+
+    there, back = diff.compare(left, right), diff.compare(right, left)
+
+    assert len(there.divergences) + there.equal["s"] == len({*ours, *theirs})
+    mirror = {"missing": "extra", "extra": "missing", "changed": "changed"}
+    assert [(d.key, d.kind) for d in there.divergences] == [
+        (d.key, mirror[d.kind]) for d in back.divergences
+    ]
+    assert diff.compare(left, left).divergences == []
