@@ -1,0 +1,154 @@
+"""What runs here: the distribution's release, its architecture and C library, and the kernel."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from driftscan.errors import ParseError
+from driftscan.model import (
+    Collected,
+    Denied,
+    Failed,
+    Files,
+    Item,
+    Items,
+    Partial,
+    Raw,
+    Section,
+    Shell,
+)
+from driftscan.probes import reading
+from driftscan.probes.contract import About
+
+NAME = "os"
+ASK = (
+    Files(("/etc/os-release", "/usr/lib/os-release", "/etc/debian_version")),
+    Shell(
+        "machine",
+        """
+printf 'release %s\\n' "$(uname -r)"
+printf 'version %s\\n' "$(uname -v)"
+printf 'architecture %s\\n' "$(uname -m)"
+printf 'glibc %s\\n' "$(getconf GNU_LIBC_VERSION)"
+for loader in /lib/ld-musl-*.so.1; do
+  # musl tells its version only so: its loader, started without a program, prints it and ends.
+  [ -x "$loader" ] && printf 'musl %s\\n' "$("$loader" 2>&1 | sed -n 's/^Version //p')"
+done
+return 0
+""",
+    ),
+)
+GIVES = (
+    About(
+        "os",
+        "facts",
+        "release, architecture, libc",
+        "id, version_id, codename, pretty, point (/etc/debian_version); name; kind, version",
+        cost="3 ms",
+    ),
+    About("kernel", "facts", "kernel", "release, version", live=True),
+)
+
+_PATHS = ("/etc/os-release", "/usr/lib/os-release")
+_LINE = re.compile(r"(release|version|architecture|glibc|musl) (.{0,200})")
+# os-release(5) is a subset of sh; like systemd we also take blanks in a value without quotes,
+# which some distributions have shipped (ID_LIKE=debian ubuntu).
+_ASSIGNMENT = re.compile(
+    r"""[ \t]*([A-Za-z_][A-Za-z0-9_]*)=([^"'\\$`]*|'[^']*'|"(?:[^"\\$`]|\\.)*")[ \t]*"""
+)
+_ESCAPED = re.compile(r'\\([\\"$`])')
+
+
+def parse(raw: Raw) -> Mapping[str, Section]:
+    """`os` and `kernel`; raises ParseError for a line that is not of os-release(5).
+
+    What is not there (no os-release, a C library of neither kind) has no item; where only files
+    were read, `os` is Partial and `kernel` Failed.
+    """
+    items: Items = {}
+    refused = [path for path in reading.denied(raw) if path in _PATHS]
+    if refused:
+        return {"os": Denied(cure=f"read access to {refused[0]}"), "kernel": _kernel(_machine(raw))}
+    for path in _PATHS:
+        if path in raw.files:
+            items["release"] = _release(read_os_release(raw.files[path].lines, path))
+            break
+    point = raw.files.get("/etc/debian_version")
+    if point is not None and point.lines:
+        items.setdefault("release", {})["point"] = point.lines[0].strip(" \t")
+    machine = _machine(raw)
+    items |= _architecture(machine)
+    if "architecture" in items:
+        return {"os": Collected(items=items), "kernel": _kernel(machine)}
+    gap = "architecture and C library: only a running machine tells"
+    return {"os": Partial(items=items, gaps=[gap]), "kernel": _kernel(machine)}
+
+
+def read_os_release(lines: Iterable[str], path: str) -> dict[str, str]:
+    """The variables of an os-release file, unquoted; a later assignment wins, as in sh.
+
+    Raises ParseError naming the path and the line that is no assignment (os-release(5)).
+    """
+    values: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        text = line.removesuffix("\\x0d")
+        if not text.strip(" \t") or text.lstrip(" \t").startswith("#"):
+            continue
+        match = _ASSIGNMENT.fullmatch(text)
+        if match is None:
+            raise ParseError(f"{path}:{number}: expected NAME=value, got {line!r}")
+        values[match.group(1)] = _unquoted(match.group(2))
+    return values
+
+
+def _unquoted(value: str) -> str:
+    if value.startswith("'"):
+        return value[1:-1]
+    if value.startswith('"'):
+        return _ESCAPED.sub(r"\1", value[1:-1])
+    return value.strip(" \t")
+
+
+def _release(values: dict[str, str]) -> Item:
+    item: Item = {"id": values.get("ID", "linux")}
+    fields = {
+        "version_id": "VERSION_ID",
+        "codename": "VERSION_CODENAME",
+        "pretty": "PRETTY_NAME",
+    }
+    for name, variable in fields.items():
+        if values.get(variable):
+            item[name] = values[variable]
+    older = re.search(r"\(([a-z]+)\)", values.get("VERSION", ""))
+    if "codename" not in item and item["id"] == "debian" and older:
+        item["codename"] = older.group(1)
+    return item
+
+
+def _machine(raw: Raw) -> dict[str, str]:
+    values: dict[str, str] = {}
+    answer = raw.outputs.get("machine")
+    for line in answer.lines if answer else ():
+        match = _LINE.fullmatch(line)
+        if match is None or match.group(1) in values:
+            raise ParseError(f"expected 'name value' once, got {line!r}")
+        values[match.group(1)] = match.group(2)
+    return values
+
+
+def _architecture(machine: dict[str, str]) -> Items:
+    items: Items = {}
+    if machine.get("architecture"):
+        items["architecture"] = {"name": machine["architecture"]}
+    kind, _, version = machine.get("glibc", "").partition(" ")
+    if kind == "glibc" and version:
+        items["libc"] = {"kind": "glibc", "version": version}
+    elif "musl" in machine:
+        items["libc"] = {"kind": "musl", "version": machine["musl"]}
+    return items
+
+
+def _kernel(machine: dict[str, str]) -> Section:
+    if not machine.get("release"):
+        return Failed(reason="uname did not tell the kernel's release")
+    kernel: Item = {"release": machine["release"], "version": machine.get("version", "")}
+    return Collected(items={"kernel": kernel})
