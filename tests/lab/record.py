@@ -1,0 +1,43 @@
+"""Record the lab's answers anew, for `driftscan demo` and the tests that need no engine."""
+
+import lzma
+import os
+from pathlib import Path
+
+from driftscan.machines.ssh import Ssh
+
+from driftscan import script
+from driftscan.demo.server import RECORDED_NONCE
+from driftscan.demo.story import HOSTS
+from driftscan.inventory import native
+from driftscan.model import Limits
+from driftscan.probes.table import PROBES
+
+_ROOT = Path(__file__).parents[2]
+_RECORDED = _ROOT / "driftscan" / "demo" / "recorded"
+_INVENTORY = _ROOT / "tests" / "lab" / ".run" / "inventory.yml"
+_BASELINE = _ROOT / "inventories" / "demo" / "web" / "baseline.json"
+
+
+def answer(name: str) -> bytes:
+    """What the lab host says to all questions, with the recorded nonce."""
+    questions = script.questions(PROBES, deadline=60, nonce=RECORDED_NONCE.decode())
+    target = native.load(_INVENTORY).hosts[name]
+    return Ssh(target).ask(questions, Limits()).output
+
+
+def main() -> None:
+    """Write the packed answers of the hosts, and the baseline that was built last."""
+    for name in HOSTS:
+        _write(name, answer(name))
+    _write("baseline.json", _BASELINE.read_bytes())
+
+
+def _write(name: str, data: bytes) -> None:
+    path = _RECORDED / f"{name}.xz"
+    path.write_bytes(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME))
+    os.write(1, f"{path.relative_to(_ROOT)}: {path.stat().st_size} bytes\n".encode())
+
+
+if __name__ == "__main__":
+    main()
