@@ -1,0 +1,176 @@
+"""Fingerprints and baselines on disk: written whole or not at all, read strictly."""
+
+import os
+import re
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+
+from driftscan.errors import StoreError
+from driftscan.model import SCHEMA, Baseline, Fingerprint
+from driftscan.sanitize import safe
+
+MAX_SIZE = 256 << 20
+PRIVATE = 0o600
+PUBLIC = 0o644
+
+
+def save(path: Path, noun: Fingerprint | Baseline) -> None:
+    """Write a fingerprint (mode 0600) or a baseline (0644) as sorted, indented JSON.
+
+    The file is replaced as a whole or stays as it was. Raises StoreError when it cannot be.
+    """
+    write(path, encode(noun), PUBLIC if isinstance(noun, Baseline) else PRIVATE)
+
+
+def encode(noun: Fingerprint | Baseline) -> bytes:
+    """The bytes of a file: the same noun always gives the same; `schema` is always written."""
+    plain = msgspec.to_builtins(noun)
+    plain["schema"] = noun.schema
+    if isinstance(noun, Baseline):
+        plain["fingerprint"]["schema"] = noun.fingerprint.schema
+    return msgspec.json.format(msgspec.json.encode(plain, order="sorted"), indent=1) + b"\n"
+
+
+def load(path: Path) -> Fingerprint | Baseline:
+    """What a file holds. Raises StoreError that names the file and what is wrong with it."""
+    data = _bytes(path)
+    try:
+        head = msgspec.json.decode(data, type=_Head)
+        kind = _kind(path, head)
+        if _UNUSUAL.search(data) is None:
+            return msgspec.json.decode(data, type=kind)
+        return msgspec.convert(_printable(msgspec.json.decode(data)), type=kind)
+    except msgspec.ValidationError as error:
+        _refuse(path, f"not of the form driftscan writes: {error}", error)
+    except msgspec.DecodeError as error:
+        _refuse(path, _malformed(data, str(error)), error)
+    except (RecursionError, ValueError) as error:
+        _refuse(path, f"not JSON that driftscan writes: {error}", error)
+
+
+def write(path: Path, data: bytes, mode: int = PRIVATE) -> None:
+    """Put the data at the path, whole or not at all; what is no regular file is written into.
+
+    Raises StoreError that names the path when it cannot be.
+    """
+    try:
+        if _is_stream(path):
+            path.write_bytes(data)
+        else:
+            _replace(path, data, mode)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _is_stream(path: Path) -> bool:
+    """A pipe, a terminal, `/dev/stdout`: replacing it would be of no use, or of harm."""
+    if path.is_absolute() and path.parts[1:2] == ("dev",):
+        return True
+    try:
+        return not stat.S_ISREG(path.stat().st_mode) and not path.is_dir()
+    except FileNotFoundError:
+        return False
+
+
+def _replace(path: Path, data: bytes, mode: int) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+    _settle(path.parent)
+
+
+def _settle(folder: Path) -> None:
+    """The new name survives a power cut too, where the file system can promise that."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+class _Head(msgspec.Struct):
+    """What tells which noun a file holds, and of which schema; the rest is passed over."""
+
+    schema: int | str
+    meta: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    fingerprint: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    hosts: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+# A file of ours rarely holds more than ASCII without escapes; where it does, all is looked at.
+_UNUSUAL = re.compile(rb"\\[ubfnrt]|[^\x00-\x7e]")
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(data) > MAX_SIZE:
+        raise StoreError(f"{path}: larger than {MAX_SIZE >> 20} MiB, which driftscan never writes")
+    return data
+
+
+def _kind(path: Path, head: _Head) -> type[Fingerprint] | type[Baseline]:
+    if isinstance(head.schema, str) or head.hosts is not msgspec.UNSET:
+        raise StoreError(f"{path}: is a report: give the fingerprint that `driftscan scan` writes")
+    if head.schema > SCHEMA:
+        raise StoreError(
+            f"{path}: written by a newer driftscan (schema {head.schema}, this one reads up to"
+            f" {SCHEMA}): update driftscan"
+        )
+    if head.fingerprint is not msgspec.UNSET:
+        return Baseline
+    if head.meta is not msgspec.UNSET:
+        return Fingerprint
+    raise StoreError(f"{path}: neither a fingerprint nor a baseline of driftscan")
+
+
+def _malformed(data: bytes, said: str) -> str:
+    if not data.strip():
+        return "empty: take it again"
+    if "truncated" in said:
+        return f"cut short after {len(data)} bytes: take it again"
+    return f"not JSON: {said}"
+
+
+def _refuse(path: Path, text: str, error: Exception) -> NoReturn:
+    raise StoreError(f"{path}: {safe(text)}") from error
+
+
+_BREAKS = {"\n": "\n", "\t": "\t", "\r": "\r"}
+
+
+def _printable(value: Any, key: str = "") -> Any:
+    """The value with every string printable, as a scan would have kept it.
+
+    A file may come from anyone. Only the text of a Dockerfile keeps its line breaks and tabs.
+    """
+    if isinstance(value, str):
+        if key != "text":
+            return safe(value)
+        return "".join(_BREAKS.get(part) or safe(part) for part in re.split("([\n\t\r])", value))
+    if isinstance(value, list):
+        return [_printable(item, key) for item in value]
+    if isinstance(value, dict):
+        return {safe(name): _printable(item, name) for name, item in value.items()}
+    return value
