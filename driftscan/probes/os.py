@@ -1,7 +1,7 @@
 """What runs here: the distribution's release, its architecture and C library, and the kernel."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from driftscan.errors import ParseError
 from driftscan.model import (
@@ -50,12 +50,6 @@ GIVES = (
 
 _PATHS = ("/etc/os-release", "/usr/lib/os-release")
 _LINE = re.compile(r"(release|version|architecture|glibc|musl) (.{0,200})")
-# os-release(5) is a subset of sh; like systemd we also take blanks in a value without quotes,
-# which some distributions have shipped (ID_LIKE=debian ubuntu).
-_ASSIGNMENT = re.compile(
-    r"""[ \t]*([A-Za-z_][A-Za-z0-9_]*)=([^"'\\$`]*|'[^']*'|"(?:[^"\\$`]|\\.)*")[ \t]*"""
-)
-_ESCAPED = re.compile(r'\\([\\"$`])')
 
 
 def parse(raw: Raw) -> Mapping[str, Section]:
@@ -70,7 +64,7 @@ def parse(raw: Raw) -> Mapping[str, Section]:
         return {"os": Denied(cure=f"read access to {refused[0]}"), "kernel": _kernel(_machine(raw))}
     for path in _PATHS:
         if path in raw.files:
-            items["release"] = _release(read_os_release(raw.files[path].lines, path))
+            items["release"] = _release(reading.os_release(raw.files[path].lines, path))
             break
     point = raw.files.get("/etc/debian_version")
     if point is not None and point.lines:
@@ -81,31 +75,6 @@ def parse(raw: Raw) -> Mapping[str, Section]:
         return {"os": Collected(items=items), "kernel": _kernel(machine)}
     gap = "architecture and C library: only a running machine tells"
     return {"os": Partial(items=items, gaps=[gap]), "kernel": _kernel(machine)}
-
-
-def read_os_release(lines: Iterable[str], path: str) -> dict[str, str]:
-    """The variables of an os-release file, unquoted; a later assignment wins, as in sh.
-
-    Raises ParseError naming the path and the line that is no assignment (os-release(5)).
-    """
-    values: dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
-        text = line.removesuffix("\\x0d")
-        if not text.strip(" \t") or text.lstrip(" \t").startswith("#"):
-            continue
-        match = _ASSIGNMENT.fullmatch(text)
-        if match is None:
-            raise ParseError(f"{path}:{number}: expected NAME=value, got {line!r}")
-        values[match.group(1)] = _unquoted(match.group(2))
-    return values
-
-
-def _unquoted(value: str) -> str:
-    if value.startswith("'"):
-        return value[1:-1]
-    if value.startswith('"'):
-        return _ESCAPED.sub(r"\1", value[1:-1])
-    return value.strip(" \t")
 
 
 def _release(values: dict[str, str]) -> Item:

@@ -22,24 +22,30 @@ def stanzas(lines: Iterable[str]) -> Iterator[dict[str, str]]:
     Comment lines are skipped. Raises ParseError for a line that is neither field nor continuation
     (deb-control(5), deb822(5)).
     """
+    return (stanza for _, stanza in numbered_stanzas(lines))
+
+
+def numbered_stanzas(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """As `stanzas`, each with the number of its first line, counted from 1."""
     stanza: dict[str, str] = {}
-    last = ""
-    for line in lines:
+    first, last = 0, ""
+    for number, line in enumerate(lines, 1):
         if line.startswith("#"):
             continue
         if not line.strip(" \t"):
             if stanza:
-                yield stanza
+                yield first, stanza
             stanza, last = {}, ""
         elif line[0] in " \t":
             if not last:
-                raise ParseError(f"continuation without a field: {line!r}")
+                raise ParseError(f"line {number}: continuation without a field: {line!r}")
             stanza[last] += "\n" + line.strip(" \t")
         else:
+            first = first if stanza else number
             last, value = _field(line, stanza)
             stanza[last] = value
     if stanza:
-        yield stanza
+        yield first, stanza
 
 
 def _field(line: str, stanza: dict[str, str]) -> tuple[str, str]:
@@ -59,6 +65,44 @@ def path_lines(payload: Payload, suffix: str) -> Iterator[tuple[str, str]]:
         if not found or not head.startswith("/"):
             raise ParseError(f"expected '/…{mark}…', got {line!r}")
         yield head + suffix, rest
+
+
+# os-release(5) is a subset of sh; like systemd we also take blanks in a value without quotes,
+# which some distributions have shipped (ID_LIKE=debian ubuntu).
+_ASSIGNMENT = re.compile(
+    r"""[ \t]*([A-Za-z_][A-Za-z0-9_]*)=([^"'\\$`]*|'[^']*'|"(?:[^"\\$`]|\\.)*")[ \t]*"""
+)
+_ESCAPED = re.compile(r'\\([\\"$`])')
+
+
+def os_release(lines: Iterable[str], path: str) -> dict[str, str]:
+    """The variables of an os-release file, unquoted; a later assignment wins, as in sh.
+
+    Raises ParseError naming the path and the line that is no assignment (os-release(5)).
+    """
+    values: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        text = without_return(line)
+        if not text.strip(" \t") or text.lstrip(" \t").startswith("#"):
+            continue
+        match = _ASSIGNMENT.fullmatch(text)
+        if match is None:
+            raise ParseError(f"{path}:{number}: expected NAME=value, got {line!r}")
+        values[match.group(1)] = _unquoted(match.group(2))
+    return values
+
+
+def _unquoted(value: str) -> str:
+    if value.startswith("'"):
+        return value[1:-1]
+    if value.startswith('"'):
+        return _ESCAPED.sub(r"\1", value[1:-1])
+    return value.strip(" \t")
+
+
+def without_return(line: str) -> str:
+    """The line of a file that was written on Windows, without its (escaped) carriage return."""
+    return line.removesuffix("\\x0d")
 
 
 class Stat(Struct, frozen=True):
