@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta as Limit
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 SCHEMA = 1
 
@@ -257,9 +258,16 @@ Level: TypeAlias = Literal["breaks", "in-use", "installed", "expected"]
 LEVELS: tuple[Level, ...] = ("breaks", "in-use", "installed", "expected")
 
 
+def _named(noun: Noun, name: str) -> None:
+    """Ids are made from the parts that name a thing, and written for those who read the file."""
+    if getattr(noun, "id", "") != name:
+        force_setattr(noun, "id", name)
+
+
 class Divergence(Noun, frozen=True, kw_only=True):
     """One item that differs; missing means only in the reference, extra only in the subject."""
 
+    id: str = ""
     section: str
     key: str
     kind: Kind
@@ -269,9 +277,8 @@ class Divergence(Noun, frozen=True, kw_only=True):
     direction: Direction = "unknown"
     group: str
 
-    @property
-    def id(self) -> str:
-        return f"{self.section}:{self.key}"
+    def __post_init__(self) -> None:
+        _named(self, f"{self.section}:{self.key}")
 
 
 class Gap(Noun, frozen=True, kw_only=True):
@@ -330,6 +337,7 @@ class Remedy(Noun, frozen=True, kw_only=True):
 class Cause(Noun, frozen=True, kw_only=True):
     """Why a set of divergences is there: what claims them, with which evidence."""
 
+    id: str = ""
     type: str
     subject: str
     text: str
@@ -341,9 +349,8 @@ class Cause(Noun, frozen=True, kw_only=True):
     image_record: Place | None = None
     also: list[str] = []
 
-    @property
-    def id(self) -> str:
-        return f"{self.type}:{self.subject}"
+    def __post_init__(self) -> None:
+        _named(self, f"{self.type}:{self.subject}")
 
 
 class Use(Noun, frozen=True, kw_only=True):
@@ -358,6 +365,7 @@ class Use(Noun, frozen=True, kw_only=True):
 class Finding(Noun, frozen=True, kw_only=True):
     """What differs, grouped (binary packages by their source), with its records and its reach."""
 
+    id: str = ""
     section: str
     key: str
     kind: Kind | Literal["mixed"]
@@ -378,9 +386,8 @@ class Finding(Noun, frozen=True, kw_only=True):
     dependencies: list[str] = []
     dependency_count: int = 0
 
-    @property
-    def id(self) -> str:
-        return f"{self.section}:{self.key}"
+    def __post_init__(self) -> None:
+        _named(self, f"{self.section}:{self.key}")
 
 
 class Expected(Noun, frozen=True, kw_only=True):
