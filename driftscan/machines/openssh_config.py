@@ -1,0 +1,278 @@
+"""A target -> the way to it, hop by hop, as `ssh` itself would go: by asking `ssh -G`."""
+
+import getpass
+import ipaddress
+import os
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from driftscan import sanitize
+from driftscan.errors import MachineError
+from driftscan.model import Target
+
+# What no name may hold is what a shell, ssh's %-tokens or an option could make of it.
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
+_ZONE = re.compile(r"%[A-Za-z0-9._-]{1,32}$")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\$?")
+_JUMP = re.compile(r"(?:ssh://)?(?:([^@]*)@)?(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?/?")
+_DEFAULT_KEY = re.compile(r"~/\.ssh/id_(?:rsa|dsa|xmss|ecdsa(?:_sk)?|ed25519(?:_sk)?)")
+_MAX_HOPS = 8
+_SECONDS = 5.0
+
+OTHER_ROAD = "only OpenSSH's own client can do this; the road through it is not built yet"
+
+# Settings that change the way, the identity or the trust, and that this road cannot honour.
+_REFUSED = {
+    "proxycommand": "ProxyCommand",
+    "certificatefile": "CertificateFile",
+    "bindaddress": "BindAddress",
+    "bindinterface": "BindInterface",
+    "revokedhostkeys": "RevokedHostKeys",
+    "knownhostscommand": "KnownHostsCommand",
+    "pkcs11provider": "PKCS11Provider",
+}
+_FAMILIES = {"inet": int(socket.AF_INET), "inet6": int(socket.AF_INET6)}
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One sshd on the way: where it listens, who we are there, and what its key is checked with.
+
+    `chosen` keys were named by somebody; else they are those that ssh tries by itself.
+    """
+
+    name: str
+    address: str
+    port: int
+    user: str
+    keys: tuple[Path, ...]
+    chosen: bool
+    only_files: bool
+    agent: str
+    alias: str
+    known_hosts: tuple[Path, ...]
+    family: int = 0
+
+    @property
+    def known_as(self) -> tuple[str, int]:
+        """The name and port its key is looked up under (ssh_config(5), HostKeyAlias)."""
+        return (self.alias, 22) if self.alias else (self.address, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the inventory says of a hop; it wins over ssh's own configuration."""
+
+    name: str
+    user: str = ""
+    port: int = 0
+    key: str = ""
+    alias: str = ""
+    known_hosts: tuple[str, ...] = ()
+    jump: bool = False
+
+
+class Resolver:
+    """Ways to targets; `config` is a file to read in place of the user's own ssh_config."""
+
+    def __init__(self, config: Path | None = None, agent: str | None = None) -> None:
+        self._config = config
+        self._agent = os.environ.get("SSH_AUTH_SOCK", "") if agent is None else agent
+        self._ssh = shutil.which("ssh")
+        self._answers: dict[tuple[str, ...], Mapping[str, list[str]]] = {}
+
+    def route(self, target: Target) -> list[Hop]:
+        """The hops to the target, itself the last one.
+
+        The inventory's key and known_hosts serve its jump hosts too, where ssh's configuration
+        names no key for them. Raises MachineError, stage `config`.
+        """
+        wanted = _Wanted(
+            target.address or target.name,
+            target.user,
+            target.port,
+            target.key,
+            target.host_key_alias,
+            tuple(target.known_hosts),
+        )
+        settings = self._settings(wanted)
+        last = self._hop(wanted, settings)
+        jumps = list(target.jump) or _jumps(settings)
+        return [*self._way(jumps, wanted, 1), last]
+
+    def _way(self, jumps: list[str], target: _Wanted, depth: int) -> list[Hop]:
+        """The jump hosts in order; only the first one's own ProxyJump counts, as with `ssh -J`."""
+        hops: list[Hop] = []
+        for number, text in enumerate(jumps):
+            wanted = _jump(text, target)
+            settings = self._settings(wanted)
+            if not number:
+                before = _jumps(settings)
+                if depth + len(before) + len(jumps) > _MAX_HOPS:
+                    raise _error(f"more than {_MAX_HOPS} hops: do the jump hosts lead in a circle?")
+                hops += self._way(before, target, depth + 1)
+            hops.append(self._hop(wanted, settings))
+        return hops
+
+    def _settings(self, wanted: _Wanted) -> Mapping[str, list[str]]:
+        check_host(wanted.name)
+        if wanted.user:
+            check_user(wanted.user)
+        if self._ssh is None:
+            return {}
+        command = [self._ssh, "-G", "-T"]
+        command += ["-F", str(self._config)] if self._config else []
+        command += ["-l", wanted.user] if wanted.user else []
+        command += ["-p", str(wanted.port)] if wanted.port else []
+        command += ["--", wanted.name]
+        key = tuple(command)
+        if key not in self._answers:
+            self._answers[key] = _parse(_run(command))
+        return self._answers[key]
+
+    def _hop(self, wanted: _Wanted, settings: Mapping[str, list[str]]) -> Hop:
+        for option, name in _REFUSED.items():
+            value = _one(settings, option)
+            if value not in ("", "none"):
+                raise _error(f"ssh's configuration sets {name} for {wanted.name}", OTHER_ROAD)
+        address = _one(settings, "hostname") or wanted.name
+        user = wanted.user or _one(settings, "user") or getpass.getuser()
+        check_host(address)
+        check_user(user)
+        port = wanted.port or int(_one(settings, "port") or 22)
+        known = list(wanted.known_hosts) or _paths(_one(settings, "userknownhostsfile"))
+        known += _paths(_one(settings, "globalknownhostsfile"))
+        files = settings.get("identityfile", [])
+        own = len(files) == 1 or any(not _DEFAULT_KEY.fullmatch(name) for name in files)
+        files = [wanted.key] if wanted.key and not (own and wanted.jump) else files
+        tokens = {"h": address, "n": wanted.name, "p": str(port), "r": user}
+        return Hop(
+            name=wanted.name,
+            address=address,
+            port=port,
+            user=user,
+            keys=tuple(_expand(name, tokens) for name in files if name != "none"),
+            chosen=bool(wanted.key) or own,
+            only_files=_one(settings, "identitiesonly") == "yes",
+            agent=self._agent_of(settings, tokens),
+            alias=wanted.alias or _one(settings, "hostkeyalias"),
+            known_hosts=tuple(_expand(name, tokens) for name in known if name != "none"),
+            family=_FAMILIES.get(_one(settings, "addressfamily"), 0),
+        )
+
+    def _agent_of(self, settings: Mapping[str, list[str]], tokens: Mapping[str, str]) -> str:
+        named = _one(settings, "identityagent")
+        if named in ("", "SSH_AUTH_SOCK"):
+            return self._agent
+        if named.startswith("$"):
+            return os.environ.get(named.lstrip("$").strip("{}"), "")
+        return "" if named == "none" else str(_expand(named, tokens))
+
+
+def check_host(name: str) -> None:
+    """A host name or address that no shell, ssh or resolver could take for something else.
+
+    Raises MachineError (the class of CVE-2023-51385 and of `-oProxyCommand=`).
+    """
+    if _HOST.fullmatch(name):
+        return
+    try:
+        ipaddress.ip_address(_ZONE.sub("", name))
+    except ValueError as error:
+        raise _error(
+            f"not a host name or address: {sanitize.safe(name[:80])!r}",
+            "letters, digits, dot, hyphen and underscore; it begins with a letter or digit",
+        ) from error
+
+
+def check_user(name: str) -> None:
+    """A user name as useradd(8) allows it; raises MachineError."""
+    if not _USER.fullmatch(name):
+        cure = "letters, digits, dot, hyphen and underscore; it begins with a letter"
+        raise _error(f"not a user name: {sanitize.safe(name[:80])!r}", cure)
+
+
+def _error(cause: str, cure: str = "correct the inventory or ~/.ssh/config") -> MachineError:
+    return MachineError("unreachable", "config", cause, cure)
+
+
+def _jump(text: str, target: _Wanted) -> _Wanted:
+    found = _JUMP.fullmatch(text)
+    if found is None:
+        raise _error(f"not a jump host: {sanitize.safe(text[:80])!r}", "write [user@]host[:port]")
+    user, bracketed, name, port = found.groups()
+    return _Wanted(
+        name=bracketed or name or "",
+        user=user or "",
+        port=int(port or 0),
+        key=target.key,
+        known_hosts=target.known_hosts,
+        jump=True,
+    )
+
+
+def _jumps(settings: Mapping[str, list[str]]) -> list[str]:
+    value = _one(settings, "proxyjump")
+    return [] if value in ("", "none") else value.split(",")
+
+
+def _one(settings: Mapping[str, list[str]], option: str) -> str:
+    return settings.get(option, [""])[0]
+
+
+def _run(command: list[str]) -> str:
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _error(
+            f"`ssh -G` did not answer within {_SECONDS:g} s", "look for a slow `Match exec`"
+        ) from error
+    if done.returncode:
+        lines = done.stderr.strip().split(b"\n")
+        raise _error(f"ssh refuses its configuration: {sanitize.safe_bytes(lines[-1])}")
+    return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def _parse(text: str) -> dict[str, list[str]]:
+    """`ssh -G` prints `option value`, one a line; some options several times."""
+    settings: dict[str, list[str]] = {}
+    for line in text.split("\n"):
+        option, _, value = line.partition(" ")
+        settings.setdefault(option, []).append(value)
+    return settings
+
+
+def _paths(value: str) -> list[str]:
+    """`ssh -G` prints lists of files unquoted: a new one begins with `/` or `~`."""
+    return re.split(r"\s+(?=[/~])", value) if value else []
+
+
+def _expand(path: str, tokens: Mapping[str, str]) -> Path:
+    """`~` and the %-tokens of ssh_config(5), with ssh's idea of home: the password database's."""
+    home = _home()
+    known = {"%": "%", "d": home, "u": getpass.getuser(), "i": str(os.getuid()), **tokens}
+    done = "".join(_token(piece, known) for piece in re.split(r"(%.)", path))
+    return Path(home, done[2:]) if done.startswith("~/") else Path(done)
+
+
+def _home() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return str(Path.home())
+
+
+def _token(piece: str, known: Mapping[str, str]) -> str:
+    if not re.fullmatch(r"%.", piece):
+        return piece
+    if piece[1] not in known:
+        raise _error(f"ssh's configuration uses {sanitize.safe(piece)} in a path", OTHER_ROAD)
+    return known[piece[1]]

@@ -1,0 +1,278 @@
+"""The road over SSH: one session, one script, every key checked, never longer than the deadline."""
+
+import random
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from driftscan import sanitize
+from driftscan.errors import DriftscanError, MachineError
+from driftscan.machines import agent, answers, keys, known_hosts, tcp
+from driftscan.machines.known_hosts import KnownHosts
+from driftscan.machines.openssh_config import OTHER_ROAD, Hop, Resolver
+from driftscan.machines.trip import TransientError, Trip
+from driftscan.model import Answer, Limits, Questions, Target
+
+if TYPE_CHECKING:  # paramiko costs 200 ms: it is imported where the first host is asked
+    from driftscan.machines.wire import HostKey, Login, Wire
+
+_ATTEMPTS = 3
+_WAIT = (1.0, 5.0)
+
+Kept = TypeVar("Kept")
+Name = TypeVar("Name")
+
+
+@dataclass(frozen=True, slots=True)
+class Ssh:
+    """A host reached by SSH, as the target names it; credentials are shared by all hosts."""
+
+    target: Target
+    credentials: "Credentials"
+
+    def ask(self, questions: Questions, limits: Limits) -> Answer:
+        """The host's whole answer; see machines/contract.py. Leaves no thread and no socket."""
+        with self.credentials.trip(limits.deadline) as trip:
+            try:
+                return self._ask(trip, questions, limits)
+            except MachineError as error:
+                raise (trip.error() if trip.ended else error) from error
+            except Exception as error:
+                raise (trip.error() if trip.ended else _ours(error)) from error
+
+    def _ask(self, trip: Trip, questions: Questions, limits: Limits) -> Answer:
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                return self._attempt(trip, questions, limits)
+            except TransientError as error:
+                trip.close()
+                wait = random.uniform(*_WAIT)  # noqa: S311 - spreads a fleet's second attempts
+                if wait >= trip.left():
+                    cause = f"{error.cause} ({attempt} attempts)"
+                    raise MachineError(error.state, error.stage, cause, error.cure) from error
+                trip.pause(wait)
+        return self._attempt(trip, questions, limits)
+
+    def _attempt(self, trip: Trip, questions: Questions, limits: Limits) -> Answer:
+        trip.place = ""
+        trip.enter("config", limits.connect)
+        *jumps, last = self.credentials.resolver.route(self.target)
+        wire: Wire | None = None
+        for hop in jumps:
+            trip.place = f"jump host {hop.name}: "
+            with _named(trip.place):
+                wire = self._connect(trip, hop, wire, limits)
+        trip.place = ""
+        wire = self._connect(
+            trip, last, wire, limits, "".join(f"via {hop.name}: " for hop in jumps[-1:])
+        )
+        become = self.target.become
+        answer = wire.run(answers.command(become), questions.script, limits)
+        return answers.judged(answer, questions, become=become)
+
+    def _connect(
+        self, trip: Trip, hop: Hop, before: "Wire | None", limits: Limits, via: str = ""
+    ) -> "Wire":
+        """A wire to the next hop, its key checked and ourselves let in."""
+        from driftscan.machines.wire import Wire
+
+        if before is None:
+            wire = Wire(
+                trip, tcp.dial(trip, hop.address, hop.port, limits, hop.family), limits.output
+            )
+        else:
+            with _named(via):
+                tunnel = before.tunnel(hop.address, hop.port, limits.connect)
+            wire = Wire(trip, tunnel, limits.output)
+        known = self.credentials.known_hosts(hop.known_hosts)
+        key = wire.handshake(known.known_types(*hop.known_as), limits.handshake)
+        trust(hop, known, key)
+        trip.enter("auth", limits.handshake)
+        wire.login(hop.user, self.credentials.logins(hop, trip))
+        return wire
+
+
+class Credentials:
+    """What the hosts of a run share: keys, agents and known hosts, read once; and their trips.
+
+    `ssh_config` is read in place of the user's own; `agent` in place of SSH_AUTH_SOCK.
+    """
+
+    def __init__(self, *, ssh_config: Path | None = None, agent: str | None = None) -> None:
+        self.resolver = Resolver(ssh_config, agent)
+        self._files: _Once[Path, keys.KeyFile] = _Once()
+        self._keys: _Once[Path, Login] = _Once()
+        self._agents: _Once[str, tuple[bytes, ...]] = _Once()
+        self._known: _Once[tuple[Path, ...], KnownHosts] = _Once()
+        self._lock = threading.Lock()
+        self._trips: set[Trip] = set()
+        self._stopped = False
+
+    @contextmanager
+    def trip(self, seconds: float) -> Iterator[Trip]:
+        """A trip that `close_all` can end."""
+        with Trip(seconds) as trip:
+            with self._lock:
+                self._trips.add(trip)
+                stopped = self._stopped
+            try:
+                if stopped:
+                    trip.end("interrupted")
+                yield trip
+            finally:
+                with self._lock:
+                    self._trips.discard(trip)
+
+    def close_all(self) -> None:
+        """End every trip, now and from now on, from any thread: for Ctrl-C."""
+        with self._lock:
+            self._stopped = True
+            trips = list(self._trips)
+        for trip in trips:
+            trip.end("interrupted")
+
+    def known_hosts(self, paths: tuple[Path, ...]) -> KnownHosts:
+        """The files' keys; raises MachineError when one cannot be read."""
+        return self._known.get(paths, lambda: _known_hosts(paths))
+
+    def logins(self, hop: Hop, trip: Trip) -> "list[Login]":
+        """The keys to try there, best first. Where keys were chosen no other one is shown.
+
+        Raises MachineError `key_unusable` when there is none, with what is wrong with each.
+        """
+        held = self._held(hop)
+        found: list[Login] = []
+        wrong: list[MachineError] = []
+        if not hop.chosen and not hop.only_files:
+            found += [agent.AgentKey(hop.agent, blob, trip.hold) for blob in held]
+        for path in hop.keys:
+            try:
+                found.append(self._login(path, hop.agent, held, trip))
+            except MachineError as error:
+                wrong.append(error)
+        if found:
+            return found
+        if hop.chosen:
+            raise wrong[0]
+        raise MachineError(
+            "key_unusable",
+            "auth",
+            "there is no key to log in with: no agent holds one, and ~/.ssh has none",
+            "name one (`key:` in the inventory), or start an ssh-agent and ssh-add it",
+        )
+
+    def _held(self, hop: Hop) -> tuple[bytes, ...]:
+        if not hop.agent:
+            return ()
+        try:
+            return self._agents.get(hop.agent, lambda: agent.identities(hop.agent))
+        except MachineError:
+            if hop.keys and hop.chosen:
+                return ()  # its own error will tell, if the key itself cannot be used
+            raise
+
+    def _login(self, path: Path, socket: str, held: tuple[bytes, ...], trip: Trip) -> "Login":
+        from driftscan.machines import wire
+
+        file = self._files.get(path, lambda: keys.read(path))
+        if file.public is not None and file.public in held:
+            return agent.AgentKey(socket, file.public, trip.hold)
+        if file.private == "absent":
+            cure = "ssh-add its private key, or name that file (the one without .pub)"
+            raise keys.unusable(path, "is a public key, and no agent holds its private key", cure)
+        if file.private == "encrypted":
+            raise keys.needs_passphrase(path)
+        return self._keys.get(path, lambda: wire.load(file))
+
+
+class _Once(Generic[Name, Kept]):
+    """Makes each thing once, whichever thread asks first; a failure is remembered too."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[Name, Kept | MachineError] = {}
+
+    def get(self, name: Name, make: Callable[[], Kept]) -> Kept:
+        with self._lock:
+            if name not in self._kept:
+                try:
+                    self._kept[name] = make()
+                except MachineError as error:
+                    self._kept[name] = error
+            kept = self._kept[name]
+        if isinstance(kept, MachineError):
+            raise MachineError(kept.state, kept.stage, kept.cause, kept.cure)
+        return kept
+
+
+def trust(hop: Hop, known: KnownHosts, key: "HostKey") -> None:
+    """Nothing when the known_hosts files vouch for this key; else MachineError, no question."""
+    from driftscan.machines.wire import fingerprint
+
+    name, port = hop.known_as
+    verdict = known.verdict(name, port, key.type, key.blob)
+    if verdict.state == "ok":
+        return
+    shown = f"{key.type} {fingerprint(key.blob)}"
+    place = f"{verdict.file}:{verdict.line}"
+    file = hop.known_hosts[0] if hop.known_hosts else "~/.ssh/known_hosts"
+    state, cause, cure = {
+        "unknown": (
+            "host_key_unknown",
+            f"its key is not known: {shown}",
+            "compare this fingerprint with `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` there,"
+            f" then `ssh-keyscan -p {hop.port} {hop.address} >> {file}`",
+        ),
+        "mismatch": (
+            "host_key_mismatch",
+            f"its key has changed: {shown}, which is not the one in {place}",
+            "somebody may be in between, or the host was reinstalled: ask who runs it, compare the"
+            f" fingerprint on its console, and only then remove {place}",
+        ),
+        "revoked": (
+            "host_key_revoked",
+            f"its key is revoked: {shown} by {place}",
+            "do not connect; the host needs a new key",
+        ),
+        "certificate-authority": (
+            "host_key_unknown",
+            f"its key is vouched for by a certificate authority only ({place})",
+            f"{OTHER_ROAD}; or add the host's own key to {file}",
+        ),
+    }[verdict.state]
+    raise MachineError(state, "host-key", sanitize.safe(cause), sanitize.safe(cure))
+
+
+def _known_hosts(paths: tuple[Path, ...]) -> KnownHosts:
+    try:
+        return known_hosts.load(paths)
+    except DriftscanError as error:
+        cure = "correct the file's mode, or name another one"
+        raise MachineError("host_key_unknown", "config", str(error), cure) from error
+
+
+@contextmanager
+def _named(place: str) -> Iterator[None]:
+    """Failures in here name the hop they happened at."""
+    try:
+        yield
+    except TransientError as error:
+        raise TransientError(error.state, error.stage, place + error.cause, error.cure) from error
+    except MachineError as error:
+        raise MachineError(error.state, error.stage, place + error.cause, error.cure) from error
+
+
+def _ours(error: Exception) -> MachineError:
+    """A mistake of this program: told as such, with the line, never as the host's."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    text = sanitize.safe(f"{type(error).__name__}: {error}")[:300]
+    return MachineError(
+        "internal_error",
+        "",
+        f"{text} (at {Path(frame.filename).name}:{frame.lineno})",
+        "this is a mistake in driftscan: please report it with this line",
+    )

@@ -1,0 +1,441 @@
+"""The SSH protocol, through paramiko, towards a peer that may be hostile: every call is bounded.
+
+Time is the trip's: its watchdog closes the wire, which ends any call in here. Sizes are capped
+where they arrive, in the packetizer: paramiko itself takes packets of 4 GiB and ignores windows.
+"""
+
+import base64
+import hashlib
+import logging
+import socket
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import paramiko
+from paramiko.message import Message
+from paramiko.packet import Packetizer
+from paramiko.ssh_exception import IncompatiblePeer
+
+from driftscan import sanitize
+from driftscan.errors import MachineError
+from driftscan.machines import keys
+from driftscan.machines.agent import AgentError, AgentKey
+from driftscan.machines.openssh_config import OTHER_ROAD
+from driftscan.machines.tcp import shut
+from driftscan.machines.trip import TransientError, Trip
+from driftscan.model import Answer, Limits
+
+# paramiko logs what the server says, and prints it where nobody has set up logging.
+_LOG = logging.getLogger("paramiko")
+_LOG.addHandler(logging.NullHandler())
+_LOG.propagate = False
+_LOG.setLevel(logging.CRITICAL + 1)
+
+_WEAK = {
+    "ciphers": ["aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc"],
+    "macs": ["hmac-sha1", "hmac-md5", "hmac-sha1-96", "hmac-md5-96"],
+}
+_RSA = ("rsa-sha2-512", "rsa-sha2-256")
+_KEXINIT = 20
+
+_MAX_PACKET = 256 << 10
+_MAX_BANNER = 64 << 10
+_OVERHEAD = 16 << 20
+_CHUNK = 256 << 10
+_TICK = 0.05
+_GRACE = 2.0
+_STATUS_SECONDS = 5.0
+_MAX_TRIES = 5
+
+Login = paramiko.PKey | AgentKey
+
+
+class HostKey(NamedTuple):
+    """The key a server has proven to hold."""
+
+    type: str
+    blob: bytes
+
+
+class _Capped(Packetizer):
+    """A packetizer that takes no packet, no banner and no total beyond its limits."""
+
+    budget = _OVERHEAD
+    heard = b""
+    kexinit = b""
+    excess = ""
+    _banner = 0
+    _taken = 0
+
+    def start_handshake(self, timeout: float) -> None:
+        """No timer of its own (a thread): the trip's watchdog ends a slow handshake."""
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        if n > _MAX_PACKET:
+            self._stop(f"a packet of {n} bytes")
+        self._taken += n
+        if self._taken > self.budget:
+            self._stop(f"more than {self.budget} bytes")
+        return super().read_all(n, check_rekey)
+
+    def read_message(self) -> tuple[int, Message]:
+        kind, message = super().read_message()
+        if kind == _KEXINIT and not self.kexinit:
+            self.kexinit = message.asbytes()
+        return kind, message
+
+    def _read_timeout(self, _timeout: float) -> bytes:
+        # used for the banner alone; its time is the trip's
+        data = cast("bytes", super()._read_timeout(1e9))  # type: ignore[misc]
+        self.heard = (self.heard + data)[:200]
+        self._banner += len(data)
+        if self._banner > _MAX_BANNER:
+            self._stop(f"a banner of more than {_MAX_BANNER} bytes")
+        return data
+
+    def _stop(self, what: str) -> None:
+        self.excess = what
+        raise paramiko.SSHException(what)
+
+
+class Wire:
+    """One SSH connection over a socket, or over a channel of another wire."""
+
+    def __init__(self, trip: Trip, sock: socket.socket | paramiko.Channel, budget: int) -> None:
+        self._trip = trip
+        self._sock = sock
+        self._transport = paramiko.Transport(
+            sock, disabled_algorithms=_WEAK, packetizer_class=_Capped
+        )
+        self._packetizer = cast("_Capped", self._transport.packetizer)
+        self._packetizer.budget = budget + _OVERHEAD
+        self._transport.auth_timeout = self._transport.channel_timeout = 1e9
+        trip.hold(self.close, self._transport)
+
+    def close(self) -> None:
+        """End it; every call in it fails at once. May be called from any thread, twice."""
+        if isinstance(self._sock, socket.socket):
+            shut(self._sock)
+        self._transport.close()
+
+    def handshake(self, known_types: Sequence[str], seconds: float) -> HostKey:
+        """Banner and key exchange; the key types known for this host are asked for first."""
+        self._trip.enter("banner", seconds)
+        options = self._transport.get_security_options()
+        options.key_types = _order(known_types, options.key_types)
+        try:
+            with self._peer():
+                self._transport.start_client()
+        except _PeerError as error:
+            raise self._no_handshake(error) from error
+        self._trip.stage = "host-key"
+        key = self._transport.get_remote_server_key()
+        return HostKey(key.get_name(), key.asbytes())
+
+    @property
+    def speaking(self) -> bool:
+        """The server has sent its banner."""
+        return bool(self._transport.remote_version)
+
+    def login(self, user: str, candidates: Iterable[Login]) -> None:
+        """Public keys only, in this order; a server that wants more besides is refused.
+
+        Raises MachineError `auth_failed`. Never falls back to anything that would ask somebody.
+        """
+        tried = []
+        for key in candidates:
+            tried.append(f"{key.get_name()} {fingerprint(key.asbytes())}")
+            if self._accepts(user, key):
+                return
+            if len(tried) == _MAX_TRIES:  # sshd allows six, and counts the last one as abuse
+                break
+        raise MachineError(
+            "auth_failed",
+            "auth",
+            f"{user} is refused with {_list(tried)}",
+            f"add the public key to ~{user}/.ssh/authorized_keys, or name another key or user;"
+            " the host's log has the reason (journalctl -u ssh)",
+        )
+
+    def _accepts(self, user: str, key: Login) -> bool:
+        try:
+            with self._peer():
+                more = self._transport.auth_publickey(user, cast("paramiko.PKey", key))
+        except _PeerError as error:
+            return self._refusal(user, error)
+        if more:
+            raise MachineError(
+                "auth_failed",
+                "auth",
+                f"the key of {user} alone is not enough, it wants also: {_names(more)}",
+                "let this account in by key alone (AuthenticationMethods publickey in sshd_config)",
+            )
+        return True
+
+    def _refusal(self, user: str, error: "_PeerError") -> bool:
+        cause = error.__cause__
+        if isinstance(cause, paramiko.BadAuthenticationType):
+            raise MachineError(
+                "auth_failed",
+                "auth",
+                f"it takes no public keys from {user}, only: {_names(cause.allowed_types)}",
+                "allow PubkeyAuthentication for this account in sshd_config",
+            )
+        if self._transport.is_active() and isinstance(cause, paramiko.AuthenticationException):
+            return False
+        if isinstance(cause, AgentError):
+            raise MachineError("key_unusable", "auth", str(cause), "unlock the agent or the key")
+        raise MachineError(
+            "auth_failed",
+            "auth",
+            f"it closed the connection while {user} was logging in{error.detail}",
+            "the host's log has the reason (journalctl -u ssh)",
+        )
+
+    def tunnel(self, address: str, port: int, seconds: float) -> paramiko.Channel:
+        """A channel to an address as the host at the other end of this wire reaches it."""
+        self._trip.enter("tcp", seconds)
+        try:
+            with self._peer():
+                return self._transport.open_channel(
+                    "direct-tcpip", (address, port), ("127.0.0.1", 0)
+                )
+        except _PeerError as error:
+            raise MachineError(
+                "unreachable",
+                "tcp",
+                f"it does not forward to {address} port {port}{error.detail}",
+                "check the target's address from there, and AllowTcpForwarding in its sshd_config",
+            ) from error
+
+    def run(self, command: str, script: str, limits: Limits) -> Answer:
+        """The command's answer to the script on its standard input: both streams, and its status.
+
+        Raises MachineError: no_shell, output_limit, or incomplete without an exit status.
+        """
+        started = time.monotonic()
+        channel = self._session(command, limits)
+        # a command that has ended already takes no more input; its answer tells why
+        with suppress(OSError), self._peer():
+            channel.sendall(script.encode())
+            channel.shutdown_write()
+        output, errors = self._drain(channel, limits)
+        status = channel.exit_status if channel.exit_status >= 0 else None
+        if status is None:
+            raise self._cut_short(len(output))
+        return Answer(output, errors, status, time.monotonic() - started)
+
+    def _session(self, command: str, limits: Limits) -> paramiko.Channel:
+        cure = "give the account a POSIX shell; check ForceCommand, MaxSessions and the host's log"
+        self._trip.enter("session", limits.first_byte)
+        try:
+            with self._peer():
+                channel = self._transport.open_session()
+        except _PeerError as error:
+            raise MachineError("no_shell", "session", f"no session{error.detail}", cure) from error
+        self._trip.enter("exec", limits.first_byte)
+        try:
+            with self._peer():
+                channel.exec_command(command)
+        except _PeerError as error:
+            cause = f"it does not run `{command}`{error.detail}"
+            raise MachineError("no_shell", "exec", cause, cure) from error
+        return channel
+
+    def _drain(self, channel: paramiko.Channel, limits: Limits) -> tuple[bytes, bytes]:
+        """Both streams to their end: they share one window, so an unread one blocks the other."""
+        output: list[bytes] = []
+        errors = bytearray()
+        size = 0
+        last = time.monotonic()
+        channel.settimeout(_TICK)
+        self._trip.enter("stream", limits.first_byte)
+        while True:
+            data = _receive(channel)
+            heard = bool(data) | _keep_errors(channel, errors, limits.errors)
+            if data == b"":
+                break
+            if data:
+                output.append(data)
+                size += len(data)
+                if size > limits.output:
+                    raise _too_much(limits.output)
+            if heard:
+                last = time.monotonic()
+                self._trip.enter("stream", limits.idle)
+            elif channel.status_event.is_set() and time.monotonic() - last > _GRACE:
+                break  # something in the background still holds the stream open
+        channel.status_event.wait(min(_STATUS_SECONDS, limits.idle))
+        _keep_errors(channel, errors, limits.errors)
+        return b"".join(output), bytes(errors)
+
+    def _cut_short(self, size: int) -> MachineError:
+        if self._trip.ended:
+            return self._trip.error()
+        if self._packetizer.excess:
+            return _too_much(self._packetizer.budget)
+        return MachineError(
+            "incomplete",
+            "stream",
+            f"the answer stops after {size} bytes, without an exit status",
+            "the connection was cut, or something on the host killed the shell; try again",
+        )
+
+    def _no_handshake(self, error: "_PeerError") -> MachineError:
+        heard = self._packetizer.heard
+        if not self.speaking and not heard:
+            return TransientError(
+                "unreachable",
+                "banner",
+                "it closes the connection before it says anything",
+                "sshd is overloaded (MaxStartups) or blocks this address (fail2ban, penalties)",
+            )
+        if not self.speaking:
+            excess = self._packetizer.excess
+            said = excess or sanitize.safe_bytes(heard, 60)
+            return MachineError(
+                "not_ssh",
+                "banner",
+                f"what listens there is no SSH server, it answers {said!r}",
+                "correct the port",
+            )
+        if isinstance(error.__cause__, IncompatiblePeer):
+            return self._incompatible(error)
+        if isinstance(error.__cause__, EOFError | OSError):
+            return MachineError(
+                "unreachable", "kex", "it closes the connection in the key exchange", "try again"
+            )
+        return MachineError(
+            "not_ssh",
+            "kex",
+            f"it breaks the SSH protocol in the key exchange{error.detail}",
+            "is this really sshd? a proxy in between?",
+        )
+
+    def _incompatible(self, error: "_PeerError") -> MachineError:
+        text = str(error.__cause__)
+        offered = _offers(self._packetizer.kexinit)
+        ours = self._transport.get_security_options()
+        for word, theirs, own in (
+            ("kex", 0, ours.kex),
+            ("host key", 1, ours.key_types),
+            ("cipher", 2, ours.ciphers),
+            ("mac", 4, ours.digests),
+        ):
+            if word in text and offered:
+                cause = (
+                    f"no common {word}: it offers {_names(offered[theirs])}; we have {_names(own)}"
+                )
+                return MachineError("kex_incompatible", "kex", cause, OTHER_ROAD)
+        return MachineError(
+            "kex_incompatible", "kex", f"no common protocol{error.detail}", "upgrade its sshd"
+        )
+
+    @contextmanager
+    def _peer(self) -> Iterator[None]:
+        """What fails in here by the peer's doing becomes _PeerError; our own errors pass through.
+
+        The trip's end comes first: when it has closed the wire, nothing else is the reason.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self._trip.ended:
+                if self._trip.stage == "banner" and self.speaking:
+                    self._trip.stage = "kex"
+                raise self._trip.error() from error
+            if not _is_peers(error):
+                raise
+            raise _PeerError(error) from error
+
+
+class _PeerError(OSError):
+    """The peer's fault; its cause is paramiko's exception, which may quote the peer."""
+
+    def __init__(self, error: Exception) -> None:
+        text = sanitize.safe(str(error))[:200]
+        self.detail = f": {text or type(error).__name__}"
+        super().__init__(self.detail)
+
+
+def fingerprint(blob: bytes) -> str:
+    """As ssh-keygen -l shows it."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def load(file: keys.KeyFile) -> paramiko.PKey:
+    """The private key of a file that needs no passphrase, with its certificate if one lies beside.
+
+    Raises MachineError `key_unusable`.
+    """
+    try:
+        return paramiko.PKey.from_path(file.path)
+    except Exception as error:  # paramiko and cryptography raise a dozen kinds
+        text = sanitize.safe(str(error))[:120] or type(error).__name__
+        raise keys.unusable(
+            Path(file.path),
+            f"is not a key that can be used: {text}",
+            "rewrite it in OpenSSH's format (ssh-keygen -p -f FILE), or create a new one",
+        ) from error
+
+
+def _is_peers(error: Exception) -> bool:
+    """paramiko's own kinds, or anything at all out of the thread that reads what the peer sends."""
+    if isinstance(error, (paramiko.SSHException, EOFError, OSError)):
+        return True
+    reader = paramiko.Transport.run.__code__
+    return any(frame.f_code is reader for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def _order(known: Sequence[str], offered: Sequence[str]) -> tuple[str, ...]:
+    wanted = [name for kind in known for name in (_RSA if kind == "ssh-rsa" else (kind,))]
+    first = [name for name in wanted if name in offered]
+    return tuple(dict.fromkeys([*first, *offered]))
+
+
+def _receive(channel: paramiko.Channel) -> bytes | None:
+    """The next bytes, empty at the end, None when there are none for now."""
+    try:
+        return channel.recv(_CHUNK)
+    except TimeoutError:
+        return None
+
+
+def _keep_errors(channel: paramiko.Channel, kept: bytearray, limit: int) -> bool:
+    """Read what is there of the second stream, keep its start; tells whether there was anything."""
+    heard = False
+    while channel.recv_stderr_ready():
+        data = channel.recv_stderr(_CHUNK)
+        heard = True
+        kept += data[: max(0, limit - len(kept))]
+    return heard
+
+
+def _too_much(limit: int) -> MachineError:
+    return MachineError(
+        "output_limit",
+        "stream",
+        f"the answer is longer than {limit >> 20} MiB",
+        "look at what the account's start files print",
+    )
+
+
+def _offers(kexinit: bytes) -> list[list[str]]:
+    """The ten name lists of a KEXINIT message (RFC 4253, 7.1); none when it is not whole."""
+    message = Message(kexinit[16:])
+    try:
+        return [message.get_list() for _ in range(10)]
+    except (ValueError, UnicodeDecodeError):
+        return []
+
+
+def _names(names: Iterable[Any]) -> str:
+    return sanitize.safe(", ".join(str(name) for name in names))[:300]
+
+
+def _list(tried: Sequence[str]) -> str:
+    return ", ".join(tried) if tried else "no key at all"
