@@ -6,7 +6,7 @@ RUN := tests/lab/.run
 INVENTORY := $(RUN)/inventory.yml
 UNIT := -m "not lab and not sshd"
 
-.PHONY: help demo test check env lab lab-down bench record lock clean
+.PHONY: help demo test check env lab lab-down bench record docs lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench: env ## what a scan costs, beside peers in the same run
 
 record: lab ## record the lab's answers anew for `driftscan demo` and the tests
 	@. $(RUN)/env.sh && $(BIN)/python -m tests.lab.record
+
+docs: env ## write the generated parts of docs/ anew
+	@$(BIN)/python -m tests.generated
 
 lock: env ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --universal --python-version 3.11 --group dev pyproject.toml \

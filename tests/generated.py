@@ -1,0 +1,49 @@
+"""The parts of docs/ that are made from the code: `python -m tests.generated` writes them."""
+
+from pathlib import Path
+
+import msgspec
+
+from driftscan.model import Baseline, Fingerprint, Report
+from driftscan.probes.table import PROBES
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def probes() -> str:
+    """`docs/probes.md`: every section, from the table of probes."""
+    rows = [
+        "# What is collected",
+        "",
+        "Made from `driftscan/probes/table.py` by `make docs`; a test keeps it so. Facts are",
+        "compared, evidence only explains. Sections marked live exist on running machines only.",
+        "",
+        "| section | probe | holds | key | fields | privilege | cost on the host |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for probe in PROBES:
+        for about in probe.GIVES:
+            holds = f"{about.holds}, live" if about.live else about.holds
+            cells = [f"`{about.name}`", probe.NAME, holds, about.key, about.fields]
+            cells += [about.privilege, about.cost or "-"]
+            rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def schema(noun: type) -> str:
+    """The JSON Schema of one noun, sorted."""
+    text = msgspec.json.encode(msgspec.json.schema(noun), order="sorted")
+    return msgspec.json.format(text, indent=1).decode() + "\n"
+
+
+def everything() -> dict[Path, str]:
+    """Each generated file with its text."""
+    schemas = {"fingerprint": Fingerprint, "baseline": Baseline, "report": Report}
+    files = {DOCS / "schema" / f"{name}.json": schema(noun) for name, noun in schemas.items()}
+    return {DOCS / "probes.md": probes(), **files}
+
+
+if __name__ == "__main__":
+    for path, text in everything().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
