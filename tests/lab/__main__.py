@@ -15,13 +15,16 @@ from tests.lab.settings import PREFIX, ROOT, RUN, LabError, cache, one_at_a_time
 
 def up(refresh: bool = False) -> None:
     """Bring up engine, archive, base image, hosts; write .run."""
+    if os.environ.get("DRIFTSCAN_LAB") == "off":
+        say("DRIFTSCAN_LAB=off: no lab")
+        return
     began = time.monotonic()
     with one_at_a_time():
         chosen = engine.ensure()
         hosts.remove(chosen, hosts.containers(chosen, f"{PREFIX}-build"))
         frozen = mirror.ensure(chosen, refresh)
         port = serve.serve(frozen)
-        base.ensure(chosen, frozen.tree)
+        base.ensure(chosen, frozen.tree, frozen.key)
         made = images.build_all(chosen, frozen, port)
         running = hosts.launch_all(chosen, made, port)
         path = inventory.write(RUN, running)

@@ -118,7 +118,9 @@ def finish(engine: Engine, raw: str, tree: Path) -> None:
     """Make the raw system a base: sources, lab key, no logs; exported as base.tar."""
     name = f"{PREFIX}-build-base-{os.getpid()}"
     try:
-        engine.run("create", "-i", "--name", name, "--network", "none", raw, "sh", "-s")
+        engine.run(
+            "create", *engine.limits(), "-i", "--name", name, "--network", "none", raw, "sh", "-s"
+        )
         engine.run(
             "cp", tree / "driftscan-lab.gpg", f"{name}:/etc/apt/trusted.gpg.d/driftscan-lab.gpg"
         )
@@ -148,6 +150,7 @@ def download(engine: Engine, tree: Path, port: int, lists: list[str]) -> None:
             "run",
             "--rm",
             "-i",
+            *engine.limits(),
             *engine.network(),
             image,
             "env",
@@ -179,13 +182,13 @@ def load(engine: Engine, tree: Path, tag: str) -> str:
     return image
 
 
-def ensure(engine: Engine, tree: Path) -> str:
+def ensure(engine: Engine, tree: Path, key: str) -> str:
     """The base image of a mirror, imported if the engine has lost it; also tagged `latest`."""
-    image = f"{IMAGE}:{tree.name}"
+    image = f"{IMAGE}:{key}"
     if engine.succeeds("image", "inspect", image):
         say(f"base: {image} (cached)")
     else:
         say(f"base: importing {image}")
-        load(engine, tree, tree.name)
+        load(engine, tree, key)
     engine.run("tag", image, f"{IMAGE}:latest")
     return image

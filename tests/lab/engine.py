@@ -69,6 +69,12 @@ class Engine:
             == 0
         )
 
+    def limits(self) -> Sequence[str]:
+        """Limits for podman, whose own defaults restricted machines forbid."""
+        if self.kind != "podman":
+            return ()
+        return ("--ulimit", "nofile=1024:4096", "--ulimit", "nproc=4096:4096")
+
     def network(self) -> Sequence[str]:
         """How a container gets a network: the host's own on Linux."""
         if host_network():

@@ -139,6 +139,7 @@ def create(
         name,
         "--add-host",
         f"{name}:127.0.1.1",
+        *chosen.limits(),
         *chosen.network(),
     ]
     if not host_network():

@@ -78,7 +78,10 @@ def cached() -> list[Mirror]:
 def load(tree: Path) -> Mirror:
     """A complete mirror from its folder."""
     about = json.loads((tree / "mirror.json").read_text())
-    return Mirror(tree, tree.name, about["newest"], about["repacked"], about["architecture"])
+    signer = hashlib.sha256((tree / "driftscan-lab.gpg").read_bytes()).hexdigest()[:4]
+    return Mirror(
+        tree, f"{tree.name}-{signer}", about["newest"], about["repacked"], about["architecture"]
+    )
 
 
 def recipe_digest(lists: list[str], architecture: str) -> str:
@@ -92,7 +95,7 @@ def ensure(engine: Engine, refresh: bool = False) -> Mirror:
     architecture = base.architecture(engine)
     lists = package_lists()
     ending = recipe_digest(lists, architecture)
-    known = [mirror for mirror in cached() if mirror.key.endswith(ending)]
+    known = [mirror for mirror in cached() if mirror.tree.name.endswith(ending)]
     if (
         known
         and not refresh
@@ -188,6 +191,6 @@ def pin(tree: Path, suite: Suite, release: bytes, architecture: str) -> str:
 def prune(mirror: Mirror) -> None:
     """Drop the archives of older generations."""
     for other in cached():
-        if other.key != mirror.key:
+        if other.tree != mirror.tree:
             say(f"mirror: dropping the older generation {other.key}")
             shutil.rmtree(other.tree)

@@ -12,24 +12,27 @@ begin() {
     [ -z "${LAB_DAY:-}" ] || get_faketime
 }
 
-# get_faketime: the library that shifts the clock, in /dev, which no image keeps
+# get_faketime: the library that shifts the clock, in /run, which no image keeps
 get_faketime() {
-    mkdir /dev/faketime
-    (cd /dev/faketime && apt-get download -q libfaketime && dpkg-deb -x libfaketime_*.deb .)
-    faketime=$(find /dev/faketime -name libfaketimeMT.so.1)
+    mkdir /run/faketime
+    (cd /run/faketime && apt-get download -q libfaketime && dpkg-deb -x libfaketime_*.deb .)
+    faketime=$(find /run/faketime -name libfaketimeMT.so.1)
 }
 
 # at DAY HH:MM:SS: what follows happened on that day (0 is the first, $LAB_DAY its midnight in seconds)
 at() {
     clock=$(date -u -d "1970-01-01 $2" +%s)
     past=$(($(date +%s) - LAB_DAY - $1 * 86400 - clock))
+    if [ "$(by root date +%s)" -gt "$((LAB_DAY + $1 * 86400 + clock + 60))" ]; then
+        echo 'the clock cannot be shifted here: libfaketime is not loaded' >&2
+        exit 1
+    fi
 }
 
 # by ACCOUNT COMMAND...: run as root for that account, as sudo would, at the time that `at` set
 by() {
     account=$1
     shift
-    set -- "$@"
     if [ "$account" != root ]; then
         set -- env "SUDO_USER=$account" "SUDO_UID=$(id -u "$account")" "SUDO_GID=$(id -g "$account")" "$@"
     fi
