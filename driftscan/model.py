@@ -178,10 +178,13 @@ class Place(Noun, frozen=True, kw_only=True):
 
 
 class Attribution(Noun, frozen=True, kw_only=True):
-    """Which line brought a package into the image, and which one changed it last."""
+    """Which place brought a package into the image, and which one changed it last, by name.
 
-    brought_by: Place
-    changed_by: Place
+    Names, not places: a rebuild at another moment then changes few lines of `baseline.json`.
+    """
+
+    brought_by: str
+    changed_by: str
 
 
 class Baseline(Noun, frozen=True, kw_only=True):
@@ -196,8 +199,24 @@ class Baseline(Noun, frozen=True, kw_only=True):
     digest: str
     text: str
     attributions: dict[str, Attribution]
-    lines: list[Place]
+    places: dict[str, Place]
     fingerprint: Fingerprint
+
+    @property
+    def lines(self) -> list[Place]:
+        """Each instruction of the final image, in the order of the Dockerfile."""
+        lines = [p for p in self.places.values() if p.kind == "line" and p.confidence == "recorded"]
+        return sorted(lines, key=lambda place: (place.line, place.text))
+
+    def brought_by(self, package: str) -> Place | None:
+        """The place that brought a package of the image."""
+        found = self.attributions.get(package)
+        return self.places.get(found.brought_by) if found else None
+
+    def changed_by(self, package: str) -> Place | None:
+        """The place that last changed a package of the image."""
+        found = self.attributions.get(package)
+        return self.places.get(found.changed_by) if found else None
 
 
 # --- who can be asked --------------------------------------------------------------------------
@@ -237,7 +256,7 @@ class Side(Noun, frozen=True, kw_only=True):
         return self.baseline is not None or self.fingerprint.meta.kind == "image"
 
 
-class Unreached(Noun, frozen=True, kw_only=True):
+class Unreached(Noun, omit_defaults=False, frozen=True, kw_only=True):
     """A machine that could not be asked: which state, where it stopped, why, and the cure."""
 
     target: str
@@ -258,13 +277,17 @@ Level: TypeAlias = Literal["breaks", "in-use", "installed", "expected"]
 LEVELS: tuple[Level, ...] = ("breaks", "in-use", "installed", "expected")
 
 
+class Told(Noun, frozen=True, omit_defaults=False, kw_only=True):
+    """Base of what a report holds: every field is written, so a reader needs no defaults."""
+
+
 def _named(noun: Noun, name: str) -> None:
     """Ids are made from the parts that name a thing, and written for those who read the file."""
     if getattr(noun, "id", "") != name:
         force_setattr(noun, "id", name)
 
 
-class Divergence(Noun, frozen=True, kw_only=True):
+class Divergence(Told, frozen=True, kw_only=True):
     """One item that differs; missing means only in the reference, extra only in the subject."""
 
     id: str = ""
@@ -281,7 +304,7 @@ class Divergence(Noun, frozen=True, kw_only=True):
         _named(self, f"{self.section}:{self.key}")
 
 
-class Gap(Noun, frozen=True, kw_only=True):
+class Gap(Told, frozen=True, kw_only=True):
     """Something that could not be compared, on which side, and why."""
 
     what: str
@@ -291,7 +314,7 @@ class Gap(Noun, frozen=True, kw_only=True):
     blocks: bool = True
 
 
-class Comparison(Noun, frozen=True, kw_only=True):
+class Comparison(Told, frozen=True, kw_only=True):
     """Two fingerprints compared: what differs, what is equal, what could not be known."""
 
     divergences: list[Divergence]
@@ -299,7 +322,7 @@ class Comparison(Noun, frozen=True, kw_only=True):
     gaps: list[Gap]
 
 
-class HostRecord(Noun, frozen=True, kw_only=True):
+class HostRecord(Told, frozen=True, kw_only=True):
     """What a host's own log says was done: when (host's local time and zone), who, by which."""
 
     time: str
@@ -310,21 +333,21 @@ class HostRecord(Noun, frozen=True, kw_only=True):
     confidence: Confidence = "recorded"
 
 
-class Evidence(Noun, frozen=True, kw_only=True):
+class Evidence(Told, frozen=True, kw_only=True):
     """One statement that carries a cause, and how far it can be trusted."""
 
     text: str
     confidence: Confidence
 
 
-class Step(Noun, frozen=True, kw_only=True):
+class Step(Told, frozen=True, kw_only=True):
     """One command of a remedy: printed, never run."""
 
     run: str
     why: str = ""
 
 
-class Remedy(Noun, frozen=True, kw_only=True):
+class Remedy(Told, frozen=True, kw_only=True):
     """The commands that would converge the subject, in order."""
 
     id: str
@@ -334,7 +357,7 @@ class Remedy(Noun, frozen=True, kw_only=True):
     notes: list[str] = []
 
 
-class Cause(Noun, frozen=True, kw_only=True):
+class Cause(Told, frozen=True, kw_only=True):
     """Why a set of divergences is there: what claims them, with which evidence."""
 
     id: str = ""
@@ -353,7 +376,7 @@ class Cause(Noun, frozen=True, kw_only=True):
         _named(self, f"{self.type}:{self.subject}")
 
 
-class Use(Noun, frozen=True, kw_only=True):
+class Use(Told, frozen=True, kw_only=True):
     """A running program that loads what differs."""
 
     program: str
@@ -362,7 +385,7 @@ class Use(Noun, frozen=True, kw_only=True):
     files: list[str]
 
 
-class Finding(Noun, frozen=True, kw_only=True):
+class Finding(Told, frozen=True, kw_only=True):
     """What differs, grouped (binary packages by their source), with its records and its reach."""
 
     id: str = ""
@@ -390,7 +413,7 @@ class Finding(Noun, frozen=True, kw_only=True):
         _named(self, f"{self.section}:{self.key}")
 
 
-class Expected(Noun, frozen=True, kw_only=True):
+class Expected(Told, frozen=True, kw_only=True):
     """Divergences that a rule expects, with its reason, and the records that brought them."""
 
     rule: str
@@ -399,7 +422,7 @@ class Expected(Noun, frozen=True, kw_only=True):
     host_records: list[HostRecord] = []
 
 
-class HostReport(Noun, frozen=True, kw_only=True):
+class HostReport(Told, frozen=True, kw_only=True):
     """One pair, explained."""
 
     state: str
@@ -420,7 +443,7 @@ class HostReport(Noun, frozen=True, kw_only=True):
         return next((level for level in LEVELS if level in levels), None)
 
 
-class Report(Noun, frozen=True, kw_only=True):
+class Report(Told, frozen=True, kw_only=True):
     """A whole run: one entry a host, the same shape for one pair."""
 
     schema: str = "driftscan/report/1"

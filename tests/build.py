@@ -71,11 +71,11 @@ def image(
 ) -> Side:
     """An image of the Dockerfile `web/Dockerfile`; packages without a line are the base's."""
     places = {
-        number: Place(kind="line", file="web/Dockerfile", line=number, text=text)
+        f"line {number}": Place(kind="line", file="web/Dockerfile", line=number, text=text)
         for number, text in lines.items()
     }
-    base = Place(kind="base", text="debian:bookworm")
-    changed = changed or {}
+    places["base"] = Place(kind="base", text="debian:bookworm")
+    changed = {**brought, **(changed or {})}
     return Side(
         fingerprint=fingerprint("web", packages, kind="image", **more),
         baseline=Baseline(
@@ -88,12 +88,12 @@ def image(
             text="",
             attributions={
                 name: Attribution(
-                    brought_by=places.get(brought.get(name, 0), base),
-                    changed_by=places.get(changed.get(name, brought.get(name, 0)), base),
+                    brought_by=f"line {brought[name]}" if name in brought else "base",
+                    changed_by=f"line {changed[name]}" if name in changed else "base",
                 )
                 for name in packages
             },
-            lines=list(places.values()),
+            places=places,
             fingerprint=fingerprint("web", packages, kind="image", **more),
         ),
     )

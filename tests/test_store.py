@@ -53,8 +53,8 @@ BASELINE = Baseline(
     dockerfile="Dockerfile",
     digest="sha256:1e",
     text="FROM debian\nRUN a \\\n\tb\n",
-    attributions={"curl": Attribution(brought_by=LINE, changed_by=Place(kind="base"))},
-    lines=[LINE],
+    attributions={"curl": Attribution(brought_by="line 2", changed_by="base")},
+    places={"line 2": LINE, "base": Place(kind="base")},
     fingerprint=FINGERPRINT,
 )
 

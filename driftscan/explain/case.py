@@ -52,17 +52,11 @@ class Case:
 
     def changed_by(self, side: Side, package: str) -> Place | None:
         """The line of the side's Dockerfile that last changed the package, if it is an image."""
-        if side.baseline is None:
-            return None
-        attribution = side.baseline.attributions.get(package)
-        return attribution.changed_by if attribution else None
+        return side.baseline.changed_by(package) if side.baseline else None
 
     def brought_by(self, side: Side, package: str) -> Place | None:
         """The line of the side's Dockerfile that brought the package, if it is an image."""
-        if side.baseline is None:
-            return None
-        attribution = side.baseline.attributions.get(package)
-        return attribution.brought_by if attribution else None
+        return side.baseline.brought_by(package) if side.baseline else None
 
     def line_with(self, side: Side, *words: str, keyword: str = "") -> Place | None:
         """The first instruction of the side's Dockerfile that holds all the words."""
