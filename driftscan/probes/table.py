@@ -1,11 +1,12 @@
 """The table of all probes: what is asked, in this order."""
 
-from driftscan.probes import apt_history, dpkg, host, os
+from driftscan.probes import apt_history, apt_sources, dpkg, host, os
 from driftscan.probes.contract import Probe
 
 PROBES: tuple[Probe, ...] = (
     host,
     os,
     dpkg,
+    apt_sources,
     apt_history,
 )
