@@ -36,6 +36,11 @@ def rules(profile: str = "host") -> tuple[Rule, ...]:
     return tuple(convert(yaml.safe_load(text)["rules"], list[Rule]))
 
 
+def plumbing(package: str) -> bool:
+    """A package that hosts have for their own sake: asking for it says nothing about a service."""
+    return any(fnmatchcase(package, p) for rule in rules() for p in rule.packages)
+
+
 FOLLOWS = "needed-by-those"
 _FOLLOWS_REASON = "automatic packages that only the expected ones need"
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from driftscan import versions
-from driftscan.explain import impact
+from driftscan.explain import expectations, impact
 from driftscan.explain.case import Case
 from driftscan.model import (
     LEVELS,
@@ -68,7 +68,7 @@ def _finding(
     also = sorted(name for name in claimed if name != cause)
     names = [d.key for d in members] if section == "dpkg" else []
     users = impact.uses(case, names)
-    requested = any(case.requested(name) for name in names)
+    requested = any(case.requested(n) and not expectations.plumbing(n) for n in names)
     level = _level([by_claim[d.id] for d in members], users, requested)
     needed, differing = _dependencies(case, names)
     lead = _lead(case, members)
@@ -121,11 +121,12 @@ def _level(causes: Sequence[Cause], users: Sequence[Use], requested: bool) -> Le
 
 
 def _score(case: Case, members: Sequence[Divergence], users: Sequence[Use], requested: bool) -> int:
-    """Reach times change, as `docs/architecture.md` tells; what was asked for weighs more."""
+    """Reach times change, as `docs/architecture.md` tells; asked for and running weigh more."""
     if all(d.key.endswith(_NEVER_RUN) for d in members):
         return 0
     reach = 3 if users else 2 if requested or not impact.known(case) else 1
-    return reach * max(_change(d) for d in members) + (4 if requested else 0)
+    weight = (4 if requested else 0) + (2 if users else 0)
+    return reach * max(_change(d) for d in members) + weight
 
 
 def _change(divergence: Divergence) -> int:

@@ -260,7 +260,7 @@ def detail(page: _Page, host: HostReport, finding: Finding, causes: dict[str, Ca
     if finding.dependency_count:
         page.item("  needs", _needs(finding))
     cause = causes.get(finding.cause)
-    if cause is not None:
+    if cause is not None and (cause is not host.causes[0] or finding.also):
         also = f"; also {', '.join(finding.also)}" if finding.also else ""
         page.item("  because", f"{cause.id}{also}")
 
