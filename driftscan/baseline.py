@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import Struct, structs
 
@@ -33,11 +33,14 @@ from driftscan.model import (
     Say,
     Sections,
 )
-from driftscan.probes import dpkg
+from driftscan.probes import dpkg, environment, runtimes
 from driftscan.probes.table import PROBES
 
 FILE = "baseline.json"
 DEFAULTS = Limits()
+
+# What both engines give a container whose image sets none.
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # What explaining wants to know of an image; its logs say less than its layers.
 KEPT_EVIDENCE = frozenset(
@@ -84,7 +87,7 @@ def build(
     with engine.saved(image, deadline=deadline) as archive:
         saved = image_layers.read(archive, [database.path for database in DATABASES])
     say("asking the image")
-    fingerprint = ask(engine, image, name=name, saved=saved, limits=limits)
+    fingerprint = ask(engine, image, name=name, limits=limits)
     record = History(str(path), chain, saved.history, _base_length(engine, chain, image), name)
     found = attributions(fingerprint, saved, record)
     named, attributed = _named(record.lines(), found)
@@ -102,14 +105,15 @@ def build(
     )
 
 
-def ask(
-    engine: Engine, image: str, *, name: str, saved: SavedImage, limits: Limits = DEFAULTS
-) -> Fingerprint:
+def ask(engine: Engine, image: str, *, name: str, limits: Limits = DEFAULTS) -> Fingerprint:
     """The fingerprint of a local image, asked in a throw-away container of it.
 
-    The same image gives the same fingerprint: it is taken when the image was made. Raises
-    EngineError when the image does not answer.
+    Its ENV is the scope `system`. The same image gives the same fingerprint: it is taken when the
+    image was made. Raises EngineError when there is no such image or it does not answer.
     """
+    found = engine.inspect(image)
+    if found is None:
+        raise EngineError(f"the engine has no image {sanitize.safe(image)}")
     questions = script.questions(PROBES, deadline=limits.deadline)
     try:
         answer = Image(engine, image).ask(questions, limits)
@@ -120,7 +124,7 @@ def ask(
             target=name,
             kind="image",
             address=image,
-            taken=_utc(saved.created),
+            taken=_utc(str(found.get("Created", ""))),
         )
     except MachineError as error:
         told = scan.unreached(name, error, 0)
@@ -129,7 +133,20 @@ def ask(
             f"the image of {name} could not be asked: {told.state}: {told.cause}{cure}"
         ) from error
     meta = structs.replace(fingerprint.meta, seconds=0.0, size=0)
-    return structs.replace(fingerprint, meta=meta)
+    facts = {**fingerprint.facts, **_with_environment(fingerprint, found)}
+    return structs.replace(fingerprint, meta=meta, facts=facts)
+
+
+def _with_environment(fingerprint: Fingerprint, image: Mapping[str, Any]) -> Sections:
+    """The facts that the image's ENV decides: its variables, its PATH and what wins there."""
+    pairs = (image.get("Config") or {}).get("Env") or ()
+    env = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    sections = {**fingerprint.facts, **fingerprint.evidence}
+    changed = {
+        **environment.with_image_env(sections, env),
+        **runtimes.with_path(sections, "system", env.get("PATH", DEFAULT_PATH)),
+    }
+    return {name: sanitize.clean(section) for name, section in changed.items()}
 
 
 def _read(path: Path) -> bytes:

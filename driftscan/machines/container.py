@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from driftscan.errors import InputError, MachineError
+from driftscan.machines import answers
 from driftscan.machines.engine import Engine, last_lines
 from driftscan.machines.process import Child, Expired, Said, TooMuch, converse
 from driftscan.model import Answer, Limits, Questions
@@ -63,7 +64,8 @@ class _Road:
             raise MachineError("interrupted", "answer", "the run was interrupted")
         if said.status and not said.output:
             raise _refusal(said)
-        return Answer(said.output, said.errors, said.status, said.seconds)
+        answer = Answer(said.output, said.errors, said.status, said.seconds)
+        return answers.judged(answer, questions, become=False)
 
 
 class Container(_Road):
