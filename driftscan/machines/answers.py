@@ -65,4 +65,4 @@ def _line_of(errors: bytes, program: bytes) -> bytes:
 
 def _said(data: bytes) -> str:
     text = sanitize.safe_bytes(data.strip())
-    return f": {text!r}" if text else ""
+    return f": '{text}'" if text else ""

@@ -186,7 +186,7 @@ def check_host(name: str) -> None:
         ipaddress.ip_address(_ZONE.sub("", name))
     except ValueError as error:
         raise _error(
-            f"not a host name or address: {sanitize.safe(name[:80])!r}",
+            f"not a host name or address: '{sanitize.safe(name[:80])}'",
             "letters, digits, dot, hyphen and underscore; it begins with a letter or digit",
         ) from error
 
@@ -195,7 +195,7 @@ def check_user(name: str) -> None:
     """A user name as useradd(8) allows it; raises MachineError."""
     if not _USER.fullmatch(name):
         cure = "letters, digits, dot, hyphen and underscore; it begins with a letter"
-        raise _error(f"not a user name: {sanitize.safe(name[:80])!r}", cure)
+        raise _error(f"not a user name: '{sanitize.safe(name[:80])}'", cure)
 
 
 def _error(cause: str, cure: str = "correct the inventory or ~/.ssh/config") -> MachineError:
@@ -205,7 +205,7 @@ def _error(cause: str, cure: str = "correct the inventory or ~/.ssh/config") -> 
 def _jump(text: str, target: _Wanted) -> _Wanted:
     found = _JUMP.fullmatch(text)
     if found is None:
-        raise _error(f"not a jump host: {sanitize.safe(text[:80])!r}", "write [user@]host[:port]")
+        raise _error(f"not a jump host: '{sanitize.safe(text[:80])}'", "write [user@]host[:port]")
     user, bracketed, name, port = found.groups()
     return _Wanted(
         name=bracketed or name or "",

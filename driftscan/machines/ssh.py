@@ -45,17 +45,18 @@ class Ssh:
                 raise (trip.error() if trip.ended else _ours(error)) from error
 
     def _ask(self, trip: Trip, questions: Questions, limits: Limits) -> Answer:
-        for attempt in range(1, _ATTEMPTS):
+        attempt = 1
+        while True:
             try:
                 return self._attempt(trip, questions, limits)
             except TransientError as error:
                 trip.close()
                 wait = random.uniform(*_WAIT)  # noqa: S311 - spreads a fleet's second attempts
-                if wait >= trip.left():
-                    cause = f"{error.cause} ({attempt} attempts)"
+                if attempt == _ATTEMPTS or wait >= trip.left():
+                    cause = f"{error.cause} (attempts: {attempt})"
                     raise MachineError(error.state, error.stage, cause, error.cure) from error
                 trip.pause(wait)
-        return self._attempt(trip, questions, limits)
+                attempt += 1
 
     def _attempt(self, trip: Trip, questions: Questions, limits: Limits) -> Answer:
         trip.place = ""

@@ -48,7 +48,6 @@ _OVERHEAD = 16 << 20
 _CHUNK = 256 << 10
 _TICK = 0.05
 _GRACE = 2.0
-_STATUS_SECONDS = 5.0
 _MAX_TRIES = 5
 
 Login = paramiko.PKey | AgentKey
@@ -219,6 +218,7 @@ class Wire:
         """
         started = time.monotonic()
         channel = self._session(command, limits)
+        self._trip.enter("stream", limits.idle)
         # a command that has ended already takes no more input; its answer tells why
         with suppress(OSError), self._peer():
             channel.sendall(script.encode())
@@ -269,7 +269,8 @@ class Wire:
                 self._trip.enter("stream", limits.idle)
             elif channel.status_event.is_set() and time.monotonic() - last > _GRACE:
                 break  # something in the background still holds the stream open
-        channel.status_event.wait(min(_STATUS_SECONDS, limits.idle))
+        self._trip.enter("stream", 2 * _GRACE)
+        channel.status_event.wait(_GRACE)
         _keep_errors(channel, errors, limits.errors)
         return b"".join(output), bytes(errors)
 
@@ -300,7 +301,7 @@ class Wire:
             return MachineError(
                 "not_ssh",
                 "banner",
-                f"what listens there is no SSH server, it answers {said!r}",
+                f"what listens there is no SSH server, it answers '{said}'",
                 "correct the port",
             )
         if isinstance(error.__cause__, IncompatiblePeer):
