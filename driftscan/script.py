@@ -27,6 +27,7 @@ from driftscan.probes.contract import Probe
 _HEAD = r"""main() {
 [ -n "${ZSH_VERSION:-}" ] && emulate sh
 unset ENV BASH_ENV CDPATH GREP_OPTIONS POSIXLY_CORRECT
+session_path=${PATH:-}
 LC_ALL=C LANG=C PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
 QUOTING_STYLE=literal HOME=/nonexistent
 export LC_ALL LANG PATH QUOTING_STYLE HOME
