@@ -38,33 +38,41 @@ _EVENTS = "^[0-9: -]{19} (install|upgrade|remove|purge) "
 ROTATED_LIMIT = 4 << 20
 
 
-def _rotated(log: str, keep: str) -> str:
-    """All rotations of a log through one gzip: a year of them as Files would cost 40 ms."""
-    return f"""
-old() {{
-  for f in {log} {log}.* {log}-*; do
-    [ -f "$f" ] || continue
-    case $f in *"$NL"*) continue ;; esac
-    if ! [ -r "$f" ]; then printf 'denied %s\\n' "$f"; continue; fi
-    case $f in
-      {log}) ;;
-      *.gz) set -- "$@" "$f" ;;
-      *.bz2|*.lz4|*.xz|*.zst) printf 'packed %s\\n' "$f" ;;
-      *) cat "$f" ;;
-    esac
-  done
-  [ $# -eq 0 ] || gzip -dc -- "$@" || printf 'damaged %s\\n' {log}.gz
-}}
-old {keep}| head -c {ROTATED_LIMIT}
+_ROTATED = r"""
+plain=
+for f in @LOG@ @LOG@.* @LOG@-*; do
+  [ -f "$f" ] || continue
+  case $f in *"$NL"*) continue ;; esac
+  if ! [ -r "$f" ]; then printf 'denied %s\n' "$f"; continue; fi
+  case $f in
+    @LOG@) ;;
+    *.gz) set -- "$@" "$f" ;;
+    *.bz2|*.lz4|*.xz|*.zst) printf 'packed %s\n' "$f" ;;
+    *) plain=$plain$f$NL ;;
+  esac
+done
+[ -n "$plain$*" ] || return 0
+{
+  [ $# -eq 0 ] || gzip -dc -- "$@" || printf 'damaged @LOG@\n'
+  set -f
+  IFS=$NL
+  [ -z "$plain" ] || cat $plain
+} | @KEEP@ head -c @LIMIT@
 """
+
+
+def _rotated(name: str, log: str, keep: str) -> Shell:
+    """All rotations of a log through one gzip: as Files a year of them would cost 40 ms."""
+    body = _ROTATED.replace("@LOG@", log).replace("@KEEP@", keep)
+    return Shell(name, body.replace("@LIMIT@", str(ROTATED_LIMIT)))
 
 
 ASK = (
     Files((_HISTORY,)),
-    Shell("history-rotated", _rotated(_HISTORY, "")),
+    _rotated("history-rotated", _HISTORY, ""),
     # 48 kB of 360 kB: most lines of the log are states in between.
     Lines("events", ("/var/log",), "dpkg.log", _EVENTS, path=False),
-    Shell("events-rotated", _rotated(_LOG, f"| grep -E '{_EVENTS}|^[a-z]+ /' ")),
+    _rotated("events-rotated", _LOG, f"grep -E '{_EVENTS}|^damaged ' |"),
     Files((_MARKS,)),
     # Names the native architecture first; where it is missing there never was a foreign one.
     Files((_ARCH,)),

@@ -1,6 +1,6 @@
 """The table of all probes: what is asked, in this order."""
 
-from driftscan.probes import apt_history, apt_sources, dpkg, host, os
+from driftscan.probes import apt_history, apt_sources, dpkg, environment, host, os, runtimes
 from driftscan.probes.contract import Probe
 
 PROBES: tuple[Probe, ...] = (
@@ -9,4 +9,6 @@ PROBES: tuple[Probe, ...] = (
     dpkg,
     apt_sources,
     apt_history,
+    runtimes,
+    environment,
 )
