@@ -1,0 +1,1 @@
+"""What a scan costs, on real servers on loopback: `python -m tests.bench`."""
