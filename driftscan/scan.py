@@ -4,7 +4,7 @@ import time
 import traceback
 import zlib
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from datetime import UTC, datetime
 from pathlib import PurePath
@@ -62,7 +62,7 @@ def scan(
     workers: int = 0,
     on_event: OnEvent = lambda _name, _event, _text: None,
     close: Callable[[], None] = lambda: None,
-) -> Iterator[tuple[str, Result]]:
+) -> Generator[tuple[str, Result], None, None]:
     """Every machine's name and result, as each finishes: a fingerprint, or why there is none.
 
     `on_event` is called from the threads. When the caller stops early (Ctrl-C, a signal, or it
@@ -106,8 +106,7 @@ def _ask(job: Job, probes: Sequence[Probe], limits: Limits, on_event: OnEvent) -
     except MachineError as error:
         result = unreached(job.name, error, time.monotonic() - began)
     except Exception as error:  # noqa: BLE001 - whatever happens to one machine is its own result
-        fault = MachineError("internal_error", "driftscan", _bug(error), _REPORT_IT)
-        result = unreached(job.name, fault, time.monotonic() - began)
+        result = unreached(job.name, fault(error), time.monotonic() - began)
     if isinstance(result, Unreached):
         on_event(job.name, "failed", f"{result.state}: {result.cause}")
     else:
@@ -116,6 +115,11 @@ def _ask(job: Job, probes: Sequence[Probe], limits: Limits, on_event: OnEvent) -
 
 
 _REPORT_IT = "this is a fault of driftscan: please report it"
+
+
+def fault(error: Exception) -> MachineError:
+    """What is our own mistake, as the failure of the one machine it happened with."""
+    return MachineError("internal_error", "driftscan", _bug(error), _REPORT_IT)
 
 
 def _bug(error: Exception) -> str:

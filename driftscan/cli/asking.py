@@ -1,0 +1,81 @@
+"""Words of the command line -> targets -> sides, with the progress on the terminal."""
+
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from driftscan.errors import InputError
+
+if TYPE_CHECKING:  # the model costs 40 ms: only once a command runs
+    from driftscan.cli.options import Asking, Hosts
+    from driftscan.inventory.contract import Inventory
+    from driftscan.model import Side, Target, Unreached
+
+DEFAULT_INVENTORY = "inventory.yml"
+
+
+def inventory_at(named: str | None) -> "Inventory | None":
+    """The inventory that is named, else the one in the working directory, else none."""
+    from driftscan.inventory import native
+
+    if named:
+        return native.load(Path(named))
+    default = Path(DEFAULT_INVENTORY)
+    return native.load(default) if default.is_file() else None
+
+
+def inventory_needed(named: str | None) -> "Inventory":
+    """As `inventory_at`; raises InputError when there is none."""
+    found = inventory_at(named)
+    if found is None:
+        raise InputError(
+            f"there is no inventory: name one with -i FILE or DRIFTSCAN_INVENTORY, or write"
+            f" ./{DEFAULT_INVENTORY}"
+        )
+    return found
+
+
+def selected(words: Sequence[str], hosts: "Hosts") -> "tuple[list[Target], Inventory | None]":
+    """The targets that are named, else the inventory's hosts within the limit."""
+    from driftscan.inventory import targets
+
+    if words and hosts.limit:
+        raise InputError("give TARGETs or --limit, not both: --limit is for the inventory's hosts")
+    if not words:
+        needed = inventory_needed(hosts.inventory)
+        return targets.select(needed, hosts.limit), needed
+    inventory = inventory_at(hosts.inventory)
+    named = {word: targets.parse(word, inventory) for word in words}
+    return list(named.values()), inventory
+
+
+def named(words: "Sequence[str]", hosts: "Hosts") -> "list[Target]":
+    """The targets that the words name, in their order."""
+    from driftscan.inventory import targets
+
+    inventory = inventory_at(hosts.inventory)
+    return [targets.parse(word, inventory) for word in words]
+
+
+def sides(
+    targets: "Iterable[Target]", asking: "Asking"
+) -> "Generator[tuple[str, Side | Unreached], None, None]":
+    """Each target's name and side as it is ready; see `resolve.sides`."""
+    from msgspec.structs import replace
+
+    from driftscan import resolve
+    from driftscan.cli import progress
+    from driftscan.model import Limits
+
+    if asking.become is not None:
+        targets = [replace(target, become=asking.become) for target in targets]
+    options = resolve.Options(
+        limits=Limits(deadline=asking.deadline), workers=asking.workers, engine=asking.engine
+    )
+    targets = list(targets)
+    with (
+        progress.shown(len(targets), quiet=asking.quiet) as on_event,
+        closing(resolve.sides(targets, options, on_event=on_event)) as found,
+    ):
+        yield from found

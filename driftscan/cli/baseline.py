@@ -1,0 +1,181 @@
+"""`driftscan baseline`: images built from Dockerfiles, kept beside them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from driftscan.cli import options
+from driftscan.errors import InputError
+
+if TYPE_CHECKING:
+    from driftscan.model import Baseline
+
+
+@click.group("baseline")
+def command() -> None:
+    """Build, show and list images built from Dockerfiles.
+
+    A baseline is what a Dockerfile said when its image was built: `baseline.json` beside it.
+    """
+
+
+def _arguments(
+    _context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]
+) -> dict[str, str]:
+    pairs = [word.partition("=") for word in words]
+    for name, there, _ in pairs:
+        if not name or not there:
+            raise click.BadParameter(f"{name!r}: write it like BASE=debian:bookworm")
+    return {name: value for name, _, value in pairs}
+
+
+@command.command("build")
+@click.argument("folder", metavar="DIR", type=click.Path())
+@click.option("--cached", is_flag=True, help="Let the builder use its cache, and pull no base.")
+@click.option(
+    "--build-arg",
+    "build_args",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_arguments,
+    help="An ARG of the Dockerfile; may be given several times.",
+)
+@click.option("--network", metavar="NAME", help="The network of the build, such as host.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(1, 86400),
+    default=3600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long building may take.",
+)
+@options.ENGINE
+@options.QUIET
+def build(
+    folder: str,
+    cached: bool,
+    build_args: dict[str, str],
+    network: str | None,
+    deadline: float,
+    engine: str,
+    quiet: bool,
+) -> int:
+    """Build the image of DIR/Dockerfile, ask it, and write DIR/baseline.json.
+
+    Building executes the Dockerfile. A build that fails leaves the old baseline as it was.
+    """
+    from driftscan import baseline, store
+    from driftscan.cli import faults
+    from driftscan.machines import engine as engines
+
+    place = Path(folder)
+    place = place if place.is_dir() else place.parent
+    built = baseline.build(
+        Path(folder),
+        engine=engines.find(engine),
+        cached=cached,
+        build_args=build_args,
+        network=network,
+        deadline=deadline,
+        say=(lambda _: None) if quiet else faults.progress,
+    )
+    path = place / baseline.FILE
+    store.save(path, built)
+    if not quiet:
+        faults.say(f"{path}: {_summary(built)}")
+    return 0
+
+
+@command.command("show", cls=options.Configured)
+@click.argument("baseline", metavar="NAME|DIR|FILE")
+@options.INVENTORY
+@click.option(
+    "-f",
+    "--format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="The form on standard output.",
+)
+def show(baseline: str, inventory: str | None, format: str) -> int:
+    """Show one baseline: its image, its Dockerfile, and what each line of that brought."""
+    from driftscan import store
+    from driftscan.cli.telling import out
+
+    found = _named(baseline, inventory)
+    out(store.encode(found).decode() if format == "json" else _text(found))
+    return 0
+
+
+@command.command("list", cls=options.Configured)
+@options.INVENTORY
+def list_(inventory: str | None) -> int:
+    """List the inventory's baselines, and tell which Dockerfile has changed since its build."""
+    from driftscan.cli.asking import inventory_needed
+    from driftscan.cli.telling import out
+
+    needed = inventory_needed(inventory)
+    lines = []
+    for name, group in needed.groups.items():
+        if group.baseline:
+            lines.append(f"{name}  {_state(Path(group.baseline))}")
+    if not lines:
+        raise InputError(f"no group of {needed.path} has a `baseline:`")
+    out("\n".join([*lines, ""]))
+    return 0
+
+
+def _named(word: str, inventory: str | None) -> "Baseline":
+    from driftscan import resolve
+    from driftscan.cli.asking import inventory_at
+    from driftscan.inventory import targets
+
+    if Path(word).exists() or "/" in word:
+        return resolve.load_baseline(Path(word))
+    known = targets.parse(f"baseline://{word.removeprefix('baseline://')}", inventory_at(inventory))
+    return resolve.load_baseline(Path(known.path))
+
+
+def _state(folder: Path) -> str:
+    """One line about a baseline that may not be built."""
+    import hashlib
+
+    from driftscan import resolve
+    from driftscan.errors import DriftscanError
+
+    try:
+        found = resolve.load_baseline(folder)
+        now = (folder / "Dockerfile").read_bytes() if folder.is_dir() else b""
+    except DriftscanError as error:
+        return str(error)
+    except OSError as error:
+        return f"{folder}/Dockerfile: {error.strerror}"
+    same = found.digest == "sha256:" + hashlib.sha256(now).hexdigest()
+    stale = "" if same else "; its Dockerfile has changed since: build it again"
+    return f"{folder}: {_summary(found)}{stale}"
+
+
+def _summary(found: "Baseline") -> str:
+    packages = len(found.attributions)
+    return f"image {found.image[:19]}, built {found.built} ({found.builder}), {packages} packages"
+
+
+def _text(found: "Baseline") -> str:
+    """What each line brought, in the Dockerfile's order, after what the base image had."""
+    brought: dict[str, list[str]] = {}
+    for key in sorted(found.attributions):
+        place = found.brought_by(key)
+        name = f"{place.file}:{place.line}" if place and place.kind == "line" else ""
+        brought.setdefault(name or (place.kind if place else "unknown"), []).append(key)
+    lines = [f"{found.name}  {_summary(found)}", f"{found.dockerfile}  {found.digest}", ""]
+    lines.append(f"base image: {len(brought.pop('base', []))} packages")
+    for place in found.lines:
+        lines.append(f"{place.file}:{place.line}  {place.text[:120]}")
+        keys = brought.pop(f"{place.file}:{place.line}", [])
+        if keys:
+            more = f" and {len(keys) - 8} more" if len(keys) > 8 else ""
+            lines.append(f"    brought {len(keys)} packages: {', '.join(keys[:8])}{more}")
+    unknown = sum(len(keys) for keys in brought.values())
+    lines += [f"unknown: {unknown} packages"] if unknown else []
+    return "\n".join([*lines, ""])

@@ -1,0 +1,28 @@
+"""`driftscan compare`: two targets against each other."""
+
+import click
+
+from driftscan.cli import completing, options
+from driftscan.cli.options import Asking, Hosts, Reporting
+
+
+@click.command("compare", cls=options.Configured)
+@click.argument("subject", shell_complete=completing.targets)
+@click.argument("reference", shell_complete=completing.targets)
+@options.INVENTORY
+@options.asking
+@options.reporting
+def command(
+    subject: str, reference: str, inventory: str | None, asking: Asking, reporting: Reporting
+) -> int:
+    """Compare SUBJECT with REFERENCE and explain each difference.
+
+    Missing means: only REFERENCE has it. The commands at the end would change SUBJECT; they are
+    printed, never run.
+    """
+    from driftscan.cli import asking as words
+    from driftscan.cli.judging import judged
+    from driftscan.cli.telling import told
+
+    one, other = words.named((subject, reference), Hosts(inventory, ()))
+    return told(judged([(one, other)], asking), reporting, quiet=asking.quiet)

@@ -1,0 +1,88 @@
+"""`driftscan inventory`: what was understood of an inventory."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from driftscan.cli import options
+from driftscan.cli.options import Hosts
+
+if TYPE_CHECKING:
+    from driftscan.inventory.contract import Inventory
+    from driftscan.model import Target
+
+
+@click.command("inventory", cls=options.Configured)
+@options.hosts
+@click.option(
+    "-f",
+    "--format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="The form on standard output.",
+)
+def command(hosts: Hosts, format: str) -> int:
+    """Print what was understood of the inventory.
+
+    Every host with the settings it gets from itself, its groups and the defaults.
+    """
+    from driftscan.cli.asking import inventory_needed
+    from driftscan.cli.telling import out
+    from driftscan.inventory import targets
+
+    inventory = inventory_needed(hosts.inventory)
+    selected = targets.select(inventory, hosts.limit)
+    out(_json(inventory, selected) if format == "json" else _text(inventory, selected))
+    return 0
+
+
+def _json(inventory: "Inventory", selected: "Sequence[Target]") -> str:
+    import msgspec
+
+    names = {target.name for target in selected}
+    plain = {
+        "inventory": inventory.path,
+        "hosts": {target.name: msgspec.to_builtins(target) for target in selected},
+        "groups": {
+            name: {
+                "hosts": [host for host in group.hosts if host in names],
+                "baseline": group.baseline,
+            }
+            for name, group in inventory.groups.items()
+        },
+    }
+    data = msgspec.json.encode(plain, order="sorted")
+    return msgspec.json.format(data, indent=1).decode() + "\n"
+
+
+def _text(inventory: "Inventory", selected: "Sequence[Target]") -> str:
+    head = ("HOST", "ROAD", "ADDRESS", "USER", "BECOME", "GROUPS", "BASELINE")
+    rows = [head, *(_row(target) for target in selected)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    count = f"{len(selected)} of {len(inventory.hosts)} hosts of {inventory.path}"
+    return "\n".join([*lines, "", count, ""])
+
+
+def _row(target: "Target") -> tuple[str, ...]:
+    port = f":{target.port}" if target.port else ""
+    become = "yes" if target.become else "-"
+    place = target.container or target.address + port
+    groups = ",".join(target.groups)
+    return tuple(
+        cell or "-"
+        for cell in (
+            target.name,
+            target.road,
+            place,
+            target.user,
+            become,
+            groups,
+            target.baseline,
+        )
+    )

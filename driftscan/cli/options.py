@@ -1,0 +1,222 @@
+"""The options that several commands share, each bundle as one argument of the command."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import click
+
+from driftscan.cli import completing, configuration
+
+if TYPE_CHECKING:
+    from driftscan.policy import FailOn
+
+Function: TypeAlias = Callable[..., Any]
+
+
+class Configured(click.Command):
+    """A command whose options take their defaults from the configuration file."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read the file, unless the command is only asked for help or for completions."""
+        if "--help" not in args and not extra.get("resilient_parsing"):
+            named = parent.params.get("config") if parent else None
+            extra["default_map"] = configuration.defaults(named)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Which inventory, and which of its hosts."""
+
+    inventory: str | None
+    limit: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How machines are asked."""
+
+    become: bool | None
+    deadline: float
+    workers: int
+    engine: str
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """Where reports go, how they look, and what counts as drift."""
+
+    format: str
+    outputs: tuple[tuple[str, str], ...]
+    fail_on: "FailOn"
+    brief: bool
+    everything: bool
+    width: int | None
+    color: str
+
+
+def _bundle(
+    name: str, kind: type, *options: Callable[[Function], Function]
+) -> Callable[[Function], Function]:
+    """A decorator that adds the options and hands them to the command as one argument."""
+    own = [field.name for field in fields(kind)]
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def command(**values: Any) -> Any:
+            bundle = kind(**{key: values.pop(key) for key in own})
+            return function(**{name: bundle}, **values)
+
+        made: Function = command
+        for option in reversed(options):
+            made = option(made)
+        return made
+
+    return decorate
+
+
+def _outputs(
+    _context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """`FORMAT=PATH`, each; the folder has to be there before anything is asked."""
+    found = []
+    for word in words:
+        name, there, path = word.partition("=")
+        if name not in configuration.FORMATS or not there or not path:
+            known = ", ".join(f"{name}=PATH" for name in configuration.FORMATS)
+            raise click.BadParameter(f"{word!r} is not one of {known}")
+        if path != "-" and not Path(path).parent.is_dir():
+            raise click.BadParameter(
+                f"{word!r}: the folder {str(Path(path).parent)!r} is not there"
+            )
+        found.append((name, path))
+    return tuple(found)
+
+
+INVENTORY = click.option(
+    "-i",
+    "--inventory",
+    metavar="FILE",
+    envvar="DRIFTSCAN_INVENTORY",
+    show_envvar=True,
+    type=click.Path(),
+    help="The inventory; without it the configuration's, else ./inventory.yml if it is there.",
+)
+LIMIT = click.option(
+    "--limit",
+    multiple=True,
+    metavar="PATTERN",
+    envvar="DRIFTSCAN_LIMIT",
+    help="Only these hosts: names, groups, globs, !NOT; commas between them.",
+    shell_complete=completing.hosts_and_groups,
+)
+QUIET = click.option(
+    "-q", "--quiet", is_flag=True, help="No progress, and no report where nothing is wrong."
+)
+ENGINE = click.option(
+    "--engine",
+    metavar="PROGRAM",
+    envvar="DRIFTSCAN_ENGINE",
+    show_envvar=True,
+    default="",
+    help="The container engine's client; without it docker, else podman.",
+)
+
+hosts = _bundle("hosts", Hosts, INVENTORY, LIMIT)
+asking = _bundle(
+    "asking",
+    Asking,
+    click.option(
+        "--become/--no-become",
+        default=None,
+        envvar="DRIFTSCAN_BECOME",
+        help="Ask through `sudo -n sh -s`, whatever the inventory says.",
+    ),
+    click.option(
+        "--deadline",
+        type=click.FloatRange(1, 86400),
+        default=120.0,
+        show_default=True,
+        metavar="SECONDS",
+        envvar="DRIFTSCAN_DEADLINE",
+        help="How long one machine may take.",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(1, 512),
+        default=None,
+        callback=lambda _context, _parameter, value: value or 0,
+        metavar="N",
+        envvar="DRIFTSCAN_WORKERS",
+        help="How many machines are asked at once.  [default: up to 32]",
+    ),
+    ENGINE,
+    QUIET,
+)
+reporting = _bundle(
+    "reporting",
+    Reporting,
+    click.option(
+        "-f",
+        "--format",
+        type=click.Choice(configuration.FORMATS),
+        default="text",
+        show_default=True,
+        envvar="DRIFTSCAN_FORMAT",
+        help="The form of the report on standard output.",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        "outputs",
+        multiple=True,
+        metavar="FORMAT=PATH",
+        callback=_outputs,
+        help="Also write a report to a file; may be given several times.",
+    ),
+    click.option(
+        "--fail-on",
+        type=click.Choice(configuration.FAIL_ON),
+        default="installed",
+        show_default=True,
+        envvar="DRIFTSCAN_FAIL_ON",
+        help="The level from which a difference is drift (exit code 1).",
+    ),
+    click.option("--brief", is_flag=True, help="One line a cause."),
+    click.option("--all", "everything", is_flag=True, help="Every item and all evidence."),
+    click.option(
+        "--width",
+        type=click.IntRange(40, 1000),
+        default=None,
+        metavar="N",
+        help="Columns of the text report.  [default: the terminal's; 100 when piped]",
+    ),
+    click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        envvar="DRIFTSCAN_COLOR",
+        help="Colours; auto minds the terminal and NO_COLOR.",
+    ),
+)
+
+
+def use_color(choice: str) -> bool:
+    """Whether to colour standard output (https://no-color.org)."""
+    if choice != "auto":
+        return choice == "always"
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return not plain and sys.stdout.isatty()

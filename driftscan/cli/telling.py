@@ -1,0 +1,66 @@
+"""Reports -> standard output, files and the exit code."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from driftscan.cli.options import use_color
+
+if TYPE_CHECKING:
+    from driftscan.cli.options import Reporting
+    from driftscan.model import HostReport, Report
+
+PIPED_WIDTH = 100
+
+
+def told(hosts: "Mapping[str, HostReport]", reporting: "Reporting", *, quiet: bool) -> int:
+    """Judge, write every report that was asked for, and give the exit code."""
+    from driftscan import policy, store
+
+    report = policy.judge(hosts, reporting.fail_on)
+    for name, path in reporting.outputs:
+        if path == "-":
+            out(_rendered(name, report, reporting, color=use_color(reporting.color)))
+        else:
+            store.write(Path(path), _rendered(name, report, reporting, color=False).encode())
+    if not (quiet and report.exit_code == 0) and not any(p == "-" for _, p in reporting.outputs):
+        out(_rendered(reporting.format, report, reporting, color=use_color(reporting.color)))
+    return report.exit_code
+
+
+def _rendered(name: str, report: "Report", reporting: "Reporting", *, color: bool) -> str:
+    from driftscan.report import json, text
+
+    if name == "json":
+        return json.render(report)
+    return text.render(
+        report,
+        width=reporting.width or _width(),
+        color=color,
+        brief=reporting.brief,
+        everything=reporting.everything,
+    )
+
+
+def _width() -> int:
+    """The terminal's, within what can be read; never less than whole when piped."""
+    if not sys.stdout.isatty():
+        return PIPED_WIDTH
+    return min(max(shutil.get_terminal_size().columns, 60), 160)
+
+
+def out(text: str) -> None:
+    """Standard output; a reader that has gone is no mistake of ours (`| head`)."""
+    from driftscan.errors import StoreError
+
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise StoreError(f"standard output cannot be written: {error.strerror}") from error

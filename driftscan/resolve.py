@@ -1,0 +1,146 @@
+"""Targets -> sides: files are loaded, images built, and all that lives is asked in one run."""
+
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from driftscan import baseline, scan, store
+from driftscan.errors import InputError
+from driftscan.inventory.contract import Inventory
+from driftscan.machines import engine as engines
+from driftscan.machines.container import Container, Image
+from driftscan.machines.contract import Machine
+from driftscan.machines.engine import Engine
+from driftscan.machines.local import Local
+from driftscan.machines.ssh import Credentials, Ssh
+from driftscan.model import Baseline, Limits, Side, Target, Unreached
+from driftscan.probes.table import PROBES
+from driftscan.scan import Job, OnEvent
+
+
+class Options(Struct, frozen=True):
+    """How targets are asked; an empty engine is the one that answers, 0 workers as many as fit."""
+
+    limits: Limits = Limits()
+    workers: int = 0
+    engine: str = ""
+
+
+def sides(
+    targets: Iterable[Target],
+    options: Options,
+    *,
+    on_event: OnEvent = lambda _name, _event, _text: None,
+) -> Generator[tuple[str, Side | Unreached], None, None]:
+    """Each target's name and its side, or why there is none, as each is ready.
+
+    Whatever the user can have got wrong is found before the first machine is asked: raises
+    InputError, StoreError and EngineError for files, Dockerfiles and the engine. Stopping early
+    ends what is under way, see `scan.scan`.
+    """
+    wanted = {target.name: target for target in targets}
+    road = _Road(options)
+    loaded = {name: road.loaded(target) for name, target in wanted.items() if _is_record(target)}
+    jobs = [road.job(target) for target in wanted.values() if not _is_record(target)]
+    yield from loaded.items()
+    results = scan.scan(
+        jobs,
+        probes=PROBES,
+        limits=options.limits,
+        workers=options.workers,
+        on_event=on_event,
+        close=road.close,
+    )
+    for name, result in results:
+        yield name, result if isinstance(result, Unreached) else Side(fingerprint=result)
+
+
+def baseline_of(target: Target, inventory: Inventory | None) -> Target:
+    """The baseline a target answers to, through its groups; raises InputError if it has none."""
+    if not target.baseline:
+        place = f"give its group a `baseline:` in {inventory.path}, or " if inventory else ""
+        raise InputError(f"{target.name} has no baseline: {place}name one with --baseline TARGET")
+    return Target(name=f"baseline://{target.baseline}", road="baseline", path=target.baseline)
+
+
+def load_baseline(path: Path) -> Baseline:
+    """The baseline in a folder, or in a file.
+
+    Raises InputError when it was never built and StoreError when it cannot be read.
+    """
+    file = path / baseline.FILE if path.is_dir() else path
+    if not file.exists():
+        if not path.is_dir():
+            raise InputError(f"{path}: no such folder of a baseline")
+        raise InputError(f"{file} is not there: make it with `driftscan baseline build {path}`")
+    found = store.load(file)
+    if isinstance(found, Baseline):
+        return found
+    raise InputError(f"{file}: is a fingerprint, not a baseline: name it as a file, {file}")
+
+
+def _is_record(target: Target) -> bool:
+    return target.road in ("file", "baseline", "dockerfile")
+
+
+class _Road:
+    """What the targets of one run share: credentials, the engine, and how to end them all."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._credentials = Credentials()
+        self._engines: dict[str, Engine] = {}
+        self._closes: list[Callable[[], None]] = [self._credentials.close_all]
+
+    def close(self) -> None:
+        """End every conversation, from any thread."""
+        for close in self._closes:
+            close()
+
+    def loaded(self, target: Target) -> Side:
+        """The side that a file, a baseline or a Dockerfile gives."""
+        path = Path(target.path)
+        if target.road == "dockerfile":
+            built = baseline.build(path, engine=self._engine(), limits=self._options.limits)
+            return Side(fingerprint=built.fingerprint, baseline=built)
+        if target.road == "file" and path.is_dir():
+            raise InputError(f"{path}: is a folder: write baseline://{path} if it is a baseline's")
+        found = load_baseline(path) if target.road == "baseline" else store.load(path)
+        if isinstance(found, Baseline):
+            return Side(fingerprint=found.fingerprint, baseline=found)
+        return Side(fingerprint=found)
+
+    def job(self, target: Target) -> Job:
+        """The machine behind a target that lives."""
+        match target.road:
+            case "local":
+                return Job(target.name, "host", "local", Local(target))
+            case "docker" | "podman":
+                engine = self._engine("podman" if target.road == "podman" else "")
+                user = "0" if target.become else ""
+                machine = Container(engine, target.container, user=user)
+                return self._closing(target, "container", target.container, machine)
+            case "image":
+                image = Image(self._engine(), target.path)
+                return self._closing(target, "image", target.path, image)
+            case _:
+                port = f":{target.port}" if target.port else ""
+                return Job(
+                    target.name, "host", target.address + port, Ssh(target, self._credentials)
+                )
+
+    def _closing(self, target: Target, kind: scan.Kind, address: str, machine: "_Closable") -> Job:
+        self._closes.append(machine.close)
+        return Job(target.name, kind, address, machine)
+
+    def _engine(self, road: str = "") -> Engine:
+        named = self._options.engine or road
+        if named not in self._engines:
+            self._engines[named] = engines.find(named)
+        return self._engines[named]
+
+
+class _Closable(Machine, Protocol):
+    def close(self) -> None: ...
