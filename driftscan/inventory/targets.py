@@ -15,7 +15,6 @@ from driftscan.inventory.contract import (
     split_address,
 )
 from driftscan.model import Target
-from driftscan.sanitize import safe
 
 
 def parse(text: str, inventory: Inventory | None) -> Target:
@@ -55,7 +54,7 @@ def select(inventory: Inventory, limit: Iterable[str] = ()) -> list[Target]:
 
 
 def _told(text: str) -> str:
-    return f"'{safe(text[:200])}'"
+    return repr(text[:200])
 
 
 def _matches(pattern: str, inventory: Inventory) -> set[str]:
@@ -77,8 +76,8 @@ def _matches(pattern: str, inventory: Inventory) -> set[str]:
 def _of_inventory(name: str, inventory: Inventory | None) -> Target:
     if inventory is None:
         raise InputError(
-            f"{_told(name)} is a name and there is no inventory: name one with -i,"
-            f" or write ssh://{safe(name)} or a path with `/`"
+            f"{_told(name)} is a name and there is no inventory: name one with -i, or write"
+            " ssh://HOST, or a path with `/`"
         )
     if name in inventory.groups:
         raise InputError(f"{_told(name)} is a group of {inventory.path}: use --limit {name}")

@@ -7,7 +7,6 @@ import msgspec
 import yaml
 
 from driftscan.errors import InputError
-from driftscan.sanitize import safe
 
 MAX_DEPTH = 20
 MAX_TOLD = 10
@@ -50,7 +49,7 @@ class Value(msgspec.Struct, frozen=True):
     @property
     def told(self) -> str:
         """The value in a message: as written, or what it is."""
-        return f"'{safe(self.text[:60])}'" if self.text else NAMES[self.kind]
+        return repr(self.text[:60]) if self.text else NAMES[self.kind]
 
 
 class Problems:
@@ -90,7 +89,7 @@ def read(text: str, problems: Problems) -> Value:
         mark = error.problem_mark or error.context_mark
         place = Value("other", *_place(mark))
         what = ", ".join(part for part in (error.context, error.problem) if part)
-        value = _refuse(problems, place, f"not YAML ({safe(what)}): look at quotes and indentation")
+        value = _refuse(problems, place, f"not YAML ({what}): look at quotes and indentation")
     return value
 
 
@@ -202,7 +201,7 @@ def _check_key(key: Value, seen: dict[str, Value], problems: Problems) -> None:
     if key.text == "<<":
         problems.add(key, "merge keys are not allowed: write the values out")
     elif key.kind != "text":
-        quote = f": quote it, '{safe(key.text[:60])}'" if key.text else ""
+        quote = f": quote it, {key.told}" if key.text else ""
         problems.add(key, f"a key must be a text, not {NAMES[key.kind]}{quote}")
     elif key.text in seen:
         first = seen[key.text]

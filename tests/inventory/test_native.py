@@ -124,7 +124,7 @@ def test_a_host_may_be_a_container_or_this_machine(load):
         ("hosts: {'a;id': }", "1:9: 'a;id' cannot be a name"),
         ("hosts: {'$(id)': }", "1:9: '$(id)' cannot be a name"),
         ("hosts: {'a b': }", "1:9: 'a b' cannot be a name"),
-        ('hosts: {"a\\nb": }', "1:9: 'a\\x0ab' cannot be a name"),
+        ('hosts: {"a\\nb": }', "1:9: 'a\\nb' cannot be a name"),
         ("hosts: {../x: }", "1:9: '../x' cannot be a name"),
         ("hosts: {all: }", "1:9: 'all' cannot be a name"),
         ("hosts: {x.json: }", "1:9: 'x.json' cannot be a name"),
