@@ -1,6 +1,15 @@
 """The table of all probes: what is asked, in this order."""
 
-from driftscan.probes import apt_history, apt_sources, dpkg, environment, host, os, runtimes
+from driftscan.probes import (
+    apt_history,
+    apt_sources,
+    dpkg,
+    environment,
+    host,
+    libraries,
+    os,
+    runtimes,
+)
 from driftscan.probes.contract import Probe
 
 PROBES: tuple[Probe, ...] = (
@@ -8,6 +17,7 @@ PROBES: tuple[Probe, ...] = (
     os,
     dpkg,
     apt_sources,
+    libraries,
     apt_history,
     runtimes,
     environment,
