@@ -252,6 +252,11 @@ class Side(Noun, frozen=True, kw_only=True):
         return self.fingerprint.meta.target
 
     @property
+    def label(self) -> str:
+        """How a sentence names it."""
+        return f"image {self.name}" if self.is_image else self.name
+
+    @property
     def is_image(self) -> bool:
         return self.baseline is not None or self.fingerprint.meta.kind == "image"
 

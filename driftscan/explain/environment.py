@@ -21,7 +21,7 @@ def _variable(case: Case, divergence: Divergence) -> Cause:
     ours, theirs = (
         str((side or {}).get("value", "")) for side in (divergence.subject, divergence.reference)
     )
-    subject, reference = case.subject.name, case.reference.name
+    subject, reference = case.subject.label, case.reference.label
     if divergence.kind == "missing":
         text = f"{name}={theirs} is set on {reference}, not on {subject}"
     elif divergence.kind == "extra":

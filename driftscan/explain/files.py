@@ -42,7 +42,7 @@ def _shadow(case: Case, divergence: Divergence, soname: str, directory: str, own
         type="library-shadowed",
         subject=soname,
         text=f"{directory}/{soname}, which no package owns, hides the one of {owner} "
-        f"on {case.subject.name}",
+        f"on {case.subject.label}",
         confidence="proven",
         level="breaks",
         claims=[divergence.id],
@@ -63,7 +63,7 @@ def _alternatives(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
             Cause(
                 type="alternative",
                 subject=divergence.key,
-                text=f"{divergence.key} is set by hand to {target} on {case.subject.name}",
+                text=f"{divergence.key} is set by hand to {target} on {case.subject.label}",
                 confidence="recorded",
                 claims=[divergence.id, *followers],
                 evidence=[Evidence(text="update-alternatives: manual", confidence="recorded")],

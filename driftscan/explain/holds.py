@@ -22,7 +22,7 @@ def _holds(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
             Cause(
                 type="hold",
                 subject=group,
-                text=f"{names} is on hold on {case.subject.name}: no upgrade moves it",
+                text=f"{names} is on hold on {case.subject.label}: no upgrade moves it",
                 confidence="recorded",
                 claims=[d.id for d in members],
                 evidence=[Evidence(text=f"dpkg selection hold: {names}", confidence="recorded")],
@@ -48,7 +48,7 @@ def _pins(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
             Cause(
                 type="pin",
                 subject=pattern,
-                text=f"{case.subject.name} pins {pattern} to {expression}, "
+                text=f"{case.subject.label} pins {pattern} to {expression}, "
                 f"priority {priority}{where}",
                 confidence="recorded",
                 claims=[pin.id, *(d.id for d in blocked)],

@@ -17,7 +17,7 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
         Cause(
             type="release-differs",
             subject="os",
-            text=f"{case.subject.name} runs {ours}, {case.reference.name} {theirs}: "
+            text=f"{case.subject.label} runs {ours}, {case.reference.label} {theirs}: "
             "rebuild it rather than converge package by package",
             confidence="recorded",
             claims=claims,

@@ -54,7 +54,7 @@ def _rebuild(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> l
 
 def _replace_host(case: Case, causes: Sequence[Cause]) -> Remedy:
     step = Step(
-        run=f"# set {case.subject.name} up again on the release of {case.reference.name}",
+        run=f"# set {case.subject.label} up again on the release of {case.reference.label}",
         why="no package manager goes back a release",
     )
     return Remedy(id="rebuild:subject", causes=[c.id for c in causes], steps=[step])
@@ -75,7 +75,7 @@ def _repositories(case: Case, causes: Sequence[Cause]) -> list[Step]:
             steps.append(
                 Step(
                     run=f"echo {shlex.quote(line)} > /etc/apt/sources.list.d/{name}.list",
-                    why=f"the repository of {case.reference.name}",
+                    why=f"the repository of {case.reference.label}",
                 )
             )
     return [*steps, Step(run="apt-get update")] if steps else []
@@ -116,7 +116,7 @@ def _packages(case: Case, members: Sequence[Divergence]) -> list[Step]:
         steps.append(Step(run=" ".join(["apt-get install", *_exact(missing)]), why="missing here"))
     names = sorted(d.key for d in extra if _PACKAGE.fullmatch(d.key))
     if names:
-        why = f"not on {case.reference.name}: review before you run it"
+        why = f"not on {case.reference.label}: review before you run it"
         steps.append(Step(run=" ".join(["apt-get remove", *names]), why=why))
     return steps
 

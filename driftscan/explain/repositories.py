@@ -54,8 +54,8 @@ def _missing(case: Case, repository: Divergence, changed: Sequence[Divergence]) 
     line = _line_of(case, case.reference, suite)
     evidence = [
         Evidence(
-            text=f"{repository.key} is configured on {case.reference.name}, "
-            f"not on {case.subject.name}",
+            text=f"{repository.key} is configured on {case.reference.label}, "
+            f"not on {case.subject.label}",
             confidence="recorded",
         )
     ]
@@ -63,7 +63,7 @@ def _missing(case: Case, repository: Divergence, changed: Sequence[Divergence]) 
         newer = sum(d.direction == "newer" for d in changed)
         evidence.append(
             Evidence(
-                text=f"{len(older)} packages are older than on {case.reference.name}, "
+                text=f"{len(older)} packages are older than on {case.reference.label}, "
                 f"{newer} newer",
                 confidence="recorded",
             )
@@ -80,7 +80,7 @@ def _missing(case: Case, repository: Divergence, changed: Sequence[Divergence]) 
     return Cause(
         type="repository-missing",
         subject=suite,
-        text=f"{case.subject.name} does not have the repository {suite}",
+        text=f"{case.subject.label} does not have the repository {suite}",
         confidence="inferred" if older else "recorded",
         claims=[repository.id, *(d.id for d in older)],
         evidence=evidence,
@@ -133,8 +133,8 @@ def _foreign(case: Case, repository: Divergence, changed: Sequence[Divergence]) 
     return Cause(
         type="repository-foreign",
         subject=suite if _suite_is_own(case, repository) else f"{_origin(repository)}/{suite}",
-        text=f"{case.subject.name} has the repository {repository.key}{where}, "
-        f"{case.reference.name} has not",
+        text=f"{case.subject.label} has the repository {repository.key}{where}, "
+        f"{case.reference.label} has not",
         confidence="recorded",
         claims=[repository.id, *(d.id for d in newer)],
         evidence=[Evidence(text=f"{repository.key}{where}", confidence="recorded")],
@@ -165,7 +165,7 @@ def _behind(case: Case, older: Sequence[Divergence]) -> Cause:
     return Cause(
         type="behind",
         subject="packages",
-        text=f"{case.subject.name} has the same repositories and older packages{when}",
+        text=f"{case.subject.label} has the same repositories and older packages{when}",
         confidence="inferred",
         claims=[d.id for d in older],
         evidence=[
@@ -186,7 +186,7 @@ def _ahead(case: Case, newer: Sequence[Divergence]) -> Cause:
     return Cause(
         type="ahead",
         subject="packages",
-        text=f"{case.subject.name} was upgraded beyond {case.reference.name}{stale}",
+        text=f"{case.subject.label} was upgraded beyond {case.reference.label}{stale}",
         confidence="recorded" if newest else "inferred",
         claims=[d.id for d in newer],
         evidence=[Evidence(text=f"{len(newer)} packages are newer", confidence="recorded")],

@@ -39,7 +39,7 @@ def _removed(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
             Cause(
                 type="removed",
                 subject=lead,
-                text=f"{_names(members)} removed from {case.subject.name}",
+                text=f"{_names(members)} removed from {case.subject.label}",
                 confidence="recorded",
                 level="breaks" if needed else "installed",
                 claims=[d.id for d in members],
@@ -92,13 +92,13 @@ def _only_there(case: Case, members: Sequence[Divergence], level: Level) -> Caus
     return Cause(
         type="image-only" if case.reference.is_image else "reference-only",
         subject=lead,
-        text=f"{_names(members)} installed {by}, never on {case.subject.name}",
+        text=f"{_names(members)} installed {by}, never on {case.subject.label}",
         confidence="recorded",
         level=level,
         claims=[d.id for d in members],
         evidence=[
             Evidence(
-                text=f"no log of {case.subject.name} mentions {lead}",
+                text=f"no log of {case.subject.label} mentions {lead}",
                 confidence="recorded",
             )
         ],
@@ -116,7 +116,7 @@ def _host_only(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
             Cause(
                 type="host-only" if case.reference.is_image else "subject-only",
                 subject=lead,
-                text=f"{_names(members)} installed on {case.subject.name} only",
+                text=f"{_names(members)} installed on {case.subject.label} only",
                 confidence="recorded",
                 claims=[d.id for d in members],
                 evidence=[_logged(record)],

@@ -106,7 +106,7 @@ def _host(page: _Page, name: str, host: HostReport, *, brief: bool, everything: 
         return
     page.line(_title(host))
     page.line()
-    _causes(page, host)
+    _causes(page, host, everything)
     if brief:
         return
     _findings(page, host, everything)
@@ -133,7 +133,7 @@ def _utc(stamp: str) -> str:
 # --- causes ------------------------------------------------------------------------------------
 
 
-def _causes(page: _Page, host: HostReport) -> None:
+def _causes(page: _Page, host: HostReport, everything: bool) -> None:
     if not host.causes:
         page.line(_nothing(host))
         page.line()
@@ -141,6 +141,8 @@ def _causes(page: _Page, host: HostReport) -> None:
     by_cause = {cause.id: _claimed(host, cause) for cause in host.causes}
     for cause in host.causes:
         page.item(_label(cause.level), _cause(cause, by_cause[cause.id], host), name=cause.id)
+        for evidence in cause.evidence if everything else ():
+            page.item("  " + evidence.confidence, evidence.text)
     page.line()
 
 
@@ -325,9 +327,11 @@ def _needs(finding: Finding) -> str:
 def _expected(page: _Page, host: HostReport, everything: bool) -> None:
     if not host.expected:
         return
-    total = sum(len(group.members) for group in host.expected)
+    members = [member for group in host.expected for member in group.members]
+    packages = sum(member.startswith("dpkg:") for member in members)
     rules = ", ".join(f"{group.rule} {len(group.members)}" for group in host.expected)
-    page.item("EXPECTED", f"{total} that only a host has, by rule: {rules}")
+    other = f" and {len(members) - packages} other items" if len(members) > packages else ""
+    page.item("EXPECTED", f"{packages} packages{other} that only a host has, by rule: {rules}")
     for record in _distinct(r for group in host.expected for r in group.host_records):
         page.item("", _record(record))
     if everything:
@@ -348,10 +352,12 @@ def _coverage(page: _Page, host: HostReport, everything: bool) -> None:
     page.item("Equal", ", ".join(whole) or "nothing")
     if partly:
         page.item("", f"and beside the differences: {', '.join(partly)}")
-    for gap in host.unknown:
-        if gap.blocks or everything or gap.cure or gap.what == "processes":
-            cure = f": {gap.cure}" if gap.cure else ""
-            page.item("Unknown", f"{gap.what} of {gap.side}: {gap.why}{cure}")
+    shown = [g for g in host.unknown if g.blocks or everything or g.cure or g.what == "processes"]
+    for gap in shown:
+        cure = f": {gap.cure}" if gap.cure else ""
+        page.item("Unknown", f"{gap.what} of {gap.side}: {gap.why}{cure}")
+    if not shown:
+        page.item("Unknown", "nothing of what was asked")
 
 
 def _remedies(page: _Page, host: HostReport) -> None:
