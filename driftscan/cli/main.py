@@ -40,6 +40,9 @@ Exit codes:
 """
 
 
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
 class Lazy(click.Group):
     """A group that imports a command's module when the command is needed."""
 
