@@ -55,7 +55,8 @@ def _reply(channel: paramiko.Channel, answer: bytes) -> None:
         nonce = _NONCE.search(script)
         status = 1
         if nonce:
-            channel.sendall(answer.replace(b"\n" + RECORDED_NONCE, b"\n" + nonce.group(1)))
+            lines = (b"\n" + answer).replace(b"\n" + RECORDED_NONCE, b"\n" + nonce.group(1))
+            channel.sendall(lines[1:])
             status = 0
         channel.send_exit_status(status)
         channel.close()

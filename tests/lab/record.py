@@ -4,12 +4,11 @@ import lzma
 import os
 from pathlib import Path
 
-from driftscan.machines.ssh import Ssh
-
 from driftscan import script
 from driftscan.demo.server import RECORDED_NONCE
 from driftscan.demo.story import HOSTS
 from driftscan.inventory import native
+from driftscan.machines.ssh import Credentials, Ssh
 from driftscan.model import Limits
 from driftscan.probes.table import PROBES
 
@@ -23,7 +22,7 @@ def answer(name: str) -> bytes:
     """What the lab host says to all questions, with the recorded nonce."""
     questions = script.questions(PROBES, deadline=60, nonce=RECORDED_NONCE.decode())
     target = native.load(_INVENTORY).hosts[name]
-    return Ssh(target).ask(questions, Limits()).output
+    return Ssh(target, Credentials()).ask(questions, Limits()).output
 
 
 def main() -> None:
