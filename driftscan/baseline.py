@@ -261,11 +261,13 @@ class History:
         start = base_length or 0
         pairs = certain_pairs(self._body, [entry.text for entry in history[start:]])
         self._owners = {start + entry: index for entry, index in pairs.items()}
-        if base_length is None:
-            # What stands before the first instruction is the base's.
-            first = [entry for entry, index in self._owners.items() if index == 0]
-            start = first[0] if first else 0
-        self._base_length = start
+        self._base_length = start if base_length is not None else self._before_ours()
+
+    def _before_ours(self) -> int:
+        """What stands before the first instruction that can make a layer is the base's."""
+        layers = [i.keyword in ("RUN", "COPY", "ADD", "WORKDIR") for i in self._body]
+        own = min(self._owners, default=0)
+        return 0 if any(layers[: self._owners.get(own, 0)]) else own
 
     def own_entries(self) -> Sequence[Entry]:
         """The entries that the Dockerfile made."""
@@ -331,7 +333,7 @@ def _text(instruction: Instruction) -> str:
     words = [instruction.keyword, *instruction.flags, instruction.value]
     bodies = [line for heredoc in instruction.heredocs for line in heredoc.content.splitlines()]
     text = " ; ".join([" ".join(words), *(line.strip() for line in bodies if line.strip())])
-    return sanitize.safe(sanitize.redact(text).replace("\t", " "))
+    return sanitize.safe(sanitize.redact(re.sub(r"\s+", " ", text)))
 
 
 def _seconds(created: str) -> float | None:
@@ -348,8 +350,8 @@ def _number(seconds: float | None) -> float:
 def _tail(body: Sequence[Instruction], history: Sequence[Entry], label: str) -> int | None:
     """Where the Dockerfile's entries begin if the history ends with one for each instruction."""
     end = len(history)
-    if history and history[-1].text.endswith(f"LABEL {LABEL}={label}"):
-        # The legacy builder tells our own --label as a last instruction.
+    if history and history[-1].text.replace('"', "").endswith(f"LABEL {LABEL}={label}"):
+        # The legacy builder and podman tell our own --label as a last instruction.
         end -= 1
     start = end - len(body)
     if start < 0:

@@ -542,7 +542,9 @@ def _matches_run(instruction: Instruction, told: str) -> bool:
     words = _json_words(instruction.value)
     if words is not None:
         expected = _squeezed(" ".join(words))
-        return actual == expected or (actual[:1] == "|" and actual.endswith(" " + expected))
+        if actual == expected or (actual[:1] == "|" and actual.endswith(" " + expected)):
+            return True
+    # podman tells the JSON of the exec form behind the shell, as if it were a script
     script = _squeezed(_run_script(instruction))
     if not actual.endswith(" " + script):
         return False

@@ -512,6 +512,8 @@ def test_only_run_copy_and_add_are_sure_to_make_a_layer(keyword, layer):
         # a base image with a shell of its own
         ("RUN a", "/bin/ash -eo pipefail -c a"),
         ("RUN a", "/bin/bash -lc a"),
+        # captured from podman 4.3
+        ('RUN ["a", "b c"]', '|1 X=y /bin/sh -c ["a", "b c"]'),
     ],
 )
 def test_other_forms_of_history_match_too(line, told):
@@ -525,6 +527,7 @@ def test_other_forms_of_history_match_too(line, told):
         ("RUN a", "/bin/sh -c a b"),
         ("RUN a", "/bin/sh -c #(nop)  ENV a"),
         ("RUN a", ""),
+        ('RUN ["a", "b"]', '/bin/sh -c ["a", "c"]'),
         ("ENV A=b", "ENV A=c"),
         ("ENV A=$X/c", "ENV A=b/d"),
         ("COPY a /b", "/bin/sh -c #(nop) COPY file:1 in /c "),
