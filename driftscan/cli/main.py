@@ -57,6 +57,18 @@ class Lazy(click.Group):
         command: click.Command = import_module(f"driftscan.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but knowing the table when it guesses what was meant."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            from driftscan.inventory.contract import meant
+
+            hint = meant(name, COMMANDS) or f": use one of {', '.join(COMMANDS)}"
+            raise click.UsageError(f"no such command {name!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
 
 @click.command(
     cls=Lazy,

@@ -76,7 +76,7 @@ def test_a_wrong_word_is_told_before_anything_is_asked(driftscan, work, listenin
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("chekc",), "No such command 'chekc'. Did you mean 'check'?"),
+        (("chekc",), "no such command 'chekc', did you mean 'check'?"),
         (("check", "--fail-on", "low"), "'low' is not one of 'breaks', 'in-use', 'installed'"),
         (("check", "-o", "html=x"), "'html=x' is not one of text=PATH, json=PATH"),
         (("check", "-o", "json"), "'json' is not one of text=PATH, json=PATH"),
