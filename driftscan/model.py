@@ -362,6 +362,14 @@ class Remedy(Told, frozen=True, kw_only=True):
     notes: list[str] = []
 
 
+class Explains(Told, frozen=True, kw_only=True):
+    """How many version differences a cause claims, in how many sources, of how many in all."""
+
+    differences: int
+    sources: int
+    of: int
+
+
 class Cause(Told, frozen=True, kw_only=True):
     """Why a set of divergences is there: what claims them, with which evidence."""
 
@@ -372,6 +380,7 @@ class Cause(Told, frozen=True, kw_only=True):
     confidence: Confidence
     level: Level = "installed"
     claims: list[str]
+    explains: Explains | None = None
     evidence: list[Evidence] = []
     host_record: HostRecord | None = None
     image_record: Place | None = None

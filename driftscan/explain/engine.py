@@ -15,6 +15,7 @@ from driftscan.model import (
     Denied,
     Divergence,
     Expected,
+    Explains,
     Failed,
     Finding,
     Gap,
@@ -41,7 +42,7 @@ def explain(subject: Side, reference: Side, comparison: Comparison) -> HostRepor
     for child, parent in sorted(parents.items()):
         followers.setdefault(parent, []).append(case.by_id[child])
     found = findings(case, causes, open_, followers)
-    causes = _ordered(causes, found)
+    causes = _counted(_ordered(causes, found), open_)
     gaps = [*comparison.gaps, *_blind_spots(subject), *_blind_spots(reference)]
     return HostReport(
         state="drift" if found else "incomplete" if any(g.blocks for g in gaps) else "in-sync",
@@ -105,6 +106,18 @@ def _ordered(causes: Sequence[Cause], found: Sequence[Finding]) -> list[Cause]:
         levelled,
         key=lambda c: (LEVELS.index(c.level), -len(c.claims), place.get(c.id, len(found)), c.id),
     )
+
+
+def _counted(causes: Sequence[Cause], open_: Sequence[Divergence]) -> list[Cause]:
+    """Each cause with its share of the version differences."""
+    changed = {d.id: d for d in open_ if d.section == "dpkg" and d.kind == "changed"}
+    counted: list[Cause] = []
+    for cause in causes:
+        mine = [changed[claim] for claim in cause.claims if claim in changed]
+        sources = len({d.group for d in mine})
+        explains = Explains(differences=len(mine), sources=sources, of=len(changed))
+        counted.append(replace(cause, explains=explains) if mine else cause)
+    return counted
 
 
 def _blind_spots(side: Side) -> list[Gap]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from driftscan.model import (
     LEVELS,
     Cause,
-    Divergence,
+    Confidence,
+    Explains,
     Finding,
     HostRecord,
     HostReport,
@@ -20,7 +21,6 @@ _LABEL = {"breaks": "BREAKS", "in-use": "IN USE", "installed": "INSTALLED"}
 _COLOR = {"BREAKS": "31;1", "IN USE": "33;1", "INSTALLED": "1"}
 _INDENT = 12
 _DETAILED = 4
-_SHA = 12
 
 
 def render(
@@ -138,9 +138,8 @@ def _causes(page: _Page, host: HostReport, everything: bool) -> None:
         page.line(_nothing(host))
         page.line()
         return
-    by_cause = {cause.id: _claimed(host, cause) for cause in host.causes}
     for cause in host.causes:
-        page.item(_label(cause.level), _cause(cause, by_cause[cause.id], host), name=cause.id)
+        page.item(_label(cause.level), _cause(cause), name=cause.id)
         for evidence in cause.evidence if everything else ():
             page.item("  " + evidence.confidence, evidence.text)
     page.line()
@@ -160,31 +159,28 @@ def _nothing(host: HostReport) -> str:
     return f"No difference: {compared} items are equal."
 
 
-def _claimed(host: HostReport, cause: Cause) -> list[Divergence]:
-    claims = set(cause.claims)
-    return [d for finding in host.findings for d in finding.members if d.id in claims]
-
-
-def _cause(cause: Cause, claimed: Sequence[Divergence], host: HostReport) -> str:
-    changed = [d for d in claimed if d.section == "dpkg" and d.kind == "changed"]
+def _cause(cause: Cause) -> str:
     text = cause.text
     if cause.image_record is not None and cause.image_record.kind == "line":
         text += f" ({_place(cause.image_record)})"
     text += "."
-    if changed:
-        total = [d for f in host.findings for d in f.members if d.section == "dpkg"]
-        total = [d for d in total if d.kind == "changed"]
-        count = f"all {len(changed)}" if len(changed) == len(total) else f"{len(changed)}"
-        probably = "probably " if cause.confidence == "inferred" else ""
-        of = "" if len(changed) == len(total) else f" of {len(total)}"
-        sources = len({d.group for d in changed})
-        text += (
-            f" That {probably}explains {count}{of} version differences "
-            f"({sources} source{_s(sources)})."
-        )
+    if cause.explains is not None:
+        text += f" {_share(cause.explains, cause.confidence)}"
     if cause.host_record is not None:
         text += f" {_record(cause.host_record)}."
     return text
+
+
+def _share(explains: Explains, confidence: Confidence) -> str:
+    probably = "probably " if confidence == "inferred" else ""
+    number, of = explains.differences, explains.of
+    if of == 1:
+        return f"That {probably}explains the one version difference."
+    share = f"all {number}" if number == of else f"{number} of {of}"
+    return (
+        f"That {probably}explains {share} version differences "
+        f"({explains.sources} source{_s(explains.sources)})."
+    )
 
 
 def _s(count: int) -> str:
