@@ -4,6 +4,7 @@ Paths of a merged /usr are told as /usr/lib, however the cache and dpkg write th
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from posixpath import dirname, join
@@ -137,24 +138,30 @@ def _libraries(told: Told) -> Section:
 
 
 def _cached(told: Told) -> Items:
+    """The cache's entries in its order, which is the linker's: the first namesake wins."""
+    entries = [_entry(line) for line in told.cache]
+    merged = Counter((name, folded(path)) for name, path in entries)
     items: Items = {}
-    ranks: dict[str, int] = {}
-    for line, target in zip(told.cache, told.targets, strict=True):
-        match = _CACHED.fullmatch(line)
-        if match is None:
-            raise ParseError(f"expected 'soname (abi) => path', got {line!r}")
-        soname, kind, path = match.groups()
-        first, *rest = (part.strip(" ") for part in kind.split(","))
-        name = f"{soname}|{','.join([first, *sorted(rest)])}"
-        key = f"{name}|{dirname(folded(path))}"
+    ranks: Counter[str] = Counter()
+    for (name, path), target in zip(entries, told.targets, strict=True):
         # Where /lib is a directory of its own both copies count.
-        key = f"{name}|{dirname(path)}" if key in items else key
-        item: Item = {"position": ranks.get(name, 0)}
-        ranks[name] = ranks.get(name, 0) + 1
+        place = dirname(folded(path) if merged[name, folded(path)] == 1 else path)
+        item: Item = {"position": ranks[name]}
+        ranks[name] += 1
         if "dpkg" in told.have:
             item |= _owner(path, target, told.owners)
-        items.setdefault(key, item)
+        items.setdefault(f"{name}|{place}", item)
     return items
+
+
+def _entry(line: str) -> tuple[str, str]:
+    """`soname|abi` and path of one line; the marks of the abi after the first are sorted."""
+    match = _CACHED.fullmatch(line)
+    if match is None:
+        raise ParseError(f"expected 'soname (abi) => path', got {line!r}")
+    soname, kind, path = match.groups()
+    first, *rest = (part.strip(" ") for part in kind.split(","))
+    return f"{soname}|{','.join([first, *sorted(rest)])}", path
 
 
 def _owner(path: str, target: str, owners: Mapping[str, str]) -> Item:
