@@ -259,8 +259,9 @@ def _packages(
     field: str, value: str, log: _Log, native: str, automatic: list[str]
 ) -> Iterator[tuple[str, str]]:
     """`name:arch (old, new), name:arch (version, automatic), ...`."""
-    for word in value.split("), "):
-        match = _WORD.fullmatch(word if word.endswith(")") else word + ")")
+    *words, last = value.split("), ")
+    for word in [*(f"{word})" for word in words), last]:
+        match = _WORD.fullmatch(word)
         if match is None:
             log.strange["packages not understood"] += 1
             continue

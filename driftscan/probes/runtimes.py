@@ -51,10 +51,16 @@ _COPIES = (
     + r"""
 # What is named like a runtime in one directory. /bin is /usr/bin on most systems: looked at once.
 look() {
-  case $1 in *'*'*) return 0 ;; esac
+  set -- "${1%/}"
+  case $1 in ''|*'*'*) return 0 ;; esac
   case $looked in *"$NL$1$NL"*) return 0 ;; esac
   looked=$looked$1$NL
-  if ! [ -d "$1" ]; then printf 'gone %s\n' "$1"; return 0; fi
+  # What is not there, or what this account may not see, which is not the same.
+  p=$1
+  while [ -n "$p" ] && ! [ -d "$p" ]; do p=${p%/*}; done
+  if ! [ -x "${p:-/}" ]; then printf 'closed %s\n' "$1"; return 0; fi
+  if [ "$p" != "$1" ]; then printf 'gone %s\n' "$1"; return 0; fi
+  if ! [ -r "$1" ]; then printf 'closed %s\n' "$1"; return 0; fi
   directories=$directories$1$NL
   case $1 in /bin|/sbin) if [ -h "$1" ]; then return 0; fi ;; esac
   for f in "$1"/[gjnpr]*; do
@@ -138,6 +144,9 @@ copies() {
   printf '%s\ncopies\n' "$where"
   looked=$NL directories='' copies='' files=''
   for d in @PLACES@; do look "$d"; done
+  for d in /opt/* /opt/*/* /usr/local/* /usr/lib/jvm/*; do
+    if [ -d "$d" ] && ! [ -x "$d" ]; then printf 'closed %s\n' "$d"; fi
+  done
   look_into_paths
   set -f
   IFS=$NL
@@ -188,13 +197,13 @@ GIVES = (
     About("winners", "facts", "kind@scope", "path, real, version", cost="5 ms"),
     About("path", "facts", "scope/directory", "position"),
     About("alternatives", "facts", "name, of those set by hand", "target", cost="2 ms"),
-    About("runtime-copies", "evidence", "path", "real, kind (directory for a searched one)"),
+    About("runtime-copies", "evidence", "path", "real, kind (or directory, closed)"),
 )
 
 KINDS = ("gcc", "python3", "perl", "php", "node", "ruby", "go", "java")
 
 _LINE = re.compile(
-    r"(?P<path>dir|gone|copy|real|ran|script|untrusted|untimed) (?P<of>/.*)"
+    r"(?P<path>dir|gone|closed|copy|real|ran|script|untrusted|untimed) (?P<of>/.*)"
     r"|(?P<field>Package|Architecture|Version): (?P<value>\S{1,1024})"
     r"|(?P<word>owner|says) ?(?P<rest>.*)|(?P<mark>unpackaged)"
     r"|(?P<stated>/.*?/(?:release|VERSION)):(?:JAVA_VERSION=\"?|go)(?P<version>[0-9][^\s\"]*).*"
@@ -224,6 +233,7 @@ class _Found(Struct):
     stated: dict[str, str]
     said: dict[str, str]
     notes: dict[str, str]
+    closed: list[str]
     packaged: bool
 
 
@@ -235,9 +245,10 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     middle = lines.index("copies")
     places = settings.read(lines[:middle])
     found = _found(lines[middle + 1 :])
+    denied = [f"{path}: denied" for path in found.closed]
     sections: Sections = {
-        "runtimes": Collected(items=_runtimes(found)),
-        "runtime-copies": Collected(items=_copies(found)),
+        "runtimes": _section(_runtimes(found), denied),
+        "runtime-copies": _section(_copies(found), denied),
         "winners": _section({}, places.gaps),
         "path": _section({}, places.gaps),
         "alternatives": _alternatives(raw.outputs["alternatives"]),
@@ -286,6 +297,7 @@ def _sorted_out(
         stated=stated,
         said=_paired(told.get("ran", []), told.get("says", [])),
         notes={path: _NOTES[word] for word in _NOTES for path in told.get(word, [])},
+        closed=list(dict.fromkeys(told.get("closed", []))),
         packaged="unpackaged" not in told,
     )
 
@@ -345,7 +357,8 @@ def _copies(found: _Found) -> Items:
     directories: Items = {
         path: {"real": real, "kind": "directory"} for path, real in found.searched.items()
     }
-    return {**copies, **directories}
+    closed: Items = {path: {"real": "", "kind": "closed"} for path in found.closed}
+    return {**copies, **directories, **closed}
 
 
 def _runtimes(found: _Found) -> Items:
@@ -406,8 +419,8 @@ def _paths(places: settings.Settings) -> Iterator[tuple[str, str]]:
 def with_path(sections: Mapping[str, Section], scope: str, path: str) -> Sections:
     """The sections `path` and `winners` with another PATH in one scope, such as an image's ENV.
 
-    Takes all four of this probe's sections by name (facts and evidence together), gives the two
-    that change; none when the copies could not be collected.
+    Takes the sections of this probe by name, facts and evidence together; gives the two that
+    change, or none when the copies could not be collected. An empty part is the working directory.
     """
     needed = ("path", "winners", "runtimes", "runtime-copies")
     known = {name: sections.get(name) for name in needed}
@@ -418,7 +431,7 @@ def with_path(sections: Mapping[str, Section], scope: str, path: str) -> Section
     }
     if len(items) < len(needed):
         return {}
-    directories = list(dict.fromkeys(part or "." for part in path.split(":")))
+    directories = list(dict.fromkeys(part.rstrip("/") or "." for part in path.split(":")))
     paths = _without(items["path"], lambda key: key.partition("/")[0] == scope)
     for position, directory in enumerate(directories, 1):
         paths[f"{scope}/{directory}"] = {"position": position}
@@ -427,11 +440,9 @@ def with_path(sections: Mapping[str, Section], scope: str, path: str) -> Section
     for kind, winner in _winners(walked, items["runtime-copies"]):
         version = items["runtimes"].get(f"{kind}|{winner['real']}", {}).get("version", _UNKNOWN)
         winners[f"{kind}@{scope}"] = {**winner, "version": version}
-    gaps = _gaps(known["winners"])
-    found = {"path": (paths, _gaps(known["path"])), "winners": (winners, gaps)}
-    if gap:
-        found["winners"] = (winners, [*gaps, f"PATH of {scope}: {gap}"])
-    return {name: _section(*parts) for name, parts in found.items()}
+    gaps = [old for old in _gaps(known["winners"]) if not old.startswith(f"PATH of {scope}: ")]
+    gaps += [f"PATH of {scope}: {gap}"] if gap else []
+    return {"path": _section(paths, _gaps(known["path"])), "winners": _section(winners, gaps)}
 
 
 def _without(items: Items, gone: Callable[[str], bool]) -> Items:
@@ -446,11 +457,19 @@ def _walked(directories: Iterable[str], copies: Items) -> tuple[list[str], str]:
     """The directories up to the first that was never looked into: what is in it is not known."""
     walked: list[str] = []
     for directory in directories:
-        looked = directory in copies or any(_matches(directory, place) for place in _PLACES)
-        if directory.startswith("/") and not looked:
+        if directory.startswith("/") and not _looked(directory, copies):
             return walked, f"{directory} was not looked into"
         walked.append(directory)
     return walked, ""
+
+
+def _looked(directory: str, copies: Items) -> bool:
+    if directory in copies:
+        return copies[directory]["kind"] == "directory"
+    closed = (path for path, item in copies.items() if item["kind"] == "closed")
+    if any(directory.startswith(f"{path}/") for path in closed):
+        return False
+    return any(_matches(directory, place) for place in _PLACES)
 
 
 def _matches(directory: str, place: str) -> bool:

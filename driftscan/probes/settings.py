@@ -99,12 +99,13 @@ _LOGIN = re.compile(r"[ \t]*(ENV_PATH|ENV_SUPATH)[ \t]+(?:PATH=)?\"?([^\s\"#]+).
 def pam_env(settings: Settings) -> dict[str, str]:
     """What pam_env(8) sets from /etc/environment, by the rules of its `_parse_env_file`.
 
-    `export ` is dropped, `#` ends a line even between quotes, one pair of quotes around the value
-    is taken off, a name without `=` unsets. Lines with any other name pam_env refuses, too.
+    `export ` is dropped, `#` ends a line even between quotes, blanks at the end stay, a quote is
+    taken off at either end of the value, a name without `=` unsets. Lines with any other name
+    pam_env refuses, too.
     """
     found: dict[str, str] = {}
     for line in settings.files.get("/etc/environment", []):
-        text = line.strip(" \t").removeprefix("export ").partition("#")[0].rstrip(" \t")
+        text = line.lstrip(" \t").removeprefix("export ").partition("#")[0]
         name, equals, value = text.partition("=")
         if _PAM_NAME.fullmatch(name) is None:
             continue
@@ -149,10 +150,9 @@ def login_variables(settings: Settings) -> tuple[dict[str, str], list[str]]:
     exported = set(pam_env(settings))
     skipped: list[str] = []
     for place, step in profile(settings):
-        if step.name == "PATH":
-            continue
-        if step.when != "everyone":
-            skipped += [f"{place} {step.name}"] if step.exported else []
+        if step.when == "unknown" and (step.exported or step.name == "PATH"):
+            skipped.append(f"{place} {step.name}")
+        if step.when != "everyone" or step.name == "PATH":
             continue
         if step.exported:
             exported.add(step.name)
