@@ -38,9 +38,9 @@ NL='
 '
 # Ends everything of this session if the other side has gone.
 ( trap '' HUP
-  trap 'kill $s; exit 0' TERM
-  sleep @DEADLINE@ & s=$!
-  wait $s
+  trap 'kill $!; wait $!; exit 0' TERM
+  sleep @DEADLINE@ &
+  wait $!
   trap '' TERM
   kill -TERM 0
   sleep 2
@@ -62,7 +62,8 @@ gap() { case $2 in *"$NL"*) ;; *) say "! $1 $2" ;; esac; }
 
 # A directory that is there but closed to this account hides what is in it.
 closed() {
-  if [ -d "$2" ] && { ! [ -x "$2" ] || { [ "$1" = list ] && ! [ -r "$2" ]; }; }; then gap denied "$2"; fi
+  [ -d "$2" ] || return 0
+  if ! [ -x "$2" ] || { [ "$1" = list ] && ! [ -r "$2" ]; }; then gap denied "$2"; fi
 }
 
 unpacked() { gzip -dc -- "$1" | head -c @FILE@; }
@@ -107,7 +108,9 @@ stats() {
 
 _TAIL = """
 say END
+# waited for, or a container whose first process is no init keeps it as a zombie
 kill "$watchdog" 2>/dev/null
+wait "$watchdog" 2>/dev/null
 return 0
 }
 main </dev/null

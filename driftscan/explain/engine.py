@@ -35,7 +35,9 @@ def explain(subject: Side, reference: Side, comparison: Comparison) -> HostRepor
     case = Case(subject, reference, comparison)
     parents = follow.parents(case)
     awaited = _with_followers(expectations.expected(case), parents)
+    unjudged = follow.unjudged(case)
     settled = {i for group in awaited for i in group.members} | set(parents)
+    settled |= {d.id for d in unjudged}
     open_ = [d for d in comparison.divergences if d.id not in settled]
     causes = _causes(case, open_)
     followers: dict[str, list[Divergence]] = {}
@@ -43,7 +45,8 @@ def explain(subject: Side, reference: Side, comparison: Comparison) -> HostRepor
         followers.setdefault(parent, []).append(case.by_id[child])
     found = findings(case, causes, open_, followers)
     causes = _counted(_ordered(causes, found), open_)
-    gaps = [*comparison.gaps, *_blind_spots(subject), *_blind_spots(reference)]
+    gaps = [*comparison.gaps, *_unjudged(case, unjudged)]
+    gaps += [*_blind_spots(subject), *_blind_spots(reference)]
     return HostReport(
         state="drift" if found else "incomplete" if any(g.blocks for g in gaps) else "in-sync",
         subject=subject.fingerprint.meta,
@@ -106,6 +109,21 @@ def _ordered(causes: Sequence[Cause], found: Sequence[Finding]) -> list[Cause]:
         levelled,
         key=lambda c: (LEVELS.index(c.level), -len(c.claims), place.get(c.id, len(found)), c.id),
     )
+
+
+def _unjudged(case: Case, unjudged: Sequence[Divergence]) -> list[Gap]:
+    """One gap a section; the packages' own gap blocks already."""
+    sections = sorted({d.section for d in unjudged})
+    return [
+        Gap(
+            what=section,
+            side=case.subject.name,
+            why=f"{sum(d.section == section for d in unjudged)} differences belong to packages, "
+            "which could not be compared",
+            blocks=False,
+        )
+        for section in sections
+    ]
 
 
 def _counted(causes: Sequence[Cause], open_: Sequence[Divergence]) -> list[Cause]:

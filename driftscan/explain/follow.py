@@ -19,6 +19,19 @@ def parents(case: Case) -> dict[str, str]:
     return found
 
 
+def unjudged(case: Case) -> list[Divergence]:
+    """What belongs to packages while the packages themselves could not be compared.
+
+    Whether such a library or runtime is expected, or follows from a version, is not known then:
+    to call it drift would be a guess.
+    """
+    if "dpkg" in case.comparison.equal:
+        return []
+    own = ("libraries", "runtimes", "winners")
+    found = case.comparison.divergences
+    return [d for d in found if d.section in own and _owners(case, d)]
+
+
 def _owners(case: Case, divergence: Divergence) -> list[str]:
     """The packages that the item belongs to, the subject's first."""
     if divergence.section == "os":

@@ -79,7 +79,7 @@ def parse(raw: Raw) -> Mapping[str, Section]:
         packages[key] = item
         needs[key] = _needs(stanza)
     times = _times(raw, packages, native)
-    damage = _damage(raw, stanzas, native)
+    damage = _damage(raw, stanzas)
     facts: Section = Failed(reason=damage) if damage else Collected(items=packages)
     return {
         "dpkg": facts,
@@ -181,7 +181,7 @@ def _list_name(path: str) -> str:
     return path.removeprefix(_INFO).removesuffix(".list")
 
 
-def _damage(raw: Raw, stanzas: list[dict[str, str]], native: str) -> str:
+def _damage(raw: Raw, stanzas: list[dict[str, str]]) -> str:
     """Every file list belongs to a stanza: one without tells that the database lost its end."""
     if raw.outputs["times"].cut:
         return ""
@@ -193,4 +193,5 @@ def _damage(raw: Raw, stanzas: list[dict[str, str]], native: str) -> str:
     if not lost:
         return ""
     more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
-    return f"/var/lib/dpkg/status is damaged: it lacks {', '.join(lost[:3])}{more}, whose files are listed"
+    names = ", ".join(lost[:3])
+    return f"/var/lib/dpkg/status is damaged: it lacks {names}{more}, whose files are listed"

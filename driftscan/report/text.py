@@ -348,7 +348,8 @@ def _coverage(page: _Page, host: HostReport, everything: bool) -> None:
     page.item("Equal", ", ".join(whole) or "nothing")
     if partly:
         page.item("", f"and beside the differences: {', '.join(partly)}")
-    shown = [g for g in host.unknown if g.blocks or everything or g.cure or g.what == "processes"]
+    natural = "only a running machine has it"
+    shown = [g for g in host.unknown if everything or g.why != natural]
     for gap in shown:
         cure = f": {gap.cure}" if gap.cure else ""
         page.item("Unknown", f"{gap.what} of {gap.side}: {gap.why}{cure}")

@@ -1,6 +1,6 @@
 """Causes: each family claims what it can show, and nothing else."""
 
-from driftscan.model import HostRecord
+from driftscan.model import Failed, HostRecord
 from tests.build import explained, fingerprint, image, package, transaction
 
 REPOSITORIES = {
@@ -278,6 +278,19 @@ def test_a_library_that_left_with_its_package_is_no_second_difference():
 
     (finding,) = report.findings
     assert [d.id for d in finding.members] == ["dpkg:zlib1g", "libraries:libz.so.1|x|/lib"]
+
+
+def test_what_belongs_to_packages_is_not_judged_when_they_could_not_be_compared():
+    library = {"libz.so.1|x|/lib": {"owner": "zlib1g", "position": 0}}
+    ours = _host("web-a", Failed(reason="damaged"), libraries=library)
+
+    report = explained(ours, _host("web-b", {}, libraries={}))
+
+    assert report.findings == []
+    assert [(gap.what, gap.blocks) for gap in report.unknown] == [
+        ("dpkg", True),
+        ("libraries", False),
+    ]
 
 
 def test_what_nothing_explains_is_said_to_be_unexplained():
