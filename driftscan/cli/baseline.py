@@ -1,5 +1,6 @@
 """`driftscan baseline`: images built from Dockerfiles, kept beside them."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,8 +158,12 @@ def _state(folder: Path) -> str:
 
 
 def _summary(found: "Baseline") -> str:
-    packages = len(found.attributions)
-    return f"image {found.image[:19]}, built {found.built} ({found.builder}), {packages} packages"
+    packages = _counted(found.attributions)
+    return f"image {found.image[:19]}, built {found.built} ({found.builder}), {packages}"
+
+
+def _counted(keys: Collection[str]) -> str:
+    return f"{len(keys)} package{'' if len(keys) == 1 else 's'}"
 
 
 def _text(found: "Baseline") -> str:
@@ -169,13 +174,13 @@ def _text(found: "Baseline") -> str:
         name = f"{place.file}:{place.line}" if place and place.kind == "line" else ""
         brought.setdefault(name or (place.kind if place else "unknown"), []).append(key)
     lines = [f"{found.name}  {_summary(found)}", f"{found.dockerfile}  {found.digest}", ""]
-    lines.append(f"base image: {len(brought.pop('base', []))} packages")
+    lines.append(f"base image: {_counted(brought.pop('base', []))}")
     for place in found.lines:
         lines.append(f"{place.file}:{place.line}  {place.text[:120]}")
         keys = brought.pop(f"{place.file}:{place.line}", [])
         if keys:
             more = f" and {len(keys) - 8} more" if len(keys) > 8 else ""
-            lines.append(f"    brought {len(keys)} packages: {', '.join(keys[:8])}{more}")
-    unknown = sum(len(keys) for keys in brought.values())
-    lines += [f"unknown: {unknown} packages"] if unknown else []
+            lines.append(f"    brought {_counted(keys)}: {', '.join(keys[:8])}{more}")
+    unknown = [key for keys in brought.values() for key in keys]
+    lines += [f"unknown: {_counted(unknown)}"] if unknown else []
     return "\n".join([*lines, ""])

@@ -116,7 +116,7 @@ def run() -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     try:
         code = _code()
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         _leave(128 + signal.SIGINT)
     except Stopped as stopped:
         _leave(stopped.code)
@@ -129,6 +129,12 @@ def _code() -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except click.Abort as error:
+        # click's word for Ctrl-C, and for a stream of ours that ended too early.
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        faults.tell(error)
+        return INTERNAL
     except DriftscanError as error:
         faults.say(str(error))
         return WRONG_INPUT
@@ -143,7 +149,7 @@ def _code() -> int:
 
 def _leave(code: int) -> NoReturn:
     """End now: a thread that hangs in a look-up must not keep us."""
-    faults.say("interrupted: nothing was judged")
+    faults.say("interrupted")
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code)

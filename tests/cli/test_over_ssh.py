@@ -1,0 +1,207 @@
+"""The whole program over real SSH, against servers of good and of bad manners."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+
+import paramiko
+import pytest
+
+from driftscan import store
+from tests.cli.conftest import environment, fingerprint
+from tests.sshd import Manners, Raw, Sshd
+
+
+def really(channel, script, _over):
+    """A host that runs the script with its own sh: this machine."""
+    done = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True)
+    channel.sendall(done.stdout)
+    channel.send_exit_status(done.returncode)
+    channel.close()
+
+
+def cut_short(channel, script, _over):
+    """A host whose connection ends in the middle of its answer."""
+    done = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True)
+    channel.sendall(done.stdout[: len(done.stdout) // 2])
+    channel.get_transport().close()
+
+
+@pytest.fixture
+def fleet(tmp_path, work):
+    """`fleet(a=Manners(...))`: such servers, and the inventory of all; gives them by name."""
+    with ExitStack() as stack:
+
+        def fleet(**manners):
+            servers = {name: stack.enter_context(Sshd(tmp_path, m)) for name, m in manners.items()}
+            write(work, servers)
+            return servers
+
+        yield fleet
+
+
+def write(work, servers, more=""):
+    rows = [
+        f"  {name}: {{address: 127.0.0.1, port: {s.port}, user: deploy, key: {s.key_file},"
+        f" known_hosts: {s.known_hosts}}}\n"
+        for name, s in servers.items()
+    ]
+    (work / "inventory.yml").write_text(f"hosts:\n{''.join(rows)}{more}")
+
+
+def test_scan_writes_a_fingerprint_a_host_and_tells_who_failed(driftscan, fleet, work):
+    servers = fleet(a=Manners(really), b=Manners(really), c=Manners(auth="refuse"))
+
+    done = driftscan("scan", "-o", "out")
+
+    assert (done.code, done.out) == (3, "")
+    assert sorted(p.name for p in (work / "out").iterdir()) == ["a.json", "b.json"]
+    assert "driftscan: c: auth_failed at auth: " in done.err
+    found = store.load(work / "out" / "a.json")
+    assert (found.meta.target, found.meta.kind) == ("a", "host")
+    assert found.meta.address == f"127.0.0.1:{servers['a'].port}"
+    assert stat.S_IMODE((work / "out").stat().st_mode) == 0o700
+    assert stat.S_IMODE((work / "out" / "a.json").stat().st_mode) == 0o600
+    assert servers["a"].commands == ["sh -s"]
+
+
+def test_one_host_goes_to_standard_output_and_nothing_else_does(driftscan, fleet, work):
+    fleet(a=Manners(really))
+    done = driftscan("scan", "a")
+    (work / "a.json").write_text(done.out)
+    assert store.load(work / "a.json").meta.target == "a"
+
+
+def test_a_host_is_as_it_was_and_then_as_this_machine(driftscan, fleet):
+    fleet(a=Manners(really))
+    driftscan("scan", "-o", "out")
+
+    again = driftscan("compare", "a", "out/a.json", "-f", "json")
+    here = driftscan("compare", "a", "local://", "-f", "json")
+
+    for done in (again, here):
+        (host,) = json.loads(done.out)["hosts"].values()
+        assert [f for f in host.get("findings", []) if f["section"] == "dpkg"] == []
+
+
+def test_a_stream_cut_in_the_middle_is_incomplete_and_never_drift(driftscan, fleet):
+    fleet(a=Manners(really), b=Manners(cut_short))
+
+    done = driftscan("compare", "b", "a", "-f", "json")
+
+    report = json.loads(done.out)
+    assert (done.code, report["complete"]) == (3, False)
+    assert report["hosts"]["b"]["state"] == "incomplete"
+    assert report["hosts"]["b"].get("findings", []) == []
+
+
+def test_a_host_behind_another_key_is_told_as_such_with_its_cure(driftscan, fleet, work):
+    servers = fleet(a=Manners(really))
+    other = servers["a"].known_line(paramiko.ECDSAKey.generate())
+    servers["a"].known_hosts.write_text(other)
+
+    done = driftscan("scan", "a")
+
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("driftscan: a: host_key_mismatch at ")
+    assert servers["a"].commands == []
+
+
+def test_drift_and_a_host_that_is_away_is_4_and_limit_leaves_it_out(driftscan, fleet, work):
+    fleet(a=Manners(really), b=Manners(auth="refuse"))
+    store.save(work / "reference.json", fingerprint("reference", nothing="1"))
+
+    both = driftscan("check", "--baseline", "./reference.json", "-f", "json")
+    one = driftscan("check", "--baseline", "./reference.json", "--limit", "!b", "-f", "json")
+
+    assert both.code == 4
+    assert json.loads(both.out)["counts"]["unreached"] == 1
+    assert list(json.loads(one.out)["hosts"]) == ["a"]
+
+
+def test_become_asks_through_sudo_and_a_refusal_is_a_state(driftscan, fleet):
+    def no_sudo(channel, _script, _over):
+        channel.sendall_stderr(b"sudo: a password is required\n")
+        channel.send_exit_status(1)
+        channel.close()
+
+    servers = fleet(a=Manners(no_sudo))
+    done = driftscan("scan", "a", "--become")
+
+    assert servers["a"].commands == ["sudo -n sh -s"]
+    assert done.code == 3
+    assert "a: become_failed at " in done.err
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_an_interrupt_ends_hung_hosts_at_once_and_keeps_what_is_done(
+    tmp_path, fleet, work, number, code
+):
+    hung = {f"h{n}": Manners(exec="stall") for n in range(20)}
+    fleet(a=Manners(really), **hung)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "driftscan", "scan", "-o", "out"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=work,
+        env=environment(tmp_path),
+    )
+    deadline = time.monotonic() + 60
+    while not (work / "out" / "a.json").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+
+    assert (process.returncode, out) == (code, "")
+    assert err.endswith("driftscan: interrupted\n")
+    assert store.load(work / "out" / "a.json").meta.target == "a"
+    assert [p.name for p in (work / "out").iterdir()] == ["a.json"]
+
+
+def test_progress_is_for_a_terminal_and_never_for_a_pipe(tmp_path, fleet, work, driftscan):
+    fleet(a=Manners(really), b=Manners(auth="refuse"))
+    piped = driftscan("check", "--baseline", "a")
+    assert piped.err == ""
+
+    master, slave = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "driftscan", "check", "--baseline", "a"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        cwd=work,
+        env=environment(tmp_path, TERM="xterm", COLUMNS="100"),
+    )
+    os.close(slave)
+    shown = b""
+    try:
+        while data := os.read(master, 65536):
+            shown += data
+    except OSError:
+        pass  # Linux tells the end of a terminal so
+    finally:
+        os.close(master)
+    out, _ = process.communicate(timeout=60)
+
+    assert b"of 2 done" in shown
+    assert b"1 failed" in shown
+    assert out.decode() == piped.out
+
+
+def test_a_server_that_says_nothing_is_left_at_the_deadline(driftscan, work):
+    with Raw(lambda sock, over: over.wait()) as silent:
+        (work / "inventory.yml").write_text(
+            f"hosts: {{a: {{address: 127.0.0.1, port: {silent.port}}}}}"
+        )
+        done = driftscan("scan", "a", "--deadline", "2")
+    assert done.code == 3
+    assert "a: timeout at " in done.err
