@@ -103,7 +103,8 @@ class Engine(Struct, frozen=True):
         """
         with tempfile.TemporaryDirectory(prefix="driftscan-") as scratch:
             told = Path(scratch) / "image-id"
-            options = ["--iidfile", str(told), "--label", f"{LABEL}={label}"]
+            # --force-rm: a step that fails leaves no container behind either.
+            options = ["--iidfile", str(told), "--label", f"{LABEL}={label}", "--force-rm"]
             options += [] if cached else ["--no-cache"]
             options += ["--pull"] if pull else []
             options += ["--network", network] if network else []

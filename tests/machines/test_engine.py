@@ -106,6 +106,7 @@ def test_the_options_of_a_build_are_the_ones_asked_for(client, tmp_path):
     assert args[3:] == [
         "--label",
         "driftscan.baseline=web",
+        "--force-rm",
         "--no-cache",
         "-f",
         str(path),
@@ -114,7 +115,7 @@ def test_the_options_of_a_build_are_the_ones_asked_for(client, tmp_path):
     engine.build(
         path, label="web", cached=True, pull=True, network="host", build_args={"B": "2", "A": "1"}
     )
-    args = (tmp_path / "args").read_text().splitlines()[5:-3]
+    args = (tmp_path / "args").read_text().splitlines()[6:-3]
     assert args == ["--pull", "--network", "host", "--build-arg", "A=1", "--build-arg", "B=2"]
 
 
