@@ -4,8 +4,6 @@ from driftscan import sanitize
 from driftscan.errors import MachineError
 from driftscan.model import Answer, Questions
 
-_NOT_FOUND = 127
-
 
 def command(become: bool) -> str:
     """The one command that is run; through sudo it is full root, and is asked for per host."""
@@ -30,13 +28,11 @@ def judged(answer: Answer, questions: Questions, *, become: bool) -> Answer:
 
 
 def _never_began(answer: Answer, become: bool) -> MachineError:
-    sudo = _line_of(answer.errors, b"sudo") or _line_of(answer.errors, b"doas")
-    if become and (sudo or answer.status == _NOT_FOUND):
-        said = sanitize.safe_bytes(sudo or answer.errors.strip())
+    if become and answer.status != 0 and not answer.output.strip():
         return MachineError(
             "become_failed",
             "exec",
-            f"no root through sudo: {said}",
+            f"no root through sudo: {_refusal(answer.errors)}",
             "allow this account `sh -s` without a password (NOPASSWD, !requiretty in sudoers),"
             " or scan without become",
         )
@@ -56,13 +52,17 @@ def _never_began(answer: Answer, become: bool) -> MachineError:
     )
 
 
-def _line_of(errors: bytes, program: bytes) -> bytes:
-    for line in errors.split(b"\n"):
-        if line.startswith(program + b":"):
-            return line
-    return b""
+def _refusal(errors: bytes) -> str:
+    """sudo's own sentence: not all of them begin with its name, but then it comes last."""
+    lines = errors.strip().split(b"\n")
+    own = [line for line in lines if line.startswith(b"sudo:")]
+    return _shown((own or lines[-1:])[0]) or "it says nothing"
 
 
 def _said(data: bytes) -> str:
-    text = sanitize.safe_bytes(data.strip())
+    text = _shown(data.strip())
     return f": '{text}'" if text else ""
+
+
+def _shown(data: bytes) -> str:
+    return sanitize.redact(sanitize.safe_bytes(data))

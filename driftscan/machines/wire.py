@@ -41,6 +41,8 @@ _WEAK = {
 }
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
 _KEXINIT = 20
+# what sshd says in place of its banner (srclimit.c, sshd.c)
+_TURNED_AWAY = (b"Exceeded MaxStartups", b"Not allowed at this time")
 
 _MAX_PACKET = 256 << 10
 _MAX_BANNER = 64 << 10
@@ -288,11 +290,12 @@ class Wire:
 
     def _no_handshake(self, error: "_PeerError") -> MachineError:
         heard = self._packetizer.heard
-        if not self.speaking and not heard:
+        if not self.speaking and (not heard or heard.startswith(_TURNED_AWAY)):
+            said = f" but '{sanitize.safe_bytes(heard.strip())}'" if heard else ""
             return TransientError(
                 "unreachable",
                 "banner",
-                "it closes the connection before it says anything",
+                f"it closes the connection before it says anything{said}",
                 "sshd is overloaded (MaxStartups) or blocks this address (fail2ban, penalties)",
             )
         if not self.speaking:

@@ -264,6 +264,8 @@ def test_an_account_that_does_not_run_the_script_says_what_it_did(
         (b"warning\nsudo: a password is required\n", 1),
         (b"sudo: sorry, you must have a tty to run sudo\n", 1),
         (b"sh: 1: sudo: not found\n", 127),
+        (b"Sorry, user deploy is not allowed to execute '/usr/bin/sh -s' as root on a.\n", 1),
+        (b"[sudo] lecture\nops is not in the sudoers file.\n", 1),
     ],
 )
 def test_a_refusal_of_sudo_is_told_in_its_own_words(
