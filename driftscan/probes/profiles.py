@@ -42,7 +42,7 @@ _PIECE = re.compile(
 _QUOTED = re.compile(r"\\(.)|'([^']*)'|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
 _IN_QUOTES = re.compile(r"\\([\"\\`])")
 _FROM_COMMAND = "\x00"  # no line of a host holds it
-_LONGEST = 50  # lines of one quoted text
+_LONGEST = 50, 64 << 10  # lines and characters of one quoted text
 
 _OPENS = {"for", "while", "until", "case", "select", "function"}
 _CLOSES = {"fi": {"if"}, "done": _OPENS - {"case", "function"}, "esac": {"case"}}
@@ -54,8 +54,8 @@ _IS_ROOT = {"-eq": "root", "=": "root", "==": "root", "-ne": "others", "!=": "ot
 def steps(lines: Iterable[str]) -> Iterator[Step]:
     """The assignments of a script, in order; whatever else it does is passed over."""
     blocks: list[_Block] = []
+    chained = False
     for number, text in _whole(lines):
-        chained = False
         for words, end in _commands(text):
             rest = _enter(words, blocks)
             sure = not chained and end != "|"
@@ -85,7 +85,8 @@ def _whole(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         start = start if held else number
         held.append(line)
         text = "\n".join(held)
-        if len(held) < _LONGEST and (_odd_backslashes(text) or _is_open(text)):
+        short = len(held) < _LONGEST[0] and len(text) < _LONGEST[1]
+        if short and (_odd_backslashes(text) or _is_open(text)):
             continue
         held = []
         ends = _HERE.findall(text)
@@ -117,7 +118,8 @@ def _commands(text: str) -> Iterator[tuple[list[str], str]]:
                 yield [piece.group()], ";"
         elif piece.lastgroup == "open":
             return
-    yield words, ";"
+    if words:
+        yield words, ";"
 
 
 # --- blocks ------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ _RANKS = (
 _KEY = re.compile(r"[ \t]*((?:Unset)?Environment(?:File)?)[ \t]*=[ \t]*(.*)")
 _WORD = re.compile(r"(?:[^ \t\"'\\]|\\.|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')+|([^ \t])")
 _QUOTED = re.compile(
-    r"\"(?P<double>(?:[^\"\\]|\\.)*)\"|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<escape>\\.)"
+    r"\"(?P<double>(?:[^\"\\]|\\.)*)\"|'(?P<single>(?:[^'\\]|\\.)*)'"
+    r"|(?P<escape>\\(?:x[0-9A-Fa-f]{2}|[0-7]{3}|.))"
 )
 _ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|[0-7]{3}|.)")
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " "}
