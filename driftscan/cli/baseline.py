@@ -62,8 +62,9 @@ def build(
     engine: str,
     quiet: bool,
 ) -> int:
-    """Build the image of DIR/Dockerfile, ask it, and write DIR/baseline.json.
+    """Build the image of a Dockerfile and keep its fingerprint.
 
+    The image of DIR/Dockerfile is asked what a host is asked; DIR/baseline.json is written.
     Building executes the Dockerfile. A build that fails leaves the old baseline as it was.
     """
     from driftscan import baseline, store
@@ -100,7 +101,7 @@ def build(
     help="The form on standard output.",
 )
 def show(baseline: str, inventory: str | None, format: str) -> int:
-    """Show one baseline: its image, its Dockerfile, and what each line of that brought."""
+    """Show a baseline, and what each line of its Dockerfile brought."""
     from driftscan import store
     from driftscan.cli.telling import out
 
@@ -112,7 +113,10 @@ def show(baseline: str, inventory: str | None, format: str) -> int:
 @command.command("list", cls=options.Configured)
 @options.INVENTORY
 def list_(inventory: str | None) -> int:
-    """List the inventory's baselines, and tell which Dockerfile has changed since its build."""
+    """List the baselines of the inventory.
+
+    It tells which were never built, and which Dockerfile has changed since.
+    """
     from driftscan.cli.asking import inventory_needed
     from driftscan.cli.telling import out
 

@@ -31,12 +31,13 @@ INTERNAL = 70
 
 _EPILOG = """\b
 Exit codes:
-  0  every host was seen and compared, nothing at or above --fail-on
-  1  drift: something is at or above --fail-on
-  2  nothing could be judged: usage, inventory, baseline, engine, files
-  3  incomplete: a host or a part of it could not be seen; no drift in the rest
-  4  drift, and incomplete
-  70  a fault of driftscan; 130, 143  interrupted
+  0    every host was seen and compared, nothing at or above --fail-on
+  1    drift: something is at or above --fail-on
+  2    nothing could be judged: usage, inventory, baseline, engine, files
+  3    incomplete: a host or a part of it could not be seen; no drift in the rest
+  4    drift, and incomplete
+  70   a fault of driftscan
+  130  interrupted (143: by SIGTERM)
 """
 
 

@@ -139,7 +139,7 @@ def _build(events: Iterable[yaml.Event], problems: Problems) -> Value:
         else:
             root = value
     if root is None:
-        return _refuse(problems, Value("nothing", 1, 1), "the file is empty: write `hosts:` in it")
+        return _refuse(problems, Value("nothing", 1, 1), "the file is empty: fill it or remove it")
     return root
 
 

@@ -1,0 +1,289 @@
+"""The table of commands: all there, all helped, light to start, completed by the shell."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from driftscan.cli import main as entry
+from driftscan.cli.completion import SHELLS
+from driftscan.cli.scan import file_name
+from driftscan.probes.table import PROBES
+from tests.cli.conftest import environment
+
+CLI = Path(entry.__file__).parent
+
+
+def every_command():
+    """Each command and command of a group, by what is typed."""
+    context = click.Context(entry.main)
+    for name in entry.COMMANDS:
+        command = entry.main.get_command(context, name)
+        yield (name,), command
+        for inner in getattr(command, "commands", {}):
+            yield (name, inner), command.commands[inner]
+
+
+COMMANDS = dict(every_command())
+
+
+def test_every_module_with_a_command_is_in_the_table():
+    modules = {path.stem for path in CLI.glob("*.py") if "\ndef command(" in path.read_text()}
+    assert modules == set(entry.COMMANDS)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_and_option_has_its_help(words):
+    command = COMMANDS[words]
+    assert command.help
+    first = command.help.split("\n")[0]
+    assert first.endswith(".")
+    assert len(first) < 66, "the list of commands would cut it"
+    lacking = [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
+    assert lacking == []
+
+
+@pytest.mark.parametrize("words", [(), *COMMANDS], ids=" ".join)
+def test_help_is_printed_to_standard_output_even_if_the_configuration_is_wrong(
+    driftscan, work, words
+):
+    (work / "driftscan.yml").write_text("nonsense: [")
+    done = driftscan(*words, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"Usage: {' '.join(['driftscan', *words])}")
+
+
+def test_help_has_the_table_of_exit_codes(driftscan):
+    done = driftscan("--help")
+    for code in ("0", "1", "2", "3", "4", "70", "130"):
+        assert f"\n    {code.ljust(5)}" in done.out
+
+
+def test_the_version_is_the_package_s(driftscan):
+    from driftscan import __version__
+
+    assert driftscan("--version").out == f"driftscan {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["compare", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(work, tmp_path, words):
+    """CPU time is measured by `make bench`; what costs it is known."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "driftscan", *words],
+        capture_output=True,
+        text=True,
+        cwd=work,
+        env=environment(tmp_path),
+    )
+    assert done.returncode == 0
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "click" in imported
+    heavy = {"paramiko", "deepdiff", "rich", "univers", "yaml", "msgspec", "cryptography"}
+    assert heavy & imported == set()
+
+
+def test_a_fault_of_ours_keeps_its_traceback_but_no_control_character_and_no_secret(work, tmp_path):
+    code = """
+import sys, types, click
+from driftscan.cli import main
+@click.command()
+def broken():
+    raise RuntimeError("\\x1b]52;c;x\\x07 https://joe:hunter2@example.org/")
+sys.modules["driftscan.cli.script"] = types.SimpleNamespace(command=broken)
+sys.argv = ["driftscan", "script"]
+main.run()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=work,
+        env=environment(tmp_path),
+    )
+    assert (done.returncode, done.stdout) == (70, "")
+    assert done.stderr.startswith("Traceback (most recent call last):\n")
+    assert "hunter2" not in done.stderr
+    assert all(line.isprintable() for line in done.stderr.split("\n"))
+    assert "this is a fault of driftscan" in done.stderr
+
+
+# --- script ------------------------------------------------------------------------------------
+
+
+def test_the_script_is_printed_for_review_the_same_each_time_and_answers_every_probe(driftscan):
+    first, second = driftscan("script"), driftscan("script")
+    assert first == second
+    assert first.code == 0
+    done = subprocess.run(["sh", "-s"], input=first.out.encode(), capture_output=True)
+    assert done.returncode == 0
+    for probe in PROBES:
+        assert f"\n{'0' * 32} S {probe.NAME}\n".encode() in done.stdout
+
+
+# --- inventory ---------------------------------------------------------------------------------
+
+INVENTORY = """
+defaults: {user: deploy}
+groups: {web: {baseline: images/web, hosts: [web-a]}}
+hosts: {web-a: {address: 10.0.0.7, port: 2201, become: true}, db: {}}
+"""
+
+
+def test_inventory_prints_what_was_understood(driftscan, work):
+    (work / "inventory.yml").write_text(INVENTORY)
+    assert driftscan("inventory").out == (
+        "HOST   ROAD  ADDRESS        USER    BECOME  GROUPS  BASELINE\n"
+        "web-a  ssh   10.0.0.7:2201  deploy  yes     web     images/web\n"
+        "db     ssh   db             deploy  -       -       -\n"
+        "\n"
+        "2 of 2 hosts of inventory.yml\n"
+    )
+    plain = json.loads(driftscan("inventory", "--limit", "web", "-f", "json").out)
+    assert plain == {
+        "inventory": "inventory.yml",
+        "hosts": {
+            "web-a": {
+                "name": "web-a",
+                "road": "ssh",
+                "address": "10.0.0.7",
+                "port": 2201,
+                "user": "deploy",
+                "become": True,
+                "groups": ["web"],
+                "baseline": "images/web",
+            }
+        },
+        "groups": {"web": {"hosts": ["web-a"], "baseline": "images/web"}},
+    }
+
+
+def test_the_inventory_is_named_by_option_or_environment_or_found_here(driftscan, work):
+    for name in ("a", "b", "inventory"):
+        (work / f"{name}.yml").write_text(f"hosts: {{of-{name}: }}")
+    found = [
+        driftscan(*words, **more).out.split("\n")[1].split()[0]
+        for words, more in (
+            (("inventory", "-i", "a.yml"), {"DRIFTSCAN_INVENTORY": "b.yml"}),
+            (("inventory",), {"DRIFTSCAN_INVENTORY": "b.yml"}),
+            (("inventory",), {}),
+        )
+    ]
+    assert found == ["of-a", "of-b", "of-inventory"]
+
+
+# --- baseline ----------------------------------------------------------------------------------
+
+
+def test_baseline_show_tells_what_each_line_brought(driftscan, baseline):
+    baseline("web", curl="2", bash="5")
+    done = driftscan("baseline", "show", "web")
+    assert done.code == 0
+    assert "web/Dockerfile:2  RUN apt-get install\n    brought 2 packages: bash, curl\n" in done.out
+
+    plain = json.loads(driftscan("baseline", "show", "web", "-f", "json").out)
+    assert plain == json.loads(Path("web/baseline.json").read_text())
+
+
+def test_baseline_list_tells_which_are_built_and_which_dockerfile_has_changed(
+    driftscan, work, baseline
+):
+    good, stale = baseline("good", curl="2"), baseline("stale", curl="2")
+    digest = hashlib.sha256((good / "Dockerfile").read_bytes()).hexdigest()
+    for folder in (good, stale):
+        text = (folder / "baseline.json").read_text().replace("c7ef28d7", digest)
+        (folder / "baseline.json").write_text(text)
+    (stale / "Dockerfile").write_text("FROM debian:trixie\n")
+    (work / "never").mkdir()
+    (work / "inventory.yml").write_text(
+        "groups:\n"
+        + "".join(f"  g-{x}: {{baseline: {x}, hosts: [a]}}\n" for x in ("good", "stale", "never"))
+        + "hosts: {a: {baseline: good}}\n"
+    )
+    lines = driftscan("baseline", "list").out.splitlines()
+    assert lines[0].startswith("g-good  good: image sha256:0f0f")
+    assert lines[0].endswith("1 package")
+    assert lines[1].endswith("; its Dockerfile has changed since: build it again")
+    assert lines[2] == (
+        "g-never  never/baseline.json is not there: make it with `driftscan baseline build never`"
+    )
+
+
+# --- completion --------------------------------------------------------------------------------
+
+
+def completed(work, tmp_path, words, **more):
+    """What bash is offered for the last of the words."""
+    line = " ".join(["driftscan", *words])
+    more |= {
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words)),
+        "_DRIFTSCAN_COMPLETE": "bash_complete",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "driftscan"],
+        capture_output=True,
+        text=True,
+        cwd=work,
+        env=environment(tmp_path, **more),
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_each_shell_gets_its_completion(driftscan, shell):
+    done = driftscan("completion", shell)
+    assert (done.code, done.err) == (0, "")
+    assert "_DRIFTSCAN_COMPLETE" in done.out
+    if shutil.which(shell):
+        check = subprocess.run([shell, "-n"], input=done.out, text=True, capture_output=True)
+        assert (check.returncode, check.stderr) == (0, "")
+
+
+def test_commands_hosts_groups_and_baselines_are_completed(work, tmp_path):
+    (work / "inventory.yml").write_text(INVENTORY)
+    (work / "other.yml").write_text("hosts: {web-x: }")
+    assert completed(work, tmp_path, ["co"]) == ["plain,compare", "plain,completion"]
+    assert completed(work, tmp_path, ["compare", "w"]) == ["plain,web-a"]
+    assert completed(work, tmp_path, ["compare", "-i", "other.yml", "w"]) == ["plain,web-x"]
+    assert completed(work, tmp_path, ["check", "--baseline", "base"]) == [
+        "plain,baseline://web",
+    ]
+    assert completed(work, tmp_path, ["check", "--limit", "web,!d"]) == ["plain,web,!db"]
+    assert completed(work, tmp_path, ["compare", "./"]) == ["file,./"]
+
+
+def test_completion_is_silent_about_a_wrong_inventory_or_configuration(work, tmp_path):
+    (work / "inventory.yml").write_text("hosts: [")
+    (work / "driftscan.yml").write_text("nonsense: [")
+    assert completed(work, tmp_path, ["compare", "x"]) == []
+    assert completed(work, tmp_path, ["compare", "ss"]) == ["plain,ssh://"]
+
+
+# --- names of files ----------------------------------------------------------------------------
+
+
+def test_a_target_s_file_stays_in_its_folder_and_is_its_own():
+    names = [
+        "web-a",
+        "ssh://a/../../etc/x",
+        "ssh://a.b",
+        "ssh://a/b",
+        "a" * 300,
+        "\x00",
+        "..",
+        "x/y",
+    ]
+    files = [file_name(name) for name in names]
+    assert files[0] == "web-a.json"
+    assert len(set(files)) == len(names)
+    for file in files:
+        assert os.path.basename(file) == file  # noqa: PTH119 - as the file system sees it
+        assert len(file) < 255
+        assert file.removesuffix(".json").replace("-", "").isalnum()
