@@ -38,7 +38,7 @@ NL='
 '
 # Ends everything of this session if the other side has gone.
 ( trap '' HUP
-  trap 'kill $!; wait $!; exit 0' TERM
+  trap 'kill -KILL $!; wait $!; exit 0' TERM
   sleep @DEADLINE@ &
   wait $!
   trap '' TERM
