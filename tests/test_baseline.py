@@ -130,6 +130,13 @@ def test_the_same_text_in_the_base_and_in_the_dockerfile_is_told_apart_by_order(
     assert told(history(text, *entries, base=2)) == told(history(text, *entries))
 
 
+def test_our_own_label_at_the_end_of_a_history_is_no_instruction():
+    text = "FROM a\nRUN apt-get update\nRUN b\n"
+    label = ' #(nop) LABEL "driftscan.baseline"="web"'
+    entries = ["", run("apt-get update"), run("apt-get update"), run("b"), label]
+    assert told(history(text, *entries)) == [("base", 1), ("base", 1), ("line", 2), ("line", 3)]
+
+
 def test_one_entry_less_than_instructions_leaves_the_twins_unknown_and_the_rest_known():
     text = "FROM a\nRUN same\nRUN same\nRUN other\n"
     record = history(text, "", run("same"), run("other"), base=1)
