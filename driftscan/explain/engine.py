@@ -96,11 +96,13 @@ def _with_followers(awaited: Sequence[Expected], parents: dict[str, str]) -> lis
 
 
 def _ordered(causes: Sequence[Cause], found: Sequence[Finding]) -> list[Cause]:
-    """Each cause takes the level of its worst finding, and stands where that one stands."""
-    place = {finding.cause: index for index, finding in reversed(list(enumerate(found)))}
-    for index, finding in reversed(list(enumerate(found))):
-        for name in finding.also:
-            place.setdefault(name, index)
+    """Each cause takes the level of the worst finding it leads, and stands where that one stands.
+
+    One that only shares findings with another keeps its own level.
+    """
+    place: dict[str, int] = {}
+    for index, finding in enumerate(found):
+        place.setdefault(finding.cause, index)
     levelled = [
         replace(cause, level=found[place[cause.id]].level) if cause.id in place else cause
         for cause in causes

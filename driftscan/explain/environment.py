@@ -3,38 +3,60 @@
 from collections.abc import Sequence
 
 from driftscan.explain.case import Case
-from driftscan.model import Cause, Divergence, Evidence
-
-_WHERE = {"system": "/etc/environment", "login": "the login profile"}
+from driftscan.model import Cause, Divergence, Evidence, Item
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`environment`: one cause a variable, with the Dockerfile's ENV line where there is one."""
-    return [_variable(case, d) for d in open_ if d.section == "environment"]
+    by_name: dict[str, list[Divergence]] = {}
+    for divergence in open_:
+        if divergence.section == "environment":
+            by_name.setdefault(_split(divergence)[1], []).append(divergence)
+    return [_variable(case, name, by_name[name]) for name in sorted(by_name)]
 
 
-def _variable(case: Case, divergence: Divergence) -> Cause:
+def _split(divergence: Divergence) -> tuple[str, str]:
+    """`unit:cron.service/KEEP` -> the scope and the variable's name."""
     scope, _, name = divergence.key.rpartition("/")
+    return scope, name
+
+
+def _variable(case: Case, name: str, members: Sequence[Divergence]) -> Cause:
     place = case.line_with(case.reference, f"{name}=", keyword="ENV") or case.line_with(
         case.reference, f"{name} ", keyword="ENV"
     )
-    ours, theirs = (
-        str((side or {}).get("value", "")) for side in (divergence.subject, divergence.reference)
-    )
-    subject, reference = case.subject.label, case.reference.label
-    if divergence.kind == "missing":
-        text = f"{name}={theirs} is set on {reference}, not on {subject}"
-    elif divergence.kind == "extra":
-        text = f"{name}={ours} is set on {subject}, not on {reference}"
-    else:
-        text = f"{name} is {ours!r} on {subject}, {theirs!r} on {reference}"
-    where = _WHERE.get(scope, scope)
+    from_image = place is not None and any(d.kind != "extra" for d in members)
     return Cause(
         type="environment",
         subject=name,
-        text=text,
+        text=_text(case, name, members),
         confidence="recorded",
-        claims=[divergence.id],
-        evidence=[Evidence(text=f"compared: {where} and the image's ENV", confidence="recorded")],
-        image_record=place if divergence.kind != "extra" else None,
+        claims=[d.id for d in members],
+        evidence=[Evidence(text=_compared(d), confidence="recorded") for d in members],
+        image_record=place if from_image else None,
     )
+
+
+def _text(case: Case, name: str, members: Sequence[Divergence]) -> str:
+    subject, reference = case.subject.label, case.reference.label
+    first = members[0]
+    ours, theirs = _value(first.subject), _value(first.reference)
+    scopes = [_split(d)[0] for d in members]
+    where = "" if scopes == ["system"] else f" for {', '.join(scopes)}"
+    if first.kind == "missing":
+        return f"{name}={theirs} is set on {reference}{where}, not on {subject}"
+    if first.kind == "extra":
+        return f"{name}={ours} is set on {subject}{where}, not on {reference}"
+    return f"{name} is {ours!r} on {subject}{where}, {theirs!r} on {reference}"
+
+
+def _value(item: Item | None) -> str:
+    return str((item or {}).get("value", ""))
+
+
+def _compared(divergence: Divergence) -> str:
+    scope, name = _split(divergence)
+    ours, theirs = (
+        _value(item) if item else "not set" for item in (divergence.subject, divergence.reference)
+    )
+    return f"{name} in scope {scope}: {ours} / {theirs}"

@@ -36,28 +36,35 @@ def _held(item: Item | None) -> bool:
 
 
 def _pins(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
-    causes: list[Cause] = []
+    pins = [d for d in open_ if d.section == "apt-pins" and d.kind in ("extra", "changed")]
+    patterns = sorted({pin.key.partition("|")[0] for pin in pins})
+    return [
+        _pin(case, pattern, [p for p in pins if p.key.partition("|")[0] == pattern], open_)
+        for pattern in patterns
+    ]
+
+
+def _pin(
+    case: Case, pattern: str, pins: Sequence[Divergence], open_: Sequence[Divergence]
+) -> Cause:
+    blocked = [d for d in open_ if d.section == "dpkg" and _pinned(d, pattern)]
+    told = [_told(case, pin) for pin in pins]
+    return Cause(
+        type="pin",
+        subject=pattern,
+        text=f"{case.subject.label} pins {pattern} to {'; '.join(told)}",
+        confidence="recorded",
+        claims=[*(pin.id for pin in pins), *(d.id for d in blocked)],
+        evidence=[Evidence(text=f"apt preferences: {one}", confidence="recorded") for one in told],
+    )
+
+
+def _told(case: Case, pin: Divergence) -> str:
+    expression = pin.key.partition("|")[2]
+    priority = str((pin.subject or {}).get("priority", ""))
     places = case.evidence(case.subject, "apt-pin-files")
-    for pin in [d for d in open_ if d.section == "apt-pins" and d.kind in ("extra", "changed")]:
-        pattern, _, expression = pin.key.partition("|")
-        blocked = [d for d in open_ if d.section == "dpkg" and _pinned(d, pattern)]
-        priority = str((pin.subject or {}).get("priority", ""))
-        place = str(places.get(pin.key, {}).get("place", ""))
-        where = f" ({place})" if place else ""
-        causes.append(
-            Cause(
-                type="pin",
-                subject=pattern,
-                text=f"{case.subject.label} pins {pattern} to {expression}, "
-                f"priority {priority}{where}",
-                confidence="recorded",
-                claims=[pin.id, *(d.id for d in blocked)],
-                evidence=[
-                    Evidence(text=f"apt preferences{where}: {pin.key}", confidence="recorded")
-                ],
-            )
-        )
-    return causes
+    place = str(places.get(pin.key, {}).get("place", ""))
+    return f"{expression}, priority {priority}" + (f" ({place})" if place else "")
 
 
 def _pinned(divergence: Divergence, pattern: str) -> bool:

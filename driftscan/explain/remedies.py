@@ -66,23 +66,21 @@ def _repositories(case: Case, causes: Sequence[Cause]) -> list[Step]:
     for cause in causes:
         if cause.type != "repository-missing":
             continue
-        key = next(i.partition(":")[2] for i in cause.claims if i.startswith("repositories:"))
-        urls = sources.get(key, {}).get("urls")
-        component = key.rpartition("/")[2]
-        if isinstance(urls, list) and urls and _fits(urls[0], cause.subject, component):
-            line = f"deb {urls[0]} {cause.subject} {component}"
-            name = cause.subject.replace("/", "-")
-            steps.append(
-                Step(
-                    run=f"echo {shlex.quote(line)} > /etc/apt/sources.list.d/{name}.list",
-                    why=f"the repository of {case.reference.label}",
-                )
-            )
+        claims = [claim.partition(":")[2] for claim in cause.claims if claim.startswith("repos")]
+        suite = claims[0].partition("/")[2].rpartition("/")[0]
+        components = " ".join(sorted(key.rpartition("/")[2] for key in claims))
+        urls = sources.get(claims[0], {}).get("urls")
+        if isinstance(urls, list) and urls and _fits(urls[0], suite, components):
+            line = shlex.quote(f"deb {urls[0]} {suite} {components}")
+            name = suite.replace("/", "-")
+            why = f"the repository of {case.reference.label}"
+            steps.append(Step(run=f"echo {line} > /etc/apt/sources.list.d/{name}.list", why=why))
     return [*steps, Step(run="apt-get update")] if steps else []
 
 
-def _fits(url: str, suite: str, component: str) -> bool:
-    return bool(_URL.fullmatch(url) and _SUITE.fullmatch(suite) and _SUITE.fullmatch(component))
+def _fits(url: str, suite: str, components: str) -> bool:
+    words = [suite, *components.split(" ")]
+    return bool(_URL.fullmatch(url)) and all(_SUITE.fullmatch(word) for word in words)
 
 
 def _unblock(causes: Sequence[Cause]) -> list[Step]:

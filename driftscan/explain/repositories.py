@@ -16,9 +16,9 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     changed = [d for d in open_ if d.section == "dpkg" and d.kind == "changed"]
     causes: list[Cause] = []
     for lead, make in ((missing, _missing), (foreign, _foreign)):
-        for repository in _strongest_first(lead):
+        for repositories in _strongest_first(lead):
             taken = {i for cause in causes for i in cause.claims}
-            causes.append(make(case, repository, [d for d in changed if d.id not in taken]))
+            causes.append(make(case, repositories, [d for d in changed if d.id not in taken]))
     taken = {i for cause in causes for i in cause.claims}
     rest = [d for d in changed if d.id not in taken]
     if any(cause.type == "repository-missing" for cause in causes):
@@ -26,16 +26,15 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     return [*causes, *_in_time(case, rest)]
 
 
-def _strongest_first(repositories: Sequence[Divergence]) -> list[Divergence]:
-    """Security suites before updates before the rest: they carry most of what moves."""
+def _strongest_first(repositories: Sequence[Divergence]) -> list[list[Divergence]]:
+    """The components of one suite together; security suites before updates before the rest."""
     order = ("-security", "-updates")
-
-    def rank(divergence: Divergence) -> tuple[int, str]:
-        suite = _suite(divergence)
-        place = next((i for i, end in enumerate(order) if suite.endswith(end)), len(order))
-        return place, divergence.key
-
-    return sorted(repositories, key=rank)
+    suites: dict[tuple[int, str, str], list[Divergence]] = {}
+    for repository in repositories:
+        suite = _suite(repository)
+        rank = next((i for i, end in enumerate(order) if suite.endswith(end)), len(order))
+        suites.setdefault((rank, suite, _origin(repository)), []).append(repository)
+    return [suites[key] for key in sorted(suites)]
 
 
 def _suite(repository: Divergence) -> str:
@@ -48,13 +47,28 @@ def _origin(repository: Divergence) -> str:
     return repository.key.partition("/")[0]
 
 
-def _missing(case: Case, repository: Divergence, changed: Sequence[Divergence]) -> Cause:
+def _subject(case: Case, repository: Divergence, side: Side) -> str:
+    """The suite, if it is the distribution's own; else its origin too, which says whose it is."""
+    suite, origin = _suite(repository), _origin(repository)
+    own = _is_own(case, repository, side) or suite == repository.key
+    return suite if own else f"{origin}/{suite}"
+
+
+def _is_own(case: Case, repository: Divergence, side: Side) -> bool:
+    release = case.facts(side, "os").get("release", {})
+    return _origin(repository).lower() == str(release.get("id", "")).lower()
+
+
+def _missing(
+    case: Case, repositories: Sequence[Divergence], changed: Sequence[Divergence]
+) -> Cause:
+    repository = repositories[0]
     suite = _suite(repository)
     older = [d for d in changed if d.direction == "older" and _may_come_from(case, repository, d)]
     line = _line_of(case, case.reference, suite)
     evidence = [
         Evidence(
-            text=f"{repository.key} is configured on {case.reference.label}, "
+            text=f"{', '.join(r.key for r in repositories)} is configured on {case.reference.label}, "
             f"not on {case.subject.label}",
             confidence="recorded",
         )
@@ -79,10 +93,10 @@ def _missing(case: Case, repository: Divergence, changed: Sequence[Divergence]) 
         evidence += _after_line(case, older, line)
     return Cause(
         type="repository-missing",
-        subject=suite,
+        subject=_subject(case, repository, case.reference),
         text=f"{case.subject.label} does not have the repository {suite}",
         confidence="inferred" if older else "recorded",
-        claims=[repository.id, *(d.id for d in older)],
+        claims=[*(r.id for r in repositories), *(d.id for d in older)],
         evidence=evidence,
         image_record=line,
     )
@@ -115,13 +129,14 @@ def _may_come_from(case: Case, repository: Divergence, package: Divergence) -> b
     backport = "~bpo" in version
     if _suite(repository).endswith("-backports") or backport:
         return backport and _suite(repository).endswith("-backports")
-    release = case.facts(case.reference, "os").get("release", {})
-    return _origin(repository).lower() == str(release.get("id", "")).lower()
+    return _is_own(case, repository, case.reference)
 
 
-def _foreign(case: Case, repository: Divergence, changed: Sequence[Divergence]) -> Cause:
-    suite = _suite(repository)
-    backports = suite.endswith("-backports")
+def _foreign(
+    case: Case, repositories: Sequence[Divergence], changed: Sequence[Divergence]
+) -> Cause:
+    repository = repositories[0]
+    backports = _suite(repository).endswith("-backports")
     newer = [
         d
         for d in changed
@@ -132,18 +147,13 @@ def _foreign(case: Case, repository: Divergence, changed: Sequence[Divergence]) 
     where = f" ({places[0]})" if isinstance(places, list) and places else ""
     return Cause(
         type="repository-foreign",
-        subject=suite if _suite_is_own(case, repository) else f"{_origin(repository)}/{suite}",
+        subject=_subject(case, repository, case.subject),
         text=f"{case.subject.label} has the repository {repository.key}{where}, "
         f"{case.reference.label} has not",
         confidence="recorded",
-        claims=[repository.id, *(d.id for d in newer)],
+        claims=[*(r.id for r in repositories), *(d.id for d in newer)],
         evidence=[Evidence(text=f"{repository.key}{where}", confidence="recorded")],
     )
-
-
-def _suite_is_own(case: Case, repository: Divergence) -> bool:
-    release = case.facts(case.subject, "os").get("release", {})
-    return _origin(repository).lower() == str(release.get("id", "")).lower()
 
 
 def _in_time(case: Case, changed: Sequence[Divergence]) -> list[Cause]:

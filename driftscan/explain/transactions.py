@@ -52,7 +52,7 @@ def _removed(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
 
 
 def _needed(case: Case, members: Sequence[Divergence]) -> bool:
-    """The Dockerfile asks for it by name, or something still installed depends on it."""
+    """The reference has one of them because it was asked for by name."""
     return any(_named(case, d) for d in members)
 
 
@@ -79,8 +79,9 @@ def _image_only(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
     causes: list[Cause] = []
     for key in sorted(groups):
         members = groups[key]
-        named = any(_named(case, d) for d in members)
-        causes.append(_only_there(case, members, "breaks" if named else "installed"))
+        # That another host has it on purpose does not make it needed here; the Dockerfile does.
+        needed = case.reference.is_image and _needed(case, members)
+        causes.append(_only_there(case, members, "breaks" if needed else "installed"))
     return causes
 
 
@@ -88,7 +89,9 @@ def _only_there(case: Case, members: Sequence[Divergence], level: Level) -> Caus
     lead = _lead(case, members)
     place = _place(case, members)
     transaction = case.reference_records.last(lead)
-    by = f"by {place.file}:{place.line}" if place and place.kind == "line" else "on the other side"
+    by = f"on {case.reference.label}"
+    if place and place.kind == "line":
+        by = f"by {place.file}:{place.line}"
     return Cause(
         type="image-only" if case.reference.is_image else "reference-only",
         subject=lead,

@@ -63,9 +63,27 @@ def test_a_missing_third_party_repository_does_not_claim_the_distribution_s_pack
     theirs = _host("web-b", {"a": package("2")}, repositories=vendor)
 
     assert _causes(explained(ours, theirs)) == {
-        "repository-missing:bookworm": ["repositories:Docker/bookworm/stable"],
+        "repository-missing:Docker/bookworm": ["repositories:Docker/bookworm/stable"],
         "unexplained:dpkg": ["dpkg:a"],
     }
+
+
+def test_the_components_of_one_missing_suite_are_one_cause_and_one_line_of_the_remedy():
+    backports = {
+        f"Debian/bookworm-backports/{name}": {"position": 1} for name in ("main", "contrib")
+    }
+    urls = {"Debian/bookworm-backports/contrib": {"urls": ["http://deb.debian.org/debian"]}}
+    theirs = _host(
+        "web-b", {}, repositories={**MAIN_ONLY, **backports}, evidence={"repository-sources": urls}
+    )
+
+    report = explained(_host("web-a", {}), theirs)
+
+    assert list(_causes(report)) == ["repository-missing:bookworm-backports"]
+    assert report.remedies[0].steps[0].run == (
+        "echo 'deb http://deb.debian.org/debian bookworm-backports contrib main'"
+        " > /etc/apt/sources.list.d/bookworm-backports.list"
+    )
 
 
 def test_a_held_package_is_blocked_by_the_hold_before_the_repository():
@@ -266,6 +284,36 @@ def test_a_variable_of_the_image_that_the_host_lacks_is_told_with_its_line():
     (cause,) = report.causes
     assert (cause.id, cause.image_record.line) == ("environment:MAGICK_MEMORY_LIMIT", 7)
     assert report.remedies[0].steps[0].run == "echo MAGICK_MEMORY_LIMIT=256MiB >> /etc/environment"
+
+
+def test_one_variable_of_several_units_is_one_cause():
+    units = {f"unit:{unit}.service/KEEP": {"value": "3"} for unit in ("a", "b")}
+
+    report = explained(_host("web-a", {}, environment=units), _host("web-b", {}, environment={}))
+
+    (cause,) = report.causes
+    assert cause.id == "environment:KEEP"
+    assert cause.text == ("KEEP=3 is set on web-a for unit:a.service, unit:b.service, not on web-b")
+
+
+def test_what_another_host_has_on_purpose_breaks_nothing_here():
+    history = {"1": transaction("apt-get install vim", install={"vim": "9"})}
+    theirs = _host("web-b", {"vim": package("9")}, evidence={"apt-history": history})
+
+    report = explained(_host("web-a", {}), theirs)
+
+    assert [(c.id, c.level) for c in report.causes] == [("reference-only:vim", "installed")]
+
+
+def test_the_ids_of_causes_are_unique():
+    ours = _host("web-a", {f"p{n}": package("1") for n in range(9)}, os=TRIXIE)
+    theirs = _host(
+        "web-b", {f"p{n}": package("2") for n in range(3, 12)}, repositories=REPOSITORIES
+    )
+
+    ids = [cause.id for cause in explained(ours, theirs).causes]
+
+    assert sorted(set(ids)) == sorted(ids)
 
 
 def test_a_library_that_left_with_its_package_is_no_second_difference():
