@@ -1,6 +1,7 @@
 """Debian packages: what is installed, from which source; when each changed; what needs what."""
 
 import re
+import stat
 from collections.abc import Iterator, Mapping
 
 from driftscan.errors import ParseError
@@ -12,6 +13,8 @@ from driftscan.model import (
     Item,
     Items,
     Lines,
+    Partial,
+    Payload,
     Raw,
     Section,
     Stats,
@@ -30,8 +33,6 @@ ASK = (
         path=False,
     ),
     Stats("times", ("/var/lib/dpkg/info",), "*.list"),
-    # What the machine's own architecture is: dpkg's package cannot be a foreign one.
-    Lines("arch", ("/var/lib/dpkg",), "arch", "^[a-z0-9-]+$", path=False),
     Stats("database", ("/var/lib/dpkg",), "status"),
 )
 GIVES = (
@@ -53,37 +54,33 @@ _BROKEN = {"unpacked", "half-installed", "half-configured"}
 _GONE = {"config-files", "not-installed"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,250}", re.IGNORECASE)
 _SOURCE = re.compile(r"(\S+)(?: \((\S+)\))?")
+_STATUS = "/var/lib/dpkg/status"
 _INFO = "/var/lib/dpkg/info/"
 
 
 def parse(raw: Raw) -> Mapping[str, Section]:
     """The three dpkg sections; raises ParseError for a stanza that is not one of dpkg's."""
     refused = reading.denied(raw)
-    if "/var/lib/dpkg" in refused or _unreadable(raw):
-        return _all(Denied(cure="read access to /var/lib/dpkg/status, or --become"))
-    if not raw.outputs["database"].lines:
+    database = list(reading.stats(raw.outputs["database"]))
+    answer, lists = raw.outputs["status"], list(_lists(raw))
+    if "/var/lib/dpkg" in refused or (database and _closed(database[0], answer)):
+        return _all(Denied(cure=f"read access to {_STATUS}, or --become"))
+    if not database and not lists:
         return _all(Absent())
-    stanzas = list(_stanzas(raw.outputs["status"].lines))
-    if raw.outputs["status"].cut or not stanzas:
-        return _all(Failed(reason="/var/lib/dpkg/status is empty or larger than the limit"))
+    stanzas = list(_stanzas(answer.lines))
+    damage = _damage(database, answer, {s["Package"] for s in stanzas}, lists)
+    if damage:
+        return _all(Failed(reason=damage))
     native = _native(stanzas)
-    packages: Items = {}
-    needs: Items = {}
-    for stanza in stanzas:
-        item = _package(stanza)
-        if item is None:
-            continue
-        key = _key(stanza["Package"], stanza["Architecture"], native)
-        if key in packages:
-            raise ParseError(f"package listed twice: {key!r}")
-        packages[key] = item
-        needs[key] = _needs(stanza)
-    times = _times(raw, packages, native)
-    damage = _damage(raw, stanzas)
-    facts: Section = Failed(reason=damage) if damage else Collected(items=packages)
+    packages, needs = _packages(stanzas, native)
+    times: Section = Collected(items=_times(lists, packages, native))
+    if "/var/lib/dpkg/info" in refused:
+        times = Denied(cure="read access to /var/lib/dpkg/info, or --become")
+    elif raw.outputs["times"].cut:
+        times = Partial(items=_times(lists, packages, native), gaps=["more than the limit"])
     return {
-        "dpkg": facts,
-        "dpkg-times": Collected(items=times),
+        "dpkg": Collected(items=packages),
+        "dpkg-times": times,
         "dpkg-needs": Collected(items=needs),
     }
 
@@ -92,11 +89,36 @@ def _all(section: Section) -> dict[str, Section]:
     return {about.name: section for about in GIVES}
 
 
-def _unreadable(raw: Raw) -> bool:
-    """The file is there, not empty, and grep could not open it (status 2, or find's 1)."""
-    there = [stat for stat in reading.stats(raw.outputs["database"]) if stat.size]
-    answer = raw.outputs["status"]
-    return bool(there) and not answer.lines
+def _lists(raw: Raw) -> Iterator[tuple[str, str, int]]:
+    """Package, architecture (if it can be foreign) and time of each list of a package's files."""
+    for row in reading.stats(raw.outputs["times"]):
+        name, _, architecture = row.path.removeprefix(_INFO).removesuffix(".list").partition(":")
+        yield name, architecture, row.mtime
+
+
+def _closed(database: reading.Stat, answer: Payload) -> bool:
+    """Nothing was read of a file that has something and that not everybody may read."""
+    return database.size > 0 and not answer.lines and not database.mode & stat.S_IROTH
+
+
+def _damage(
+    database: list[reading.Stat],
+    answer: Payload,
+    known: set[str],
+    lists: list[tuple[str, str, int]],
+) -> str:
+    """What is wrong with the database, if so: every list belongs to a package of it."""
+    if not database:
+        return f"{_STATUS} is missing, though there are lists of the files of {len(lists)} packages"
+    if answer.cut:
+        return f"{_STATUS} is larger than the limit"
+    if not known:
+        return f"{_STATUS} holds no package in its {database[0].size} bytes"
+    lost = sorted({name for name, _, _ in lists} - known)
+    if not lost:
+        return ""
+    more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+    return f"{_STATUS} is damaged: it lacks {', '.join(lost[:3])}{more}, whose files are listed"
 
 
 def _stanzas(lines: tuple[str, ...]) -> Iterator[dict[str, str]]:
@@ -114,6 +136,21 @@ def _stanzas(lines: tuple[str, ...]) -> Iterator[dict[str, str]]:
         stanza[name] = value
     if stanza:
         yield stanza
+
+
+def _packages(stanzas: list[dict[str, str]], native: str) -> tuple[Items, Items]:
+    packages: Items = {}
+    needs: Items = {}
+    for stanza in stanzas:
+        item = _package(stanza)
+        if item is None:
+            continue
+        key = _key(stanza["Package"], stanza["Architecture"], native)
+        if key in packages:
+            raise ParseError(f"package listed twice: {key!r}")
+        packages[key] = item
+        needs[key] = _needs(stanza)
+    return packages, needs
 
 
 def _package(stanza: dict[str, str]) -> Item | None:
@@ -167,31 +204,8 @@ def _needs(stanza: dict[str, str]) -> Item:
     return {name: value for name, value in fields.items() if value}
 
 
-def _times(raw: Raw, packages: Items, native: str) -> Items:
-    times: Items = {}
-    for stat in reading.stats(raw.outputs["times"]):
-        name, _, architecture = _list_name(stat.path).partition(":")
-        key = _key(name, architecture or native, native)
-        if key in packages:
-            times[key] = {"changed": stat.mtime}
-    return times
-
-
-def _list_name(path: str) -> str:
-    return path.removeprefix(_INFO).removesuffix(".list")
-
-
-def _damage(raw: Raw, stanzas: list[dict[str, str]]) -> str:
-    """Every file list belongs to a stanza: one without tells that the database lost its end."""
-    if raw.outputs["times"].cut:
-        return ""
-    known = {stanza["Package"] for stanza in stanzas}
-    lists = (
-        _list_name(stat.path).partition(":")[0] for stat in reading.stats(raw.outputs["times"])
+def _times(lists: list[tuple[str, str, int]], packages: Items, native: str) -> Items:
+    keyed = (
+        (_key(name, architecture or native, native), time) for name, architecture, time in lists
     )
-    lost = sorted({name for name in lists if name not in known})
-    if not lost:
-        return ""
-    more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
-    names = ", ".join(lost[:3])
-    return f"/var/lib/dpkg/status is damaged: it lacks {names}{more}, whose files are listed"
+    return {key: {"changed": time} for key, time in keyed if key in packages}
