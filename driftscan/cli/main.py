@@ -116,7 +116,7 @@ def run() -> NoReturn:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = _code()
+        code = execute()
     except KeyboardInterrupt:
         _leave(128 + signal.SIGINT)
     except Stopped as stopped:
@@ -124,9 +124,13 @@ def run() -> NoReturn:
     sys.exit(code)
 
 
-def _code() -> int:
+def execute(words: list[str] | None = None) -> int:
+    """One run of the program, with these words or those of the process: its exit code.
+
+    Every mistake and fault was told on standard error; only interrupts are raised.
+    """
     try:
-        result = main.main(prog_name="driftscan", standalone_mode=False)
+        result = main.main(words, prog_name="driftscan", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from driftscan import store
-from tests.cli.conftest import fingerprint
+from tests.made import fingerprint
 from tests.sshd import Raw
 
 

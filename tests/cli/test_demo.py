@@ -1,0 +1,58 @@
+"""The recorded story, told by the program itself: no root, no engine, no network."""
+
+import re
+import subprocess
+import sys
+
+from tests.cli.conftest import environment
+
+
+def test_the_demo_tells_versions_records_lines_and_the_one_cause(driftscan):
+    done = driftscan("demo")
+
+    told = re.sub(r"\s+", " ", done.out)
+    assert (done.code, done.err) == (0, "")
+    assert re.search(r"imagemagick is behind, 6 packages \[dpkg:imagemagick\]", told)
+    assert re.search(r"web-a 8:6\.9\S+ \S+ \S+ UTC deploy apt-get install", told)
+    assert "[repository-missing:bookworm-security]" in told
+    assert re.search(r"inventories/demo/web/Dockerfile:\d+", told)
+    assert "used by php-fpm8.2" in told
+    assert "web-b vs image web" in told
+    assert "No difference" in told.split("web-b vs image web")[1]
+
+
+def test_the_demo_tells_the_same_whatever_is_configured_and_leaves_nothing(
+    driftscan, work, tmp_path
+):
+    plain = driftscan("demo")
+    before = sorted(tmp_path.rglob("*"))
+    (work / "driftscan.yml").write_text("formats: json\nfail_on: never\ntargets: nonsense\n")
+    (work / "inventory.yml").write_text("nonsense: [")
+
+    configured = driftscan(
+        "demo",
+        DRIFTSCAN_FORMAT="json",
+        DRIFTSCAN_INVENTORY="gone.yml",
+        DRIFTSCAN_LIMIT="nothing",
+        DRIFTSCAN_BECOME="false",
+        TMPDIR=str(tmp_path),
+    )
+
+    assert configured == plain
+    added = set(tmp_path.rglob("*")) - set(before)
+    assert {path.name for path in added} == {"driftscan.yml", "inventory.yml"}
+
+
+def test_the_demo_can_be_cut_short(driftscan, work, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "driftscan", "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=work,
+        env=environment(tmp_path),
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(timeout=60) == 0
