@@ -36,7 +36,8 @@ set -u
 N=@NONCE@
 NL='
 '
-# Ends everything of this session if the other side has gone.
+# Ends everything of this session if the other side has gone. Its sleep is ended by KILL: a TERM
+# is lost in a child that has just been forked, and then this would be waited for all that time.
 ( trap '' HUP
   trap 'kill -KILL $!; wait $!; exit 0' TERM
   sleep @DEADLINE@ &

@@ -1,0 +1,123 @@
+"""The script on a real server's file system: no file changes, read-only or not, in any shell."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+
+from driftscan import scan, script
+from driftscan.model import Answer, Collected, Fingerprint
+from driftscan.probes.table import PROBES
+from tests.lab import engine, hosts
+
+pytestmark = pytest.mark.lab
+
+IMAGE = "driftscan-lab/web-a:latest"
+ASKED = script.questions(PROBES, deadline=120)
+# What differs between two moments of the same machine.
+LIVE = {"host", "processes"}
+BUSYBOX = "/dev/busybox"
+SHELLS = (["dash"], ["bash", "--posix"], [BUSYBOX, "sh"])
+
+
+@contextmanager
+def container(name: str, *options: str) -> Iterator[str]:
+    """A container of web-a's image in which nothing runs but `sleep`, gone afterwards."""
+    chosen = engine.current()
+    whole = f"driftscan-lab-test-{name}-{os.getpid()}"
+    words = ["--name", whole, "--network", "none", *chosen.limits(), *options]
+    chosen.run("run", "--detach", *words, IMAGE, "sleep", "3600")
+    try:
+        yield whole
+    finally:
+        chosen.succeeds("rm", "-f", whole)
+
+
+def asked(name: str, user: str, shell: Sequence[str] = ("sh",)) -> Fingerprint:
+    """What the script finds in a container, as that account and in that shell."""
+    words = ["exec", "--interactive", "--user", user, name, *shell, "-s"]
+    output = engine.current().run(*words, stdin=ASKED.script)
+    answer = Answer(output.encode(), b"", 0, 1.0)
+    return scan.fingerprint(
+        answer,
+        ASKED,
+        PROBES,
+        target="web-a",
+        kind="host",
+        address=name,
+        taken="2026-11-23T17:20:00Z",
+    )
+
+
+def changes(name: str) -> list[str]:
+    """What the engine says differs between the container's files and its image's."""
+    return sorted(engine.current().run("diff", name).splitlines())
+
+
+def lasting(found: Fingerprint) -> dict[str, object]:
+    """The sections that do not depend on the moment."""
+    sections = {**found.facts, **found.evidence}
+    return {name: section for name, section in sections.items() if name not in LIVE}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lab(environment: dict[str, str]) -> None:
+    """The lab's images are built."""
+
+
+@pytest.mark.parametrize("user", ["root", "ops"])
+def test_no_file_of_the_host_changes(user: str) -> None:
+    with container(f"diff-{user}") as name:
+        before = changes(name)
+        found = asked(name, user)
+
+        assert changes(name) == before
+    assert isinstance(found.facts["dpkg"], Collected)
+    assert found.meta.privilege == ("root" if user == "root" else f"user {user}")
+
+
+def test_a_change_of_a_file_would_be_seen() -> None:
+    with container("changed") as name:
+        before = changes(name)
+        engine.current().run("exec", name, "touch", "/etc/hostname2")
+
+        assert changes(name) != before
+
+
+@pytest.mark.parametrize("user", ["root", "ops"])
+def test_a_read_only_host_gives_the_same_answer(user: str) -> None:
+    with container(f"rw-{user}") as name:
+        expected = lasting(asked(name, user))
+    with container(f"ro-{user}", "--read-only") as name:
+        found = lasting(asked(name, user))
+
+    assert found == expected
+
+
+def test_every_shell_gives_the_same_answer() -> None:
+    busybox = shutil.which("busybox")
+    mounted = ["--volume", f"{busybox}:{BUSYBOX}:ro"] if busybox else []
+    with container("shells", *mounted) as name:
+        expected = lasting(asked(name, "ops"))
+        for shell in SHELLS if busybox else SHELLS[:2]:
+            assert (shell, lasting(asked(name, "ops", shell))) == (shell, expected)
+
+
+def test_nothing_of_the_script_runs_afterwards() -> None:
+    with container("left") as name:
+        asked(name, "root")
+        chosen = engine.current()
+        shown = chosen.run("exec", name, "sh", "-c", "cat /proc/[0-9]*/comm")
+
+    assert sorted(shown.split()) == ["sh", "sleep"]
+
+
+def test_the_running_hosts_are_asked_without_a_change() -> None:
+    """A login writes wtmp and lastlog, which is sshd's doing: here nobody logs in."""
+    for host in hosts.running():
+        before = changes(host.container)
+        asked(host.container, "root")
+
+        assert changes(host.container) == before
