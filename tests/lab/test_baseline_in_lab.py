@@ -49,6 +49,10 @@ def builder(request: pytest.FixtureRequest, engine: Engine, monkeypatch: pytest.
             pytest.skip("podman has one builder only")
         return "podman"
     monkeypatch.setenv("DOCKER_BUILDKIT", request.param)
+    try:
+        engine.call("build", "--help")
+    except EngineError as error:
+        pytest.skip(f"this engine does not have the builder: {error}")
     return "docker buildkit" if request.param == "1" else "docker legacy"
 
 
