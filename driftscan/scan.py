@@ -81,7 +81,7 @@ def scan(
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         close()
-        wait(futures, timeout=_FAREWELL)
+        wait([future for future in futures if not future.cancelled()], timeout=_FAREWELL)
         raise
     pool.shutdown()
 
