@@ -116,7 +116,7 @@ class _Road:
         """The machine behind a target that lives."""
         match target.road:
             case "local":
-                return Job(target.name, "host", "local", Local(target))
+                return self._closing(target, "host", "local", Local(target))
             case "docker" | "podman":
                 engine = self._engine("podman" if target.road == "podman" else "")
                 user = "0" if target.become else ""

@@ -32,7 +32,7 @@ def _never_began(answer: Answer, become: bool) -> MachineError:
         return MachineError(
             "become_failed",
             "exec",
-            f"no root through sudo: {_refusal(answer.errors)}",
+            f"it does not let us become root: {_refusal(answer.errors)}",
             "allow this account `sh -s` without a password (NOPASSWD, !requiretty in sudoers),"
             " or scan without become",
         )

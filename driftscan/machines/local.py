@@ -4,9 +4,10 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, cast
 
 from driftscan.errors import MachineError
@@ -23,6 +24,11 @@ class Local:
     """This machine, as the account that runs us sees it, or as root where the target says so."""
 
     target: Target
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def close(self) -> None:
+        """End what is being asked, from any thread: for Ctrl-C."""
+        self.stopped.set()
 
     def ask(self, questions: Questions, limits: Limits) -> Answer:
         """The whole answer; see machines/contract.py."""
@@ -42,7 +48,7 @@ class Local:
             cause = f"`{answers.command(become)}` does not start: {error.strerror}"
             raise MachineError(state, "exec", cause, "install it, or look at PATH") from error
         try:
-            output, errors = _Pipes(process, questions.script.encode()).drain(limits)
+            output, errors = _Pipes(process, questions.script, self.stopped).drain(limits)
             status = process.wait(_GRACE)
         except subprocess.TimeoutExpired as error:
             raise _timeout(limits) from error
@@ -55,9 +61,12 @@ class Local:
 class _Pipes:
     """The three pipes of a process, served at once, so that none can block the others."""
 
-    def __init__(self, process: subprocess.Popen[bytes], script: bytes) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], script: str, stopped: threading.Event
+    ) -> None:
         self._process = process
-        self._script = script
+        self._script = script.encode()
+        self._stopped = stopped
         self._output: list[bytes] = []
         self._size = 0
         self._errors = bytearray()
@@ -72,6 +81,8 @@ class _Pipes:
             ready.register(_open(self._process.stdin), selectors.EVENT_WRITE, self._write)
             while any(key.events == selectors.EVENT_READ for key in ready.get_map().values()):
                 now = time.monotonic()
+                if self._stopped.is_set():
+                    raise MachineError("interrupted", "stream", "stopped on request")
                 if now > ends:
                     raise _timeout(limits)
                 # the script may leave something behind that holds its output open

@@ -103,14 +103,32 @@ class _Capped(Packetizer):
         raise paramiko.SSHException(what)
 
 
+class Tunnel:
+    """A channel of another wire, as the socket of the next: ending it never fails, even when that
+    wire has gone before."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+        self.settimeout, self.recv, self.send = channel.settimeout, channel.recv, channel.send
+
+    @property
+    def _closed(self) -> bool:
+        return self._channel.closed
+
+    def close(self) -> None:
+        """As a socket's."""
+        with suppress(EOFError, OSError, paramiko.SSHException):
+            self._channel.close()
+
+
 class Wire:
     """One SSH connection over a socket, or over a channel of another wire."""
 
-    def __init__(self, trip: Trip, sock: socket.socket | paramiko.Channel, budget: int) -> None:
+    def __init__(self, trip: Trip, sock: socket.socket | Tunnel, budget: int) -> None:
         self._trip = trip
         self._sock = sock
         self._transport = paramiko.Transport(
-            sock, disabled_algorithms=_WEAK, packetizer_class=_Capped
+            cast("socket.socket", sock), disabled_algorithms=_WEAK, packetizer_class=_Capped
         )
         self._packetizer = cast("_Capped", self._transport.packetizer)
         self._packetizer.budget = budget + _OVERHEAD
@@ -197,14 +215,15 @@ class Wire:
             "the host's log has the reason (journalctl -u ssh)",
         )
 
-    def tunnel(self, address: str, port: int, seconds: float) -> paramiko.Channel:
+    def tunnel(self, address: str, port: int, seconds: float) -> Tunnel:
         """A channel to an address as the host at the other end of this wire reaches it."""
         self._trip.enter("tcp", seconds)
         try:
             with self._peer():
-                return self._transport.open_channel(
+                channel = self._transport.open_channel(
                     "direct-tcpip", (address, port), ("127.0.0.1", 0)
                 )
+            return Tunnel(channel)
         except _PeerError as error:
             raise MachineError(
                 "unreachable",

@@ -1,6 +1,7 @@
 """The road to this machine: the same script, the same limits, nothing left running."""
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +59,22 @@ def test_something_left_in_the_background_is_neither_awaited_nor_left() -> None:
     answer = HERE.ask(asking("sleep 61 &"), Limits(deadline=20))
     assert answer.status == 0
     assert time.monotonic() - started < 8
+    ends = time.monotonic() + 2
+    while _running("sleep\00061\0") and time.monotonic() < ends:
+        time.sleep(0.02)  # killed, and on its way out
     assert not _running("sleep\00061\0")
+
+
+def test_closing_ends_it_at_once_from_another_thread() -> None:
+    here = Local(HERE.target)
+    timer = threading.Timer(0.3, here.close)
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(MachineError) as caught:
+        here.ask(asking("sleep 62"), Limits(deadline=20))
+    timer.join()
+    assert caught.value.state == "interrupted"
+    assert time.monotonic() - started < 3
 
 
 def _running(command: str) -> bool:

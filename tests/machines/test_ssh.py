@@ -126,6 +126,18 @@ def test_three_hops_are_taken_in_order(folder: Path) -> None:
     assert second.forwarded == [("127.0.0.1", host.port)]
 
 
+def test_a_jump_host_that_dies_on_the_way_leaves_an_incomplete_answer(folder: Path) -> None:
+    with misbehaving(folder, play=drip) as host, misbehaving(folder, forward=True) as jump:
+        jump.user_key = host.user_key
+        files = [str(server.known_hosts) for server in (host, jump)]
+        jumps = [f"{USER}@127.0.0.1:{jump.port}"]
+        death = threading.Timer(0.7, jump.hang_up)
+        death.start()
+        error = fails(host.target(jump=jumps, known_hosts=files))
+        death.join()
+    assert (error.state, error.stage) == ("incomplete", "stream")
+
+
 # --- trust --------------------------------------------------------------------------------------
 
 
