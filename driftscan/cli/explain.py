@@ -6,10 +6,9 @@ import click
 
 from driftscan.cli import completing, options
 from driftscan.cli.options import Asking, Hosts, Reporting
-from driftscan.errors import InputError
 
 if TYPE_CHECKING:
-    from driftscan.model import Finding, HostReport, Target
+    from driftscan.model import Target
 
 
 @click.command("explain", cls=options.Configured)
@@ -41,9 +40,7 @@ def command(
     from driftscan.cli.telling import told
 
     pair = _pair(subject, reference, Hosts(inventory, ()))
-    reports = judged([pair], asking)
-    if about is not None:
-        reports = {name: only(report, about) for name, report in reports.items()}
+    reports = judged([pair], asking, about)
     full = reporting if reporting.brief else replace(reporting, everything=True)
     return told(reports, full, quiet=asking.quiet)
 
@@ -57,39 +54,3 @@ def _pair(subject: str, reference: str | None, hosts: Hosts) -> "tuple[Target, T
         return one, other
     (one,) = words.named((subject,), hosts)
     return one, resolve.baseline_of(one, words.inventory_at(hosts.inventory))
-
-
-def only(report: "HostReport", about: str) -> "HostReport":
-    """The part of a report that one name or id is about; raises InputError if there is none."""
-    from msgspec.structs import replace
-
-    from driftscan.inventory.contract import meant
-
-    if report.unreached is not None:
-        return report
-    findings = [finding for finding in report.findings if about in _names(finding)]
-    known = {name for finding in findings for name in (finding.cause, *finding.also)} | {about}
-    causes = [cause for cause in report.causes if cause.id in known]
-    expected = [
-        replace(group, members=found)
-        for group in report.expected
-        if (found := [member for member in group.members if about in _words(member)])
-    ]
-    if not findings and not causes and not expected:
-        names = {name for finding in report.findings for name in _names(finding)}
-        hint = meant(about, sorted(names)) or ": it is equal on both sides, or on neither"
-        raise InputError(f"nothing that differs is called '{about}'{hint}")
-    ids = {cause.id for cause in causes}
-    remedies = [remedy for remedy in report.remedies if ids & set(remedy.causes)]
-    return replace(report, findings=findings, causes=causes, expected=expected, remedies=remedies)
-
-
-def _names(finding: "Finding") -> set[str]:
-    """What a finding answers to: its id, its cause's, and the names of all that is in it."""
-    members = {word for member in finding.members for word in _words(member.id)}
-    return {*_words(finding.id), finding.cause, *finding.also, *members}
-
-
-def _words(name: str) -> tuple[str, str]:
-    """`dpkg:libc6:i386` is also called `libc6:i386`."""
-    return name, name.partition(":")[2]

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from driftscan.explain import expectations, follow, remedies
 from driftscan.explain.case import Case
 from driftscan.explain.findings import findings
+from driftscan.explain.focus import focus
 from driftscan.explain.table import FAMILIES
 from driftscan.model import (
     LEVELS,
@@ -26,11 +27,13 @@ from driftscan.model import (
 )
 
 
-def explain(subject: Side, reference: Side, comparison: Comparison) -> HostReport:
+def explain(
+    subject: Side, reference: Side, comparison: Comparison, about: str | None = None
+) -> HostReport:
     """Every divergence is expected, follows from another, or is claimed by exactly one cause.
 
     What no family can show becomes the cause `unexplained`. Pure: the same input gives the
-    same report.
+    same report. With `about` only what answers to that name; raises InputError if nothing does.
     """
     case = Case(subject, reference, comparison)
     parents = follow.parents(case)
@@ -45,6 +48,9 @@ def explain(subject: Side, reference: Side, comparison: Comparison) -> HostRepor
         followers.setdefault(parent, []).append(case.by_id[child])
     found = findings(case, causes, open_, followers)
     causes = _counted(_ordered(causes, found), open_)
+    if about is not None:
+        part = focus(found, causes, awaited, about)
+        found, causes, awaited = part.findings, part.causes, part.expected
     gaps = [*comparison.gaps, *_unjudged(case, unjudged)]
     gaps += [*_blind_spots(subject), *_blind_spots(reference)]
     return HostReport(

@@ -10,7 +10,6 @@ import sys
 import pytest
 
 from driftscan.cli import configuration
-from driftscan.errors import InputError
 from driftscan.policy import FAIL_ON
 from tests.cli.conftest import environment
 
@@ -272,11 +271,3 @@ def test_explain_needs_a_reference_or_a_baseline(driftscan, pair):
 
 def test_the_levels_of_the_command_line_are_those_of_the_policy():
     assert configuration.FAIL_ON == FAIL_ON
-
-
-def test_only_raises_for_an_unknown_name():
-    from driftscan.cli.explain import only
-    from driftscan.model import HostReport
-
-    with pytest.raises(InputError):
-        only(HostReport(state="in-sync"), "x")

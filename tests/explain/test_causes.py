@@ -1,6 +1,8 @@
 """Causes: each family claims what it can show, and nothing else."""
 
-from driftscan.model import Failed, HostRecord
+from driftscan import diff
+from driftscan.explain.engine import explain
+from driftscan.model import Explains, Failed, HostRecord, Side
 from tests.build import explained, fingerprint, image, package, transaction
 
 REPOSITORIES = {
@@ -421,6 +423,19 @@ def test_no_value_of_a_host_becomes_shell_text():
     runs = " ".join(step.run for remedy in report.remedies for step in remedy.steps)
     assert "touch" not in runs
     assert "$(id)" not in runs
+
+
+def test_the_remedy_of_one_thing_leaves_the_others_alone():
+    names = ("a", "b")
+    ours = Side(fingerprint=_host("web-a", {name: package("1") for name in names}))
+    theirs = Side(fingerprint=_host("web-b", {name: package("2") for name in names}))
+
+    comparison = diff.compare(ours.fingerprint, theirs.fingerprint)
+    report = explain(ours, theirs, comparison, about="a")
+
+    assert [finding.id for finding in report.findings] == ["dpkg:a"]
+    assert report.remedies[0].steps[0].run.endswith(" a=2")
+    assert report.causes[0].explains == Explains(differences=2, sources=2, of=2)
 
 
 def test_the_same_two_fingerprints_give_the_same_report():

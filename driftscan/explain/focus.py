@@ -1,0 +1,51 @@
+"""The part of an explanation that one name is about: a package, a source, a finding or a cause."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from driftscan.errors import InputError
+from driftscan.inventory.contract import meant
+from driftscan.model import Cause, Expected, Finding
+
+
+class Part(Struct, frozen=True):
+    """Findings, causes and expected divergences that belong together."""
+
+    findings: list[Finding]
+    causes: list[Cause]
+    expected: list[Expected]
+
+
+def focus(
+    findings: Sequence[Finding], causes: Sequence[Cause], expected: Sequence[Expected], name: str
+) -> Part:
+    """What answers to the name, with the causes that claim it.
+
+    Raises InputError when nothing that differs is called so.
+    """
+    chosen = [finding for finding in findings if name in _names(finding)]
+    known = {cause for finding in chosen for cause in (finding.cause, *finding.also)} | {name}
+    told = [cause for cause in causes if cause.id in known]
+    awaited = [
+        replace(group, members=members)
+        for group in expected
+        if (members := [member for member in group.members if name in _words(member)])
+    ]
+    if not chosen and not told and not awaited:
+        names = {word for finding in findings for word in _names(finding)}
+        hint = meant(name, sorted(names)) or ": it is equal on both sides, or on neither"
+        raise InputError(f"nothing that differs is called '{name}'{hint}")
+    return Part(chosen, told, awaited)
+
+
+def _names(finding: Finding) -> set[str]:
+    """What a finding answers to: its id, its causes', and the names of all that is in it."""
+    members = {word for member in finding.members for word in _words(member.id)}
+    return {*_words(finding.id), finding.cause, *finding.also, *members}
+
+
+def _words(name: str) -> tuple[str, str]:
+    """`dpkg:libc6:i386` is also called `libc6:i386`."""
+    return name, name.partition(":")[2]
