@@ -1,9 +1,13 @@
 """The parts of docs/ that are made from the code: `python -m tests.generated` writes them."""
 
+import re
 from pathlib import Path
 
 import msgspec
+from click.testing import CliRunner
 
+from driftscan.cli.main import main
+from driftscan.demo import story
 from driftscan.model import Baseline, Fingerprint, Report
 from driftscan.probes.table import PROBES
 
@@ -36,11 +40,24 @@ def schema(noun: type) -> str:
     return msgspec.json.format(text, indent=1).decode() + "\n"
 
 
+_STORY = re.compile(r"(<!-- story.*?-->\n).*(<!-- /story -->)", re.DOTALL)
+_TOLD = ("explain", "web-a", "--about", "imagemagick")
+
+
+def readme() -> str:
+    """README.md with the real output of the program over the recorded servers."""
+    with story.served() as inventory:
+        done = CliRunner().invoke(main, [*_TOLD, "-i", str(inventory)])
+    block = f"```console\n$ driftscan {' '.join(_TOLD)}\n{done.output}```\n"
+    text = (DOCS.parent / "README.md").read_text()
+    return _STORY.sub(lambda found: found[1] + block + found[2], text)
+
+
 def everything() -> dict[Path, str]:
     """Each generated file with its text."""
     schemas = {"fingerprint": Fingerprint, "baseline": Baseline, "report": Report}
     files = {DOCS / "schema" / f"{name}.json": schema(noun) for name, noun in schemas.items()}
-    return {DOCS / "probes.md": probes(), **files}
+    return {DOCS.parent / "README.md": readme(), DOCS / "probes.md": probes(), **files}
 
 
 if __name__ == "__main__":

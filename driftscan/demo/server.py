@@ -82,6 +82,9 @@ class _Listener(threading.Thread):
                 connection, _ = self._socket.accept()
             except OSError:
                 return
+            if not self._open:
+                connection.close()
+                return
             transport = paramiko.Transport(connection)
             transport.add_server_key(self._host_key)
             self._transports.append(transport)

@@ -29,7 +29,7 @@ def remedies(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> l
     if not steps:
         return []
     steps += _restarts(found)
-    steps.append(Step(run=_again(case), why="must end without difference"))
+    steps.append(Step(run=_again(case), why="what is left"))
     notes = _notes(case, causes, members)
     ids = [cause.id for cause in causes]
     return [Remedy(id="converge:subject", causes=ids, steps=steps, notes=notes)]
