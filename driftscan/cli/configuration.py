@@ -61,15 +61,15 @@ def _read(path: Path, *, trusted: bool) -> Defaults:
     entries = _toml(path) if path.suffix == ".toml" else _yaml(path)
     found: Defaults = {}
     for entry in entries:
-        if entry.key not in _KEYS:
-            raise entry.wrong(f"no such key: known are {', '.join(_KEYS)}")
+        if entry.key not in KEYS:
+            raise entry.wrong(f"no such key: known are {', '.join(KEYS)}")
         if not trusted and entry.key not in HERE:
             raise entry.wrong(
                 f"a file of the working directory may set only {', '.join(HERE)}, because a pull"
                 " request can change it: set it in ~/.config/driftscan/config.yml, in"
                 f" DRIFTSCAN_{entry.key.upper()} or on the command line"
             )
-        found.update(_KEYS[entry.key](entry, path.parent, trusted))
+        found.update(KEYS[entry.key](entry, path.parent, trusted))
     return found
 
 
@@ -208,7 +208,7 @@ def _later(entry: _Entry, _folder: Path, _trusted: bool) -> Defaults:
     raise entry.wrong("accepted divergences are not there yet: remove it")
 
 
-_KEYS: dict[str, Callable[[_Entry, Path, bool], Defaults]] = {
+KEYS: dict[str, Callable[[_Entry, Path, bool], Defaults]] = {
     "inventory": _path,
     "targets": _targets,
     "formats": _formats,

@@ -197,8 +197,8 @@ def _shared(
 def _settings(value: Value | None, source: _Source) -> Settings:
     if value is None:
         return {}
-    parts = _entries(value, _KEYS, source, "of a host")
-    read_ones = {key: _KEYS[key](part, source) for key, part in parts.items()}
+    parts = _entries(value, KEYS, source, "of a host")
+    read_ones = {key: KEYS[key](part, source) for key, part in parts.items()}
     return {key: setting for key, setting in read_ones.items() if setting is not None}
 
 
@@ -284,7 +284,7 @@ def _jumps(value: Value, source: _Source) -> Setting | None:
 
 _Read: TypeAlias = Callable[[Value, _Source], Setting | None]
 _ROADS = ("ssh", "local", "docker", "podman")
-_KEYS: dict[str, _Read] = {
+KEYS: dict[str, _Read] = {
     "address": _matching("an address", is_address, "web-a.example.org or 10.0.0.7"),
     "port": _port,
     "user": _matching("a user", is_user, "deploy"),

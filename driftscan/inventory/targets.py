@@ -94,10 +94,10 @@ _Scheme: TypeAlias = Callable[[str, str, Inventory | None], Target]
 def _of_scheme(text: str, scheme: str, rest: str, inventory: Inventory | None) -> Target:
     if scheme in _LATER:
         raise InputError(f"{_told(text)}: {scheme}:// is not there yet")
-    if scheme not in _SCHEMES:
-        hint = meant(scheme, _SCHEMES) or f": use one of {', '.join(_SCHEMES)}"
+    if scheme not in SCHEMES:
+        hint = meant(scheme, SCHEMES) or f": use one of {', '.join(SCHEMES)}"
         raise InputError(f"{_told(text)}: {scheme[:20]!r} is no kind of target{hint}")
-    return _SCHEMES[scheme](text, rest, inventory)
+    return SCHEMES[scheme](text, rest, inventory)
 
 
 def _ssh(text: str, rest: str, _: Inventory | None) -> Target:
@@ -169,7 +169,7 @@ def baselines(inventory: Inventory) -> dict[str, str]:
     return {**folders, **named}
 
 
-_SCHEMES: dict[str, _Scheme] = {
+SCHEMES: dict[str, _Scheme] = {
     "ssh": _ssh,
     "local": _local,
     "docker": _docker,
