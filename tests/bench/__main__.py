@@ -1,0 +1,220 @@
+"""python -m tests.bench [--hosts N]: what a scan costs, beside its goals and its peers.
+
+Every figure is of this run on this machine, hosts and client on the same cores; compare them with
+each other, not with those of another machine. Nothing here fails for being slow.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from driftscan import diff, scan, script, store
+from driftscan.machines.local import Local
+from driftscan.model import Collected, Fingerprint, Limits, Target
+from driftscan.probes.contract import Probe
+from driftscan.probes.table import PROBES
+from tests.bench import cpu, peers
+from tests.bench.client import Cost
+from tests.bench.fleet import fleet
+from tests.lab.settings import LabError
+
+PROGRAM = [sys.executable, "-m", "driftscan"]
+FEW = 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--hosts", type=int, default=50, help="how many real sshd to scan at once")
+    many = parser.parse_args().hosts
+    say(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.platform()}")
+    for section in (startup, host, offline):
+        section()
+    try:
+        with tempfile.TemporaryDirectory(prefix="driftscan-bench-") as folder:
+            fleets(many, Path(folder))
+    except LabError as error:
+        say(f"\nnothing over SSH: {error}")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def head(title: str, *columns: str) -> None:
+    say(f"\n{title:<46}" + "".join(f"{column:>14}" for column in columns))
+
+
+def row(name: str, *figures: str) -> None:
+    say(f"  {name:<44}" + "".join(f"{figure:>14}" for figure in figures))
+
+
+def ms(figure: float) -> str:
+    return f"{figure:.1f} ms" if figure < 100 else f"{figure:.0f} ms"
+
+
+def startup() -> None:
+    """What it costs to be started at all."""
+    head("starting, CPU, least of 10", "figure", "goal")
+    bare = cpu.least(10, lambda: cpu.of([sys.executable, "-c", ""]))
+    row("python -c ''", ms(bare))
+    for words, goal in ((["--version"], ""), (["--help"], "150 ms"), (["scan", "--help"], "")):
+        used = cpu.least(10, lambda words=words: cpu.of([*PROGRAM, *words]))
+        row(" ".join(["driftscan", *words]), ms(used), goal)
+
+
+def host() -> None:
+    """What the script costs the host it runs on, all of it and each probe alone."""
+    head("the script on its host, CPU, least of 5", "figure", "answer")
+    empty, _ = scripted(())
+    row("its frame alone", ms(empty))
+    for probe in PROBES:
+        used, size = scripted((probe,))
+        row(f"  {probe.NAME}", ms(used - empty), f"{size / 1000:.1f} kB")
+    used, size = scripted(PROBES)
+    row("all of it", ms(used), f"{size / 1000:.1f} kB")
+
+
+def scripted(probes: Sequence[Probe]) -> tuple[float, int]:
+    """Milliseconds of CPU and bytes of answer of the script of these probes."""
+    asked = script.questions(probes, deadline=120)
+    answer = Local(Target(name="here", road="local")).ask(asked, Limits())
+    used = cpu.least(5, lambda: cpu.of(["sh", "-s"], stdin=asked.script.encode()))
+    return used, len(answer.output)
+
+
+def offline() -> None:
+    """What it costs to understand an answer, and to compare two."""
+    head("this machine's answer, CPU, least of 5", "figure")
+    local = Local(Target(name="here", road="local"))
+    asked = script.questions(PROBES, deadline=120)
+    answer = local.ask(asked, Limits())
+    row("unframing", ms(spent(lambda: script.unframe(answer.output, asked.nonce, PROBES))))
+    raws = script.unframe(answer.output, asked.nonce, PROBES)
+    for probe in PROBES:
+        row(f"  parsing {probe.NAME}", ms(spent(lambda probe=probe: probe.parse(raws[probe.NAME]))))
+
+    def parse() -> Fingerprint:
+        return scan.fingerprint(
+            answer,
+            asked,
+            PROBES,
+            target="here",
+            kind="host",
+            address="local",
+            taken="2026-11-23T17:20:00Z",
+        )
+
+    row("the whole fingerprint", ms(spent(parse)))
+    compared(parse())
+
+
+def compared(found: Fingerprint) -> None:
+    """Two fingerprints of this machine, a tenth of the packages of one made older."""
+    other = older(found)
+    row("comparing two", ms(spent(lambda: diff.compare(other, found))))
+    with tempfile.TemporaryDirectory(prefix="driftscan-bench-") as folder:
+        files = [Path(folder) / f"{name}.json" for name in ("subject", "reference")]
+        for path, fingerprint in zip(files, (other, found), strict=True):
+            store.save(path, fingerprint)
+        row("a saved fingerprint", f"{files[0].stat().st_size / 1000:.0f} kB")
+        row("loading one", ms(spent(lambda: store.load(files[0]))))
+        words = ["compare", *map(str, files), "--fail-on", "never"]
+        used = cpu.least(5, lambda: cpu.of([*PROGRAM, *words]))
+        row("driftscan compare SUBJECT.json REFERENCE.json", ms(used))
+
+
+def older(found: Fingerprint) -> Fingerprint:
+    """The same machine with every tenth package at version 0."""
+    section = found.facts.get("dpkg")
+    if not isinstance(section, Collected):
+        return found
+    items = dict(section.items)
+    for key in sorted(items)[::10]:
+        items[key] = {**items[key], "version": "0"}
+    return msgspec.structs.replace(found, facts={**found.facts, "dpkg": Collected(items=items)})
+
+
+def spent(run: object) -> float:
+    """Milliseconds of this process's CPU for one call."""
+    assert callable(run)
+
+    def once() -> float:
+        began = time.process_time()
+        run()
+        return (time.process_time() - began) * 1000
+
+    return cpu.least(5, once)
+
+
+def fleets(many: int, folder: Path) -> None:
+    """Real sshd over loopback, few and many, and the same hosts asked by others."""
+    with fleet(many, folder) as targets:
+        for count in sorted({min(FEW, many), many}):
+            fleet_of(targets[:count], folder)
+
+
+def fleet_of(targets: Sequence[Target], folder: Path) -> None:
+    """One table: whole processes, their start and their imports included."""
+    count = len(targets)
+    head(f"{count} real sshd, a host's share", "client CPU", "hosts/s", "ratio", "goal")
+    costs = {how: client(how, targets, folder) for how in ("transport", "whole")}
+    base = costs["whole"].cpu
+    for how, name, goal in (
+        ("transport", "driftscan, transport", "20 ms"),
+        ("whole", "driftscan, with parsing", "60 ms"),
+    ):
+        cost = costs[how]
+        row(name, ms(cost.cpu / count), f"{count / cost.wall:.1f}", f"{cost.cpu / base:.2f}", goal)
+    for name, program, run in peers.PEERS:
+        peer(name, program, run, targets, folder, base)
+    moved = costs["whole"]
+    say(f"  bytes a host: {moved.sent / 1000:.1f} kB sent, {moved.received / 1000:.1f} kB received")
+
+
+def peer(
+    name: str,
+    program: str,
+    run: peers.Run,
+    targets: Sequence[Target],
+    folder: Path,
+    base: float,
+) -> None:
+    """One peer's row; what is not installed or fails says so."""
+    count = len(targets)
+    if not peers.installed(program):
+        row(name, "not installed")
+        return
+    try:
+        used, wall = run(targets, folder)
+    except RuntimeError as error:
+        row(name, "failed", str(error).strip().splitlines()[-1][:60])
+        return
+    row(name, ms(used / count), f"{count / wall:.1f}", f"{used / base:.2f}")
+
+
+def client(how: str, targets: Sequence[Target], folder: Path) -> Cost:
+    """The cheaper of two runs of the client in a process of its own."""
+    path = folder / "targets.json"
+    path.write_bytes(msgspec.json.encode(targets))
+    argv = [sys.executable, "-m", "tests.bench.client", how, str(path)]
+    runs = []
+    for _ in range(2):
+        import subprocess
+
+        done = subprocess.run(argv, capture_output=True, text=True)
+        if done.returncode:
+            raise LabError(f"the client failed: {done.stderr.strip().splitlines()[-1]}")
+        runs.append(msgspec.json.decode(done.stdout, type=Cost))
+    return min(runs, key=lambda cost: cost.cpu)
+
+
+if __name__ == "__main__":
+    main()
