@@ -55,7 +55,7 @@ class _Road:
         except Expired as error:
             cause = f"no whole answer within {limits.deadline:g} s"
             raise MachineError(
-                "timeout", "answer", cause, "allow it more with --timeout"
+                "timeout", "answer", cause, "allow it more with --deadline"
             ) from error
         except TooMuch as error:
             cause = f"it answered more than {limits.output >> 20} MB"
