@@ -42,9 +42,14 @@ def sides(
     """
     wanted = {target.name: target for target in targets}
     road = _Road(options)
-    loaded = {name: road.loaded(target) for name, target in wanted.items() if _is_record(target)}
-    jobs = [road.job(target) for target in wanted.values() if not _is_record(target)]
-    yield from loaded.items()
+    stored = {name: road.loaded(target) for name, target in wanted.items() if _is_stored(target)}
+    jobs = [road.job(target) for target in wanted.values() if _is_live(target)]
+    yield from stored.items()
+    for name, target in wanted.items():
+        if target.road == "dockerfile":
+            on_event(name, "started", "")
+            yield name, road.built(target)
+            on_event(name, "done", "")
     results = scan.scan(
         jobs,
         probes=PROBES,
@@ -81,8 +86,17 @@ def load_baseline(path: Path) -> Baseline:
     raise InputError(f"{file}: is a fingerprint, not a baseline: name it as a file, {file}")
 
 
-def _is_record(target: Target) -> bool:
-    return target.road in ("file", "baseline", "dockerfile")
+def takes_time(targets: Iterable[Target]) -> int:
+    """For how many of the targets, each counted once, `sides` tells events: all but files."""
+    return len({target.name for target in targets if not _is_stored(target)})
+
+
+def _is_stored(target: Target) -> bool:
+    return target.road in ("file", "baseline")
+
+
+def _is_live(target: Target) -> bool:
+    return not _is_stored(target) and target.road != "dockerfile"
 
 
 class _Road:
@@ -100,17 +114,21 @@ class _Road:
             close()
 
     def loaded(self, target: Target) -> Side:
-        """The side that a file, a baseline or a Dockerfile gives."""
+        """The side that is in a file or a baseline."""
         path = Path(target.path)
-        if target.road == "dockerfile":
-            built = baseline.build(path, engine=self._engine(), limits=self._options.limits)
-            return Side(fingerprint=built.fingerprint, baseline=built)
         if target.road == "file" and path.is_dir():
             raise InputError(f"{path}: is a folder: write baseline://{path} if it is a baseline's")
         found = load_baseline(path) if target.road == "baseline" else store.load(path)
         if isinstance(found, Baseline):
             return Side(fingerprint=found.fingerprint, baseline=found)
         return Side(fingerprint=found)
+
+    def built(self, target: Target) -> Side:
+        """The side of an image that is built now from a Dockerfile."""
+        built = baseline.build(
+            Path(target.path), engine=self._engine(), limits=self._options.limits
+        )
+        return Side(fingerprint=built.fingerprint, baseline=built)
 
     def job(self, target: Target) -> Job:
         """The machine behind a target that lives."""

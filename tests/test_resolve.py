@@ -9,7 +9,7 @@ from driftscan import store
 from driftscan.errors import EngineError, InputError, StoreError
 from driftscan.inventory.contract import Inventory
 from driftscan.model import Limits, Side, Target, Unreached
-from driftscan.resolve import Options, baseline_of, load_baseline, sides
+from driftscan.resolve import Options, baseline_of, load_baseline, sides, takes_time
 from tests.made import baseline, fingerprint, machine
 from tests.sshd import Raw
 
@@ -93,6 +93,12 @@ def test_a_host_that_is_away_is_a_result_beside_the_others(tmp_path):
         found = dict(sides([host, loaded], options))
     assert isinstance(found["h"], Unreached)
     assert isinstance(found[loaded.name], Side)
+
+
+def test_only_what_takes_time_is_counted_once(tmp_path):
+    local = Target(name="local", road="local")
+    built = Target(name="d", road="dockerfile", path="d")
+    assert takes_time([local, local, built, file("a.json")]) == 2
 
 
 def test_leaving_early_ends_what_is_under_way(tmp_path):

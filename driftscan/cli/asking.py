@@ -75,7 +75,7 @@ def sides(
     )
     targets = list(targets)
     with (
-        progress.shown(len(targets), quiet=asking.quiet) as on_event,
+        progress.shown(resolve.takes_time(targets), quiet=asking.quiet) as on_event,
         closing(resolve.sides(targets, options, on_event=on_event)) as found,
     ):
         yield from found

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def shown(total: int, *, quiet: bool) -> "Iterator[OnEvent]":
     """A callable for `scan`'s events; draws on standard error while it is a terminal."""
     state = State(total)
-    if quiet or not sys.stderr.isatty():
+    if quiet or not total or not sys.stderr.isatty():
         yield state.on_event
         return
     from rich.console import Console
