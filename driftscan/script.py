@@ -211,7 +211,7 @@ def unframe(output: bytes, nonce: str, probes: Iterable[Probe]) -> dict[str, Raw
     Raises Malformed: `no_collector` when the script never began, `incomplete` when it never
     ended, `malformed` for anything the script cannot have printed.
     """
-    mark = nonce.encode()
+    mark, probes = nonce.encode(), list(probes)
     begin = mark + b" BEGIN %d\n" % _FORMAT
     _noise, found, rest = output.partition(begin)
     if not found:
@@ -221,7 +221,13 @@ def unframe(output: bytes, nonce: str, probes: Iterable[Probe]) -> dict[str, Raw
         raise Malformed("incomplete", "the answer ends before its end mark")
     if pieces[0].strip(b"\n"):
         raise Malformed("malformed", f"between sections: {sanitize.safe_bytes(pieces[0])!r}")
-    return _sections(pieces[1:-1], [probe.NAME for probe in probes])
+    raws = _sections(pieces[1:-1], [probe.NAME for probe in probes])
+    for probe in probes:
+        names = [ask.name for ask in probe.ASK if not isinstance(ask, Files)]
+        lost = [name for name in names if name not in raws[probe.NAME].outputs]
+        if lost:
+            raise Malformed("malformed", f"{probe.NAME} was not answered: {', '.join(lost)}")
+    return raws
 
 
 class _Section:
@@ -245,14 +251,14 @@ def _sections(pieces: Sequence[bytes], names: Sequence[str]) -> dict[str, Raw]:
         kind, _, rest = pieces[index].partition(b" ")
         index += 1
         if kind == b"S":
-            name = rest.rstrip(b"\n").decode("ascii", "replace")
+            name = _one_line(rest).decode("ascii", "replace")
             if name in sections or name not in names:
                 raise Malformed("malformed", f"unexpected section {sanitize.safe(name)!r}")
             current = sections[name] = _Section()
         elif current is None:
             raise Malformed("malformed", f"outside a section: {sanitize.safe_bytes(kind)!r}")
         elif kind == b"!":
-            reason, _, path = rest.rstrip(b"\n").partition(b" ")
+            reason, _, path = _one_line(rest).partition(b" ")
             current.gaps[sanitize.safe_bytes(path, 4096)] = sanitize.safe_bytes(reason)
         elif kind in (b"F", b"C") and index < len(pieces):
             head, _, body = rest.partition(b"\n")
@@ -275,12 +281,16 @@ def _payload(body: bytes, close: bytes, limit: int) -> Payload:
     end = _CLOSE.fullmatch(close)
     if end is None:
         raise Malformed("malformed", f"expected the end of a payload, got {close[:80]!r}")
-    if body.endswith(b"\n"):
-        body = body[:-1]
-    if not body:
-        return Payload((), int(end.group(1)))
-    if not body.startswith(b" ") or body.count(b"\n") != body.count(b"\n "):
+    text = b"\n" + body.removesuffix(b"\n") if body else b""
+    if text.count(b"\n") != text.count(b"\n "):
         raise Malformed("malformed", "a payload line without its prefix")
-    data = body.replace(b"\n ", b"\n")[1:]
-    cut = len(data) >= limit - 1
-    return Payload(tuple(sanitize.lines(data)), int(end.group(1)), cut)
+    data = text.replace(b"\n ", b"\n")[1:] + b"\n" * body.endswith(b"\n")
+    return Payload(tuple(sanitize.lines(data)), int(end.group(1)), len(data) >= limit)
+
+
+def _one_line(rest: bytes) -> bytes:
+    """The rest of a control line that no payload follows; an empty line may stand after it."""
+    line = rest.rstrip(b"\n")
+    if b"\n" in line:
+        raise Malformed("malformed", f"between answers: {sanitize.safe_bytes(rest)!r}")
+    return line

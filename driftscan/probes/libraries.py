@@ -46,7 +46,8 @@ cache=
 # The link that a cache names may be ldconfig's own: then its target tells the owner.
 fields=$IFS IFS=$NL
 set -f
-set -- $(printf '%s\n' "$cache" | sed -n 's/^.* => //p')
+paths=$(printf '%s\n' "$cache" | sed -n 's/^.* => //p')
+set -- $paths
 targets=$(readlink -f -- "$@") ||
   # A cache can name what is gone; then one by one, so that each keeps its place.
   targets=$(for f; do readlink -f -- "$f" || printf '%s\n' "$f"; done)
@@ -72,7 +73,7 @@ maps=$(grep -H -s -E '^[0-9a-f-]+ ..x. [^/]*/' /proc/[0-9]*/maps | awk '
 printf '%s\n' "$@" "$targets" "$maps" |
   sed -n -e 's/^map [0-9,]* //' -e 's/ (deleted)$//' -e '/^$/d' \
     -e p -e 's,^/usr/,/,p' -e t -e 's,^/,/usr/,p' | sort -u |
-  { cd /var/lib/dpkg/info && grep -H -s -F -x -f - -- *.list; }
+  { cd /var/lib/dpkg/info && set -- *.list && grep -H -s -F -x -f - -- "$@"; }
 [ -r /var/lib/dpkg/arch ] && read -r f </var/lib/dpkg/arch && printf 'native %s\n' "$f"
 return 0
 """,

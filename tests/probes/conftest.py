@@ -26,7 +26,9 @@ def read_transcript(transcript: bytes) -> dict[str, Raw]:
     nonce = transcript.split(b" ", 1)[0]
     mark = b"\n" + nonce + b" S "
     names = [piece.split(b"\n", 1)[0].decode() for piece in transcript.split(mark)[1:]]
-    return unframe(transcript, nonce.decode(), [SimpleNamespace(NAME=name) for name in names])
+    return unframe(
+        transcript, nonce.decode(), [SimpleNamespace(NAME=name, ASK=()) for name in names]
+    )
 
 
 @pytest.fixture
