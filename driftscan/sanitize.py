@@ -2,34 +2,70 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from typing import TypeVar
 
 from driftscan.model import Absent, Collected, Denied, Failed, Field, Items, Partial, Section
 
+V = TypeVar("V")
+
 REDACTED = "[redacted]"
-MAX_LINE = 64 << 10
+MAX_LINE = 256 << 10  # apt logs an upgrade of 3,000 packages in one line of 200 kB
 MAX_FIELD = 8 << 10
+MAX_REASON = 500
 
 # Everything outside printable ASCII and tab is looked at one by one: most host text has none.
 _SUSPECT = re.compile(r"[^\t\x20-\x7e]")
-_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
 
-_SECRET_WORD = r"(?:pass(?:wd|word|phrase)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|auth)"
+# What makes the name of a variable, an option or a field the name of a secret.
 _SECRET_NAME = re.compile(
-    r"(?i)(?:pass|secret|token|credential|auth|(?:^|_|-)pw(?:$|_|-)|key(?:$|_|-|\d)|dsn$|cookie|salt$)"
+    r"(?i)pass|secret|token|credential|auth|cookie|bearer|private|webhook|jwt|salt$|dsn$"
+    r"|key(?:$|_|-|\d)|(?:^|[_-])pw(?:$|[_-])|[_-]pwd(?:$|[_-])"
 )
-_URL_USER = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,30}://)[^/\s@'\"]{1,512}@")
+# In running text a name is less sure: these are not found in names of packages or paths.
+_END = r"(?![\w.-])"
+_SECRET_WORD = (
+    rf"(?i:pass(?:{_END}|[_.-]|wd|word|phrase|code|in{_END}|out{_END})|secret|token|credential"
+    rf"|auth(?!or(?!iz)|entic)|[_-]pwd{_END}|jwt"
+    r"|(?:api|access|private|encryption|signing|account)[_.-]?key)"
+)
+# dpkg-architecture(1): name:architecture is a package.
+_ARCHITECTURE = (
+    r"(?:any|all|native|source|[a-z0-9-]*(?:amd64|i386|x32|arm64|armel|armhf|mips\w*|ppc64\w*"
+    rf"|powerpc|riscv64|s390x?|loong64|sparc64)){_END}"
+)
+
+# Possessive (`++`) and anchored at the start of a word: one pass, whatever a host sends.
+_VALUE = r"(?:(?:\"[^\"]*\"?|'[^']*'?)[^\s'\"]*+|[^\s'\"]++)"
 _ASSIGNMENT = re.compile(
-    rf"(?i)([A-Za-z0-9_.-]{{0,64}}{_SECRET_WORD}[A-Za-z0-9_.-]{{0,64}}\s?[=:]\s?)(\"[^\"]*\"|'[^']*'|[^\s'\"]+)"
+    rf"(?<![\w.-])(?=[\w.-]*?{_SECRET_WORD})([\w.-]++[\"']?\s?[=:]\s?)(?!{_ARCHITECTURE})({_VALUE})",
+    re.ASCII,
 )
 _OPTION = re.compile(
-    rf"(?i)(--?[a-z0-9-]{{0,64}}{_SECRET_WORD}[a-z0-9-]{{0,64}}\s+)(?!-)(\"[^\"]*\"|'[^']*'|\S+)"
+    rf"(?<![\w-])(?=--?[\w.-]*?{_SECRET_WORD})(--?[A-Za-z][\w.-]*+\s++)(?!-)({_VALUE})", re.ASCII
 )
-_SHORT_OPTION = re.compile(
-    r"(?<!\S)((?:mysql|mysqldump|mysqladmin|mariadb|sshpass)\b[^|;&]*?\s-p)(\S+)"
+_URL_USER = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,30}://)[^/\s'\"]*@")
+_BASIC = re.compile(r"(?i)\b(Authorization:\s*+\w++\s++|Bearer\s++)([A-Za-z0-9._~+/=-]{6,})")
+_USER_OPTION = re.compile(
+    r"(?<!\S)((?:-u|--user|--proxy-user)[\s=]?['\"]?)([^\s:'\"]++:)([^\s'\"]++)"
 )
-_BASIC = re.compile(r"(?i)\b(Authorization:\s*\w+\s+|Bearer\s+)([A-Za-z0-9._~+/=-]{6,})")
-_CURL_USER = re.compile(r"(?<!\S)((?:-u|--user|--proxy-user)[\s=]?)([^\s:'\"]+:)(\S+)")
-_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*", re.DOTALL)
+_PEM = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY-----.*", re.DOTALL)
+_OPENSSL = re.compile(r"(?<!\S)(pass:)(\S++)")
+# Tokens that say by their form what they are, as their issuers document it.
+_KNOWN = re.compile(
+    r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_\w{20,255}"
+    r"|glpat-[\w-]{16,255}|xox[abeoprs]-[\w-]{10,255}|[rs]k_live_\w{10,255}|AIza[\w-]{30,64}"
+    r"|npm_[A-Za-z0-9]{30,64}|pypi-[\w-]{30,255}|eyJ[\w-]{8,2048}\.[\w-]{8,4096}\.[\w-]{0,1024})",
+    re.ASCII,
+)
+# Short options that take a password, by the program that has them.
+_PROGRAM = re.compile(
+    r"(?<![\w.-])(mysql\w*|mariadb\w*|sshpass|redis-cli|ldap\w*|zip|unzip|(?:docker|podman) login)"
+    r"(?=\s)([^|;&]*+)"
+)
+_LETTERS = {"redis-cli": "a", "ldap": "w", "zip": "P", "unzip": "P"}
+_GLUED = ("mysql", "mariadb")
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -74,14 +110,35 @@ def _clean_line(line: str) -> str:
 
 
 def redact(text: str) -> str:
-    """Replace what looks like a secret: URL user info, password options and assignments, keys."""
+    """Replace what looks like a secret: URL user info, passwords as options and assignments, keys.
+
+    Takes too much rather than too little; what it gives, it leaves as it is.
+    """
     text = _PEM.sub(REDACTED, text)
+    text = _KNOWN.sub(REDACTED, text)
     text = _URL_USER.sub(rf"\1{REDACTED}@", text)
     text = _BASIC.sub(rf"\1{REDACTED}", text)
-    text = _CURL_USER.sub(rf"\1\2{REDACTED}", text)
-    text = _SHORT_OPTION.sub(rf"\1{REDACTED}", text)
-    text = _ASSIGNMENT.sub(rf"\1{REDACTED}", text)
-    return _OPTION.sub(rf"\1{REDACTED}", text)
+    text = _USER_OPTION.sub(rf"\1\2{REDACTED}", text)
+    text = _OPENSSL.sub(rf"\1{REDACTED}", text)
+    text = _PROGRAM.sub(_program, text)
+    text = _ASSIGNMENT.sub(_hidden, text)
+    return _OPTION.sub(_hidden, text)
+
+
+def _hidden(match: re.Match[str]) -> str:
+    """The quotes around a value stay, so that what is around them keeps its meaning."""
+    name, value = match.groups()
+    quote = value[0] if value[0] in "\"'" else ""
+    closed = quote if value.count(quote or " ") > 1 else ""
+    return f"{name}{quote}{REDACTED}{closed}"
+
+
+def _program(match: re.Match[str]) -> str:
+    """`-pVALUE` of the mysql clients, where a blank would mean a prompt; `-p VALUE` of others."""
+    name, rest = match.groups()
+    letter = next((_LETTERS[program] for program in _LETTERS if name.startswith(program)), "p")
+    blanks = "" if name.startswith(_GLUED) else r"\s*+"
+    return name + re.sub(rf"(?<=\s)(-{letter}{blanks})({_VALUE})", _hidden, rest)
 
 
 def redact_variable(name: str, value: str) -> str:
@@ -95,23 +152,47 @@ def _field(value: Field) -> Field:
     if isinstance(value, list):
         return [_text(entry) for entry in value]
     if isinstance(value, dict):
-        return {_text(key): _text(entry) for key, entry in value.items()}
+        return _keyed((key, _text(entry)) for key, entry in value.items())
     return value
 
 
-def _text(value: str) -> str:
-    value = redact(value) if _may_hold_secret(value) else value
-    if len(value) > MAX_FIELD:
-        value = value[:MAX_FIELD] + "[cut]"
-    return value if value.isprintable() and value.isascii() else safe(value)
+def _text(value: str, limit: int = MAX_FIELD) -> str:
+    if not (value.isascii() and value.isprintable()) or _may_hold_secret(value):
+        value = safe(redact(value))
+    return value if len(value) <= limit else value[:limit] + "[cut]"
 
 
 # One cheap look decides whether the redaction rules can match at all: most values are versions.
-_HINT = re.compile(r"(?i)://|pass|secret|token|key|credential|auth|bearer|private|-p|-u|--")
+# (Substrings, because one regular expression of all these takes five times as long.)
+_HINTS = (
+    *("://", "-u", "pass", "secret", "token", "key", "credential", "auth", "bearer", "private"),
+    *("pwd", "jwt", "mysql", "mariadb", "redis", "ldap", "zip", "login"),
+)
+_KNOWN_HINTS = (
+    *("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_", "glpat", "xox"),
+    *("k_live", "aiza", "npm_", "pypi-", "eyj"),
+)
 
 
 def _may_hold_secret(value: str) -> bool:
-    return len(value) > 5 and _HINT.search(value) is not None
+    if len(value) < 6:
+        return False
+    text = value.lower()
+    hints = _HINTS if len(value) < 16 else _HINTS + _KNOWN_HINTS
+    return any(hint in text for hint in hints)
+
+
+def _keyed(pairs: Iterable[tuple[str, V]]) -> dict[str, V]:
+    """A mapping with clean keys; two that become the same are both kept."""
+    found: dict[str, V] = {}
+    for key, value in pairs:
+        name = plain = _text(key)
+        number = 1
+        while name in found:
+            number += 1
+            name = f"{plain} #{number}"
+        found[name] = value
+    return found
 
 
 def clean(section: Section) -> Section:
@@ -123,17 +204,16 @@ def clean(section: Section) -> Section:
         case Collected(items=items):
             return Collected(items=_items(items))
         case Partial(items=items, gaps=gaps):
-            return Partial(items=_items(items), gaps=[_text(gap) for gap in gaps])
+            return Partial(items=_items(items), gaps=[_text(gap, MAX_REASON) for gap in gaps])
         case Denied(cure=cure):
-            return Denied(cure=_text(cure))
+            return Denied(cure=_text(cure, MAX_REASON))
         case Failed(reason=reason):
-            return Failed(reason=_text(reason))
+            return Failed(reason=_text(reason, MAX_REASON))
         case Absent():
             return section
 
 
 def _items(items: Items) -> Items:
-    return {
-        _text(key): {name: _field(value) for name, value in item.items()}
-        for key, item in items.items()
-    }
+    return _keyed(
+        (key, {name: _field(value) for name, value in item.items()}) for key, item in items.items()
+    )

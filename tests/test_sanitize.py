@@ -1,0 +1,384 @@
+"""Host bytes become safe text and keep no secret: seeded canaries, hostile input, properties."""
+
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from driftscan.model import Absent, Collected, Denied, Failed, Partial
+from driftscan.sanitize import (
+    MAX_FIELD,
+    MAX_LINE,
+    MAX_REASON,
+    REDACTED,
+    clean,
+    lines,
+    redact,
+    redact_variable,
+    safe,
+    safe_bytes,
+)
+
+CANARY = "hunter2horse"
+
+UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def is_safe(text):
+    """Nothing that a terminal, a log or a parser could obey; of the blanks only the space."""
+    return all(char == " " or unicodedata.category(char) not in {*UNSAFE, "Zs"} for char in text)
+
+
+# --- secrets: every form must lose the canary --------------------------------------------------
+
+COMMANDS = [
+    "curl https://deploy:{}@repo.example/x",
+    "curl https://deploy:pa@{}@repo.example/x",
+    "git clone https://{}@github.com/x/y",
+    "deb https://user:{}@apt.example/debian bookworm main",
+    "curl -u deploy:{} https://x",
+    "curl -udeploy:{} https://x",
+    'curl -u "deploy:{}" https://x',
+    "curl --user deploy:{} https://x",
+    "curl --user=deploy:{} https://x",
+    "curl --proxy-user 'deploy:{}' https://x",
+    "curl -H 'Authorization: Bearer {}' https://x",
+    "curl -H 'Authorization: Basic {}' https://x",
+    'curl -H "X-Auth-Token: {}" https://x',
+    "curl https://x/?access_token={}",
+    'curl -d \'{{"password": "{}"}}\' https://x',
+    'curl -d \'{{"password":"{}"}}\' https://x',
+    "wget --http-password={} https://x",
+    "wget --password {} https://x",
+    "DB_PASSWORD={} app --run",
+    "DBPASS={} app",
+    "APP_PWD={} app",
+    "export API_KEY='{}'",
+    'export API_KEY="two words {}"',
+    "app --api-key {} run",
+    "app --api-key={} run",
+    "app -Dspring.datasource.password={} -jar x",
+    "app --client-secret '{} and more' run",
+    "mysql -u root -p{} app",
+    "mysqldump --all -p'{} x' app",
+    "mariadb -h x -p{}",
+    "/usr/bin/mysqladmin -p{} status",
+    "sshpass -p {} ssh x",
+    "sshpass -p{} ssh x",
+    "docker login -u me -p {} registry.example",
+    "podman login --password={} registry.example",
+    "redis-cli -h x -a {}",
+    "ldapsearch -D cn=x -w {} -b y",
+    "zip -P {} a.zip b",
+    "openssl rsa -passin pass:{} -in x",
+    "-----BEGIN RSA PRIVATE KEY----- {}",
+    "-----BEGIN OPENSSH PRIVATE KEY----- {}",
+    "password: {}",
+    "passphrase={}",
+    "secret_access_key = {}",
+    "aws_session_token={}",
+    "credentials={}",
+]
+
+
+@pytest.mark.parametrize("form", COMMANDS)
+def test_a_secret_in_a_command_is_not_kept(form):
+    text = form.format(CANARY)
+    assert CANARY in text
+    assert CANARY not in redact(text)
+    kept = clean(Collected(items={text: {"command": text, "list": [text], "map": {text: text}}}))
+    assert CANARY not in repr(kept)
+    assert REDACTED in repr(kept)
+
+
+@pytest.mark.parametrize("form", COMMANDS)
+def test_what_is_redacted_stays_as_it_is(form):
+    once = redact(form.format(CANARY))
+    assert redact(once) == once
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "AKIA" + "ABCDEFGH12345678",
+        "ghp_" + "a1B2" * 9,
+        "github_pat_" + "a1B2" * 9,
+        "glpat-" + "a1B2" * 5,
+        "xoxb-" + "1234-" * 5,
+        "sk_live_" + "a1B2" * 6,
+        "AIza" + "a1B2" * 9,
+        "npm_" + "a1B2" * 9,
+        "eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl",
+    ],
+)
+def test_a_token_of_a_known_form_is_not_kept_wherever_it_stands(token):
+    kept = clean(Collected(items={"a": {"value": f"run x {token} y"}}))
+    assert kept == Collected(items={"a": {"value": f"run x {REDACTED} y"}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apt-get install -y --allow-unauthenticated imagemagick",
+        "apt-get install libsecret-1-0:i386 passwd:amd64",
+        "passwd:any (>= 1:4.5), libsecret-1-0 (= 0.20.5-3), libpam-passwdqc",
+        "8:6.9.11.60+dfsg-1.6+deb12u15",
+        "http://deb.debian.org/debian bookworm/main",
+        "cn=admin,dc=example",
+        "app --passive --author Smith --port 3306",
+        "mysql -P 3306 -h db",
+        "mkdir -p /srv/app",
+        "libkeyutils1:arm64",
+        "/usr/lib/x86_64-linux-gnu/libsecret-1.so.0",
+        "unit:auth.service/HOME",
+    ],
+)
+def test_what_is_no_secret_stays(text):
+    assert redact(text) == text
+    assert clean(Collected(items={text: {"value": text}})) == Collected(
+        items={text: {"value": text}}
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "DB_PASSWORD",
+        "DBPASS",
+        "API_KEY",
+        "SSH_KEY_2",
+        "GITHUB_TOKEN",
+        "APP_SECRET",
+        "SMTP_PW",
+        "MYSQL_PWD",
+        "SENTRY_DSN",
+        "AUTH",
+        "HASH_SALT",
+        "SESSION_COOKIE",
+        "SLACK_WEBHOOK",
+    ],
+)
+def test_a_variable_with_the_name_of_a_secret_is_redacted_whatever_it_holds(name):
+    assert redact_variable(name, "x") == REDACTED
+
+
+@pytest.mark.parametrize("name", ["PWD", "OLDPWD", "PATH", "JAVA_HOME", "KEYBOARD", "LANG"])
+def test_a_variable_with_another_name_keeps_its_value(name):
+    assert redact_variable(name, "/srv/app") == "/srv/app"
+
+
+def test_a_variable_with_another_name_loses_the_secret_in_its_value():
+    assert redact_variable("DATABASE_URL", "postgres://u:p@db/x") == f"postgres://{REDACTED}@db/x"
+
+
+# --- bytes: the table of hostile ones ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"plain", "plain"),
+        (b"a\tb", "a\tb"),
+        (b"\xff\xfe", "\\xff\\xfe"),
+        (b"nul\x00", "nul\\x00"),
+        (b"cr\r", "cr\\x0d"),
+        (b"\x1b[31mred", "\\x1b[31mred"),
+        (b"\x1b]52;c;eA==\x07", "\\x1b]52;c;eA==\\x07"),
+        (b"\xc2\x9b31m", "\\x9b31m"),
+        (b"\x08\x0b\x0c\x1c\x1d\x1e\x1f\x7f", "\\x08\\x0b\\x0c\\x1c\\x1d\\x1e\\x1f\\x7f"),
+        (b"\xc2\x85", "\\x85"),
+        (b"\xc2\xa0", "\\xa0"),
+        ("\u2028\u2029".encode(), "\\u2028\\u2029"),
+        ("\u202e\u2066\u200b".encode(), "\\u202e\\u2066\\u200b"),
+        ("\ufeffbom".encode(), "\\ufeffbom"),
+        ("\U000e0001".encode(), "\\U000e0001"),
+        (b"\xed\xa0\x80", "\\xed\\xa0\\x80"),
+        ("grüße, 日本".encode(), "grüße, 日本"),
+    ],
+)
+def test_each_hostile_byte_becomes_text_that_nothing_obeys(data, text):
+    assert lines(data) == [text]
+
+
+def test_lines_end_at_newlines_only_and_the_last_may_be_open():
+    assert lines(b"") == []
+    assert lines(b"a\n\nb") == ["a", "", "b"]
+    assert lines(b"a\n") == ["a"]
+
+
+def test_a_line_that_is_too_long_is_cut_and_says_so():
+    (line,) = lines(b"x" * (MAX_LINE + 1))
+    assert line == "x" * MAX_LINE + "[line cut]"
+
+
+def test_a_message_about_bytes_is_one_short_safe_line():
+    assert safe_bytes(b"\x1b[2J\nforged\tline" + b"x" * 1000, 16) == "\\x1b[2J\\x0aforged\\tline"
+
+
+# --- sections ----------------------------------------------------------------------------------
+
+
+def test_every_string_of_every_kind_of_section_is_cleaned():
+    bad = "\x1b[0m https://u:hunter2horse@h"
+    good = f"\\x1b[0m https://{REDACTED}@h"
+    item = {"text": bad, "list": [bad], "map": {bad: bad}, "number": 1, "flag": True, "none": None}
+    expected = {**item, "text": good, "list": [good], "map": {good: good}}
+    assert clean(Collected(items={bad: item})) == Collected(items={good: expected})
+    assert clean(Partial(items={bad: {}}, gaps=[bad])) == Partial(items={good: {}}, gaps=[good])
+    assert clean(Denied(cure=bad)) == Denied(cure=good)
+    assert clean(Failed(reason=bad)) == Failed(reason=good)
+    assert clean(Absent()) == Absent()
+
+
+def test_two_keys_that_become_the_same_are_both_kept():
+    items = {f"https://{user}@host": {"n": number} for number, user in enumerate(["a", "b", "c"])}
+    same = f"https://{REDACTED}@host"
+    assert clean(Collected(items=items)) == Collected(
+        items={same: {"n": 0}, f"{same} #2": {"n": 1}, f"{same} #3": {"n": 2}}
+    )
+
+
+def test_fields_and_reasons_are_bounded_after_escaping():
+    long = "\x00" * MAX_FIELD
+    kept = clean(Collected(items={"a": {"value": long}}))
+    assert len(kept.items["a"]["value"]) == MAX_FIELD + len("[cut]")
+    assert len(clean(Failed(reason=long)).reason) == MAX_REASON + len("[cut]")
+
+
+# --- properties --------------------------------------------------------------------------------
+
+BYTES = st.binary(max_size=200) | st.text(max_size=100).map(
+    lambda text: text.encode("utf-8", "surrogatepass")
+)
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            "password",
+            "token",
+            "=",
+            ":",
+            " ",
+            "'",
+            '"',
+            "-u",
+            "--auth",
+            "://",
+            "@",
+            "/",
+            "x",
+            "-p",
+            "mysql",
+            "Bearer",
+            "Authorization:",
+            "pass:",
+            REDACTED,
+            "|",
+            "zip",
+            "-P",
+            "i386",
+            "\\",
+        ]
+    ),
+    max_size=16,
+).map("".join)
+
+
+@given(BYTES)
+def test_lines_never_hold_a_character_outside_the_safe_set(data):
+    for line in lines(data):
+        assert is_safe(line.replace("\t", ""))
+
+
+@given(st.text(max_size=100))
+def test_safe_text_is_safe_and_stays_as_it_is(text):
+    once = safe(text)
+    assert is_safe(once)
+    assert safe(once) == once
+
+
+VALUES = st.text(max_size=60) | PIECES
+
+
+@given(
+    st.dictionaries(
+        VALUES,
+        st.dictionaries(
+            st.sampled_from(["a", "b"]),
+            VALUES | st.lists(VALUES, max_size=3) | st.dictionaries(VALUES, VALUES, max_size=3),
+        ),
+        max_size=4,
+    )
+)
+def test_a_clean_section_holds_no_character_outside_the_safe_set_and_loses_no_item(items):
+    kept = clean(Collected(items=items)).items
+    assert len(kept) == len(items)
+    for key, item in kept.items():
+        assert is_safe(key)
+        for value in item.values():
+            for text in [value] if isinstance(value, str) else [*value]:
+                assert is_safe(text)
+            for text in value.values() if isinstance(value, dict) else ():
+                assert is_safe(text)
+
+
+@given(PIECES | st.text(max_size=80))
+@example("auth='token=b'")
+def test_redaction_leaves_alone_what_it_gave(text):
+    once = redact(text)
+    assert redact(once) == once
+
+
+@given(st.text("abcXYZ019_-+", min_size=8, max_size=40), st.sampled_from(COMMANDS))
+def test_no_form_keeps_any_secret(secret, form):
+    canary = f"q{secret}q"
+    if canary in form:
+        return
+    assert canary not in redact(form.format(canary))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "auth",
+        "-auth",
+        "token=",
+        "mysql ",
+        "mysql -p",
+        "http://",
+        "a://b@",
+        "-u a",
+        "Bearer ",
+        "=:",
+        "Authorization: ",
+        "-----BEGIN ",
+        "eyJaaaaaaaa.",
+        "pass:",
+        "'",
+        '"',
+        "--x ",
+        "-",
+        ".",
+        "zip ",
+        'password="',
+        "a:b ",
+        "key ",
+        "docker login ",
+        "ghp_aaaaaaaaaaaaaaaaaaa",
+        "A B ",
+        "@",
+        "\\",
+    ],
+)
+def test_a_hostile_line_of_any_size_is_read_without_nested_repetition(piece):
+    """Time grows with the line, not with its square: a quadratic rule would take hours here."""
+    text = piece * (MAX_LINE // len(piece))
+    once = redact(text)
+    assert redact(once) == once
+
+
+@given(PIECES, st.sampled_from(COMMANDS))
+def test_the_cheap_look_never_passes_over_what_the_rules_would_redact(text, form):
+    for value in (text, f"{text} {form.format(CANARY)}"):
+        kept = clean(Collected(items={"a": {"value": value}}))
+        assert kept == Collected(items={"a": {"value": safe(redact(value))}})
