@@ -68,8 +68,8 @@ def _missing(
     line = _line_of(case, case.reference, suite)
     evidence = [
         Evidence(
-            text=f"{', '.join(r.key for r in repositories)} is configured on {case.reference.label}, "
-            f"not on {case.subject.label}",
+            text=f"{', '.join(r.key for r in repositories)} is configured on "
+            f"{case.reference.label}, not on {case.subject.label}",
             confidence="recorded",
         )
     ]
