@@ -30,7 +30,7 @@ check: env ## style, types, floors, shell, unit tests: no network, no engine, un
 	@command -v shellcheck > /dev/null || { echo "make check needs shellcheck: apt-get install shellcheck" >&2; exit 1; }
 	@$(BIN)/driftscan script | shellcheck -s sh -S warning -
 	@shellcheck -S warning tests/lab/*.sh tests/lab/recipes/*.sh .ci/*.sh .ci/run
-	@$(BIN)/python -m pytest -q -n 2 $(UNIT)
+	@$(BIN)/python -m pytest -q -n 4 $(UNIT)
 
 env: $(VENV)/.ready ## the virtual environment, from hashes
 $(VENV)/.ready: requirements.lock pyproject.toml
