@@ -148,7 +148,7 @@ class Resolver:
         port = wanted.port or int(_one(settings, "port") or 22)
         known = list(wanted.known_hosts) or _paths(_one(settings, "userknownhostsfile"))
         known += _paths(_one(settings, "globalknownhostsfile"))
-        files = settings.get("identityfile", [])
+        files = [name for name in settings.get("identityfile", []) if name != "none"]
         own = len(files) == 1 or any(not _DEFAULT_KEY.fullmatch(name) for name in files)
         files = [wanted.key] if wanted.key and not (own and wanted.jump) else files
         tokens = {"h": address, "n": wanted.name, "p": str(port), "r": user}
@@ -157,7 +157,7 @@ class Resolver:
             address=address,
             port=port,
             user=user,
-            keys=tuple(_expand(name, tokens) for name in files if name != "none"),
+            keys=tuple(_expand(name, tokens) for name in files),
             chosen=bool(wanted.key) or own,
             only_files=_one(settings, "identitiesonly") == "yes",
             agent=self._agent_of(settings, tokens),

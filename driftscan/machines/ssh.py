@@ -145,7 +145,7 @@ class Credentials:
 
         Raises MachineError `key_unusable` when there is none, with what is wrong with each.
         """
-        held = self._held(hop)
+        held, silent = self._held(hop.agent)
         found: list[Login] = []
         wrong: list[MachineError] = []
         if not hop.chosen and not hop.only_files:
@@ -159,22 +159,21 @@ class Credentials:
             return found
         if hop.chosen:
             raise wrong[0]
-        raise MachineError(
+        raise silent or MachineError(
             "key_unusable",
             "auth",
             "there is no key to log in with: no agent holds one, and ~/.ssh has none",
             "name one (`key:` in the inventory), or start an ssh-agent and ssh-add it",
         )
 
-    def _held(self, hop: Hop) -> tuple[bytes, ...]:
-        if not hop.agent:
-            return ()
+    def _held(self, path: str) -> tuple[tuple[bytes, ...], MachineError | None]:
+        """The agent's keys; or why it does not tell, which matters only where no file serves."""
+        if not path:
+            return (), None
         try:
-            return self._agents.get(hop.agent, lambda: agent.identities(hop.agent))
-        except MachineError:
-            if hop.keys and hop.chosen:
-                return ()  # its own error will tell, if the key itself cannot be used
-            raise
+            return self._agents.get(path, lambda: agent.identities(path)), None
+        except MachineError as error:
+            return (), error
 
     def _login(self, path: Path, socket: str, held: tuple[bytes, ...], trip: Trip) -> "Login":
         from driftscan.machines import wire

@@ -8,7 +8,7 @@ from typing import Any
 
 from driftscan import sanitize
 from driftscan.errors import MachineError
-from driftscan.machines.trip import Trip
+from driftscan.machines.trip import TransientError, Trip
 from driftscan.model import Limits
 
 _DNS_SECONDS = 5.0
@@ -20,9 +20,10 @@ Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 def dial(trip: Trip, host: str, port: int, limits: Limits, family: int = 0) -> socket.socket:
     """The first address that accepts; each gets `limits.connect` seconds.
 
-    Raises MachineError `unreachable`, naming every address tried.
+    Raises MachineError `unreachable`, naming every address tried; TransientError if one reset us.
     """
     failures = []
+    failure: type[MachineError] = MachineError
     for kind, address in _addresses(trip, host, port, family):
         # the socket's own time ends first, so that the next address gets its turn
         trip.enter("tcp", limits.connect + 1)
@@ -31,13 +32,15 @@ def dial(trip: Trip, host: str, port: int, limits: Limits, family: int = 0) -> s
         sock.settimeout(max(0.01, min(limits.connect, trip.left())))
         try:
             sock.connect(address)
+            _tune(sock)
         except OSError as error:
             sock.close()
+            if isinstance(error, ConnectionResetError):
+                failure = TransientError
             failures.append(f"{address[0]} port {port}: {_reason(error, limits.connect)}")
         else:
-            _tune(sock)
             return sock
-    raise MachineError(
+    raise failure(
         "unreachable",
         "tcp",
         "; ".join(failures),

@@ -226,7 +226,9 @@ def test_without_a_chosen_key_all_of_the_agent_are_offered_unless_files_alone_co
 def test_an_absent_agent_does_not_matter_where_a_key_file_can_be_read(tmp_path: Path) -> None:
     path = made(tmp_path / "key")
     gone = str(tmp_path / "gone")
-    assert logins(hop(path, agent_at=gone))[0].asbytes() == blob_of(path)
+    for chosen in (True, False):
+        (login,) = logins(hop(path, chosen=chosen, agent_at=gone))
+        assert login.asbytes() == blob_of(path)
     error = wrong(hop(tmp_path / "id_rsa", chosen=False, agent_at=gone))
     assert "no such file or directory" in error.cause
 

@@ -38,6 +38,11 @@ def test_without_any_configuration_the_name_itself_is_asked_as_ourselves(tmp_pat
     assert Path("/etc/ssh/ssh_known_hosts") in found.known_hosts
 
 
+def test_no_identity_file_at_all_means_no_key_but_those_of_the_agent(tmp_path: Path) -> None:
+    found = hop(tmp_path, "IdentityFile none\n")
+    assert (found.keys, found.chosen) == ((), False)
+
+
 def test_what_ssh_resolves_is_taken_with_includes_and_matches(tmp_path: Path) -> None:
     (tmp_path / "more").write_text("Match host 10.0.0.5 user ops\n  IdentitiesOnly yes\n")
     config = f"""

@@ -509,7 +509,10 @@ def test_what_is_no_ssh_server_is_told_as_what_it_is(
 ) -> None:
     with Raw(talk) as server:
         error = fails(raw_target(server, folder))
-    assert (error.state, error.stage) == (state, stage)
+    # a reset may overtake the end of our own connect
+    stages = {stage, "tcp"} if talk is reset else {stage}
+    assert error.state == state
+    assert error.stage in stages
 
 
 def test_a_server_too_busy_to_greet_is_tried_again(folder: Path) -> None:
@@ -528,9 +531,10 @@ def test_a_server_too_busy_to_greet_is_tried_again(folder: Path) -> None:
 
 
 def test_after_three_attempts_a_server_too_busy_is_given_up(folder: Path) -> None:
-    with Raw(hang_up) as server:
-        error = fails(raw_target(server, folder))
-        assert server.connections == 3
+    for talk in (hang_up, reset):
+        with Raw(talk) as server:
+            error = fails(raw_target(server, folder))
+            assert server.connections == 3
     assert "attempts: 3" in error.cause
 
 
@@ -540,7 +544,9 @@ def test_no_common_algorithm_is_told_with_both_lists(folder: Path) -> None:
         error = fails(host.target())
     assert (error.state, error.stage) == ("kex_incompatible", "kex")
     assert "aes128-cbc" in error.cause
-    assert "aes256-ctr" in error.cause
+    ours = error.cause.partition("we have")[2]
+    assert "aes256-ctr" in ours
+    assert "cbc" not in ours
 
 
 # --- the network --------------------------------------------------------------------------------
