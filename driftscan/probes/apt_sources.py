@@ -46,12 +46,12 @@ ASK = (
         )
     ),
     Lines("releases", ("/var/lib/apt/lists",), "*Release", "^(Origin|Codename|Date): "),
-    # apt gives a list the time of the server's file; only its directory tells when it asked.
-    Stats("asked", ("/var/lib/apt/lists",), "partial"),
-    Stats("apt", ("/etc", "/var/lib"), "apt"),
+    # /var/lib/apt/lists tells that there is an apt; lists/partial when it last asked for lists
+    # (apt gives a list itself the time of the server's file).
+    Stats("asked", ("/var/lib/apt", "/var/lib/apt/lists"), "[lp][ia][sr]t*"),
 )
 GIVES = (
-    About("repositories", "facts", "origin/suite/component", "position", cost="6 ms"),
+    About("repositories", "facts", "origin/suite/component", "position", cost="15 ms"),
     About(
         "repository-sources",
         "evidence",
@@ -106,8 +106,7 @@ _DISTRIBUTIONS = {"DEBIAN_CODENAME": _DEBIAN, "UBUNTU_CODENAME": _UBUNTU}
 
 def parse(raw: Raw) -> Mapping[str, Section]:
     """The four sections; raises ParseError naming file and line that apt would refuse too."""
-    stats = list(reading.stats(raw.outputs.get("apt", Payload(()))))
-    if not stats and not any(path.startswith("/etc/apt/") for path in raw.files):
+    if not _stats(raw) and not any(path.startswith("/etc/apt/") for path in raw.files):
         return {about.name: Absent() for about in GIVES}
     repositories, sources = _repositories(raw)
     pins, places = _pins(raw)
@@ -115,6 +114,11 @@ def parse(raw: Raw) -> Mapping[str, Section]:
         **_denied(raw, _SOURCES, {"repositories": repositories, "repository-sources": sources}),
         **_denied(raw, _PREFERENCES, {"apt-pins": pins, "apt-pin-files": places}),
     }
+
+
+def _stats(raw: Raw) -> dict[str, int]:
+    """The times of apt's folders by path."""
+    return {row.path: row.mtime for row in reading.stats(raw.outputs.get("asked", Payload(())))}
 
 
 def _denied(raw: Raw, place: str, sections: dict[str, Items]) -> dict[str, Section]:
@@ -140,12 +144,12 @@ def _repositories(raw: Raw) -> tuple[Items, Items]:
             key = f"{origin.replace('/', '-')}/{suite.rstrip('/')}/{component}"
             repositories.setdefault(key, {"position": len(repositories)})
             members.setdefault(key, []).append(entry)
-    asked = [s.mtime for s in reading.stats(raw.outputs.get("asked", Payload(())))]
+    asked = _stats(raw).get("/var/lib/apt/lists/partial")
     sources = {key: _source(members[key], releases, asked) for key in members}
     return repositories, sources
 
 
-def _source(entries: list[Entry], releases: dict[str, dict[str, str]], asked: list[int]) -> Item:
+def _source(entries: list[Entry], releases: dict[str, dict[str, str]], asked: int | None) -> Item:
     item: Item = {
         "urls": _distinct(entry.uri for entry in entries),
         "places": _distinct(entry.place for entry in entries),
@@ -153,8 +157,8 @@ def _source(entries: list[Entry], releases: dict[str, dict[str, str]], asked: li
     lists = [releases[name] for name in map(_list_name, entries) if name in releases]
     if lists and "Date" in lists[0]:
         item["date"] = lists[0]["Date"]
-    if lists and asked:
-        item["fetched"] = asked[0]
+    if lists and asked is not None:
+        item["fetched"] = asked
     return item
 
 

@@ -41,7 +41,7 @@ GIVES = (
         "facts",
         "name, or name:architecture if foreign",
         "version, source, source_version, architecture, want (hold), status",
-        cost="5 ms",
+        cost="all three 12 ms with 300 packages, 20 ms with 750",
     ),
     About("dpkg-times", "evidence", "as dpkg", "changed (seconds since 1970, when last unpacked)"),
     About("dpkg-needs", "evidence", "as dpkg", "depends, recommends, provides"),

@@ -27,6 +27,7 @@ GIVES = (
         "evidence",
         "self",
         "uid, user, clock (seconds since 1970), offset, zone, name",
+        cost="7 ms",
         live=True,
     ),
 )

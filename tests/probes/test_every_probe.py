@@ -1,0 +1,151 @@
+"""What holds for every probe: it is registered, tested, captured, documented and says its own."""
+
+import re
+from functools import cache
+from importlib import import_module
+from itertools import combinations
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import driftscan.probes
+from driftscan import sanitize
+from driftscan.errors import ParseError
+from driftscan.model import Collected, Files, Partial, Payload, Raw
+from driftscan.probes.table import PROBES
+from tests.probes.conftest import CAPTURED, read_captured, read_transcript
+
+MODULES = [
+    import_module(f"driftscan.probes.{path.stem}")
+    for path in sorted(Path(driftscan.probes.__path__[0]).glob("[a-z]*.py"))
+]
+PARTS = {"NAME", "ASK", "GIVES", "parse"}
+EVERY = pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.NAME)
+
+
+def transcripts(probe):
+    """The machines on which the probe was captured."""
+    return sorted({path.parent.name for path in CAPTURED.glob(f"*/{probe.NAME}.txt*")})
+
+
+ANSWERS = [(probe, machine) for probe in PROBES for machine in transcripts(probe)]
+
+
+def test_a_module_is_a_whole_probe_in_the_table_or_helps_one():
+    probes = [module for module in MODULES if {"NAME", "GIVES"} & set(vars(module))]
+    for module in probes:
+        assert set(vars(module)) >= PARTS, f"{module.__name__} is half a probe"
+    assert sorted(map(repr, probes)) == sorted(map(repr, PROBES))
+    table = import_module("driftscan.probes.table")
+    used = set().union(*(_modules(module) - {module} for module in MODULES if module != table))
+    assert {m for m in MODULES if m not in probes} - used == {table}, "nothing uses them"
+
+
+def _modules(module):
+    """The modules of the package that a module takes something from."""
+    values = vars(module).values()
+    names = {value.__name__ for value in values if isinstance(value, ModuleType)}
+    names |= {getattr(value, "__module__", "") for value in values}
+    return {other for other in MODULES if other.__name__ in names}
+
+
+def test_names_of_probes_and_sections_are_unique():
+    names = [probe.NAME for probe in PROBES]
+    sections = [about.name for probe in PROBES for about in probe.GIVES]
+    assert len(names) == len(set(names))
+    assert len(sections) == len(set(sections))
+
+
+@EVERY
+def test_a_probe_has_a_test_and_a_captured_answer(probe):
+    module = probe.__name__.rpartition(".")[2]
+    assert (Path(__file__).parent / f"test_{module}.py").is_file()
+    assert transcripts(probe), f"capture it: python -m tests.probes.capture MACHINE {probe.NAME}"
+
+
+@EVERY
+def test_a_probe_says_all_about_its_sections(probe):
+    assert probe.__doc__.strip().splitlines()[0].endswith(".")
+    assert probe.GIVES
+    for about in probe.GIVES:
+        assert re.fullmatch(r"[a-z][a-z-]*", about.name)
+        assert about.holds in ("facts", "evidence")
+        assert about.key
+        assert about.fields
+        assert about.privilege
+    assert any(about.cost for about in probe.GIVES), "measure what it costs the host"
+
+
+@EVERY
+def test_answers_of_a_probe_are_told_apart(probe):
+    names = [ask.name for ask in probe.ASK if not isinstance(ask, Files)]
+    assert len(names) == len(set(names))
+    globs = [glob for ask in probe.ASK if isinstance(ask, Files) for glob in ask.globs]
+    for one, other in combinations(globs, 2):
+        assert not overlap(one, other), f"{one} and {other} may match the same file"
+
+
+def overlap(one, other):
+    """Whether some path matches both globs."""
+    parts = (one.split("/"), other.split("/"))
+    return len(parts[0]) == len(parts[1]) and all(map(_both, *parts))
+
+
+@cache
+def _both(one, other):
+    """Whether some name matches both; a bracket counts as any character."""
+    one, other = (re.sub(r"\[[^]]*\]", "?", pattern) for pattern in (one, other))
+    if not one or not other:
+        return not one.strip("*") and not other.strip("*")
+    if one[0] == "*":
+        return _both(one[1:], other) or _both(one, other[1:])
+    if other[0] == "*":
+        return _both(other, one)
+    return (one[0] == other[0] or "?" in (one[0], other[0])) and _both(one[1:], other[1:])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("/a/*.conf", "/a/b.conf", True),
+        ("/a/*.list", "/a/*.sources", False),
+        ("/a/*", "/a/b/c", False),
+        ("/a/x*", "/a/*y", True),
+        ("/a/x*", "/a/y*", False),
+        ("/a/[0-9]", "/a/b*", True),
+        ("/*/b", "/a/*", True),
+        ("/a/b", "/a/bb", False),
+    ],
+)
+def test_the_check_of_globs_finds_an_overlap(one, other, expected):
+    assert overlap(one, other) is expected
+    assert overlap(other, one) is expected
+
+
+@pytest.mark.parametrize(("probe", "machine"), ANSWERS, ids=lambda x: getattr(x, "NAME", x))
+def test_every_captured_answer_gives_the_sections_it_promises(probe, machine):
+    raw = read_transcript(read_captured(machine, probe.NAME))[probe.NAME]
+    sections = probe.parse(raw)
+    assert set(sections) == {about.name for about in probe.GIVES}
+    assert probe.parse(raw) == sections
+    fields = {about.name: set(re.findall(r"[a-z_]+", about.fields)) for about in probe.GIVES}
+    for name, section in sections.items():
+        cleaned = sanitize.clean(section)
+        assert type(cleaned) is type(section)
+        assert sanitize.clean(cleaned) == cleaned
+        if isinstance(section, Collected | Partial):
+            told = {field for item in section.items.values() for field in item}
+            assert told <= fields[name], f"About of {name} lacks {told - fields[name]}"
+            assert len(cleaned.items) == len(section.items)
+
+
+@EVERY
+def test_an_answer_that_tells_nothing_is_understood_or_refused(probe):
+    """Tools that are missing answer nothing, with a status."""
+    outputs = {ask.name: Payload((), 127) for ask in probe.ASK if not isinstance(ask, Files)}
+    try:
+        sections = probe.parse(Raw(outputs=outputs))
+    except ParseError:
+        return
+    assert set(sections) == {about.name for about in probe.GIVES}
