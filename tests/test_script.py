@@ -286,21 +286,22 @@ def test_an_answer_cut_anywhere_is_incomplete_or_whole():
 
 
 LINES = GOLDEN.splitlines(keepends=True)
+# Any number of gaps may be told; every other control line must be there, and once.
+ONCE = [
+    number
+    for number, line in enumerate(LINES)
+    if line.startswith(NONCE.encode()) and b" ! " not in line
+]
 
 
-@pytest.mark.parametrize("number", range(len(LINES)))
+@pytest.mark.parametrize("number", ONCE)
 def test_an_answer_without_one_of_its_control_lines_is_refused(number):
-    lost = LINES[number]
-    if not lost.startswith(NONCE.encode()) or b" ! " in lost:
-        pytest.skip("no control line that must be there")
     with pytest.raises(script.Malformed):
-        read(b"".join(line for line in LINES if line is not lost))
+        read(b"".join([*LINES[:number], *LINES[number + 1 :]]))
 
 
-@pytest.mark.parametrize("number", range(len(LINES)))
+@pytest.mark.parametrize("number", ONCE)
 def test_an_answer_with_a_control_line_twice_is_refused(number):
-    if not LINES[number].startswith(NONCE.encode()) or b" ! " in LINES[number]:
-        pytest.skip("no control line that may be there once only")
     with pytest.raises(script.Malformed):
         read(b"".join([*LINES[: number + 1], *LINES[number:]]))
 
