@@ -85,10 +85,15 @@ def _unexplained(section: str, left: Sequence[Divergence]) -> Cause:
     return Cause(
         type="unexplained",
         subject=section,
-        text=f"{len(left)} in {section}: no record on either side tells why",
+        text=f"{section}: {_some([d.key for d in left])}: no record on either side tells why",
         confidence="unknown",
         claims=[d.id for d in left],
     )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _with_followers(awaited: Sequence[Expected], parents: dict[str, str]) -> list[Expected]:

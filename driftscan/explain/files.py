@@ -1,14 +1,16 @@
-"""What no package manager decides: shadowed libraries, alternatives set by hand, search paths."""
+"""What no package manager decides: shadowed libraries and programs, alternatives set by hand."""
 
 from collections.abc import Sequence
 
 from driftscan.explain.case import Case
-from driftscan.model import Cause, Divergence, Evidence
+from driftscan.model import Cause, Divergence, Evidence, Item
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
-    """`library-shadowed` (proven by the linker's own cache) and `alternative`."""
-    return [*_shadowed(case, open_), *_alternatives(case, open_)]
+    """`library-shadowed` (proven by the linker's own cache), `alternative`, `runtime-shadowed`."""
+    causes = [*_shadowed(case, open_), *_alternatives(case, open_)]
+    taken = {claim for cause in causes for claim in cause.claims}
+    return [*causes, *_runtimes(case, [d for d in open_ if d.id not in taken])]
 
 
 def _shadowed(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
@@ -70,3 +72,38 @@ def _alternatives(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
             )
         )
     return causes
+
+
+def _runtimes(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
+    """A program that no package owns and that a PATH of the subject finds first."""
+    by_kind: dict[str, list[Divergence]] = {}
+    for divergence in open_:
+        kind = divergence.key.partition("@")[0]
+        if divergence.section == "winners" and _unowned(case, kind, divergence.subject):
+            by_kind.setdefault(kind, []).append(divergence)
+    return [_runtime(case, kind, by_kind[kind], open_) for kind in sorted(by_kind)]
+
+
+def _unowned(case: Case, kind: str, winner: Item | None) -> bool:
+    if winner is None:
+        return False
+    copy = case.facts(case.subject, "runtimes").get(f"{kind}|{winner.get('real', '')}")
+    return copy is not None and not copy.get("owner")
+
+
+def _runtime(
+    case: Case, kind: str, winners: Sequence[Divergence], open_: Sequence[Divergence]
+) -> Cause:
+    ours, theirs = winners[0].subject or {}, winners[0].reference or {}
+    copies = [d.id for d in open_ if d.id == f"runtimes:{kind}|{ours.get('real', '')}"]
+    scopes = ", ".join(d.key.partition("@")[2] for d in winners)
+    instead = f"; on {case.reference.label} it is {theirs['path']}" if theirs.get("path") else ""
+    return Cause(
+        type="runtime-shadowed",
+        subject=kind,
+        text=f"{kind} is {ours.get('path', '')} on {case.subject.label}, "
+        f"which no package owns{instead}",
+        confidence="proven",
+        claims=[*(d.id for d in winners), *copies],
+        evidence=[Evidence(text=f"first in the PATH of: {scopes}", confidence="proven")],
+    )

@@ -112,11 +112,18 @@ def _packages(case: Case, members: Sequence[Divergence]) -> list[Step]:
             steps.append(Step(run=" ".join(["apt-mark auto", *marks]), why=why))
     if _exact(missing):
         steps.append(Step(run=" ".join(["apt-get install", *_exact(missing)]), why="missing here"))
-    names = sorted(d.key for d in extra if _PACKAGE.fullmatch(d.key))
+    names = _removable(case, {d.key for d in extra})
     if names:
         why = f"not on {case.reference.label}: review before you run it"
         steps.append(Step(run=" ".join(["apt-get remove", *names]), why=why))
     return steps
+
+
+def _removable(case: Case, extra: set[str]) -> list[str]:
+    """What nothing that stays needs: removing the rest would take other packages with it."""
+    staying = set(case.facts(case.subject, "dpkg")) - extra
+    needed = case.graph.closure(staying, recommends=True)
+    return sorted(name for name in extra - needed if _PACKAGE.fullmatch(name))
 
 
 def _exact(divergences: Sequence[Divergence]) -> list[str]:

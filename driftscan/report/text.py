@@ -94,7 +94,7 @@ class _Page:
             self._lines.append(("  " if number == 0 else "    ") + part + end)
 
     def text(self) -> str:
-        return "\n".join(self._lines) + "\n"
+        return "\n".join(self._lines).rstrip("\n") + "\n"
 
 
 def _host(page: _Page, name: str, host: HostReport, *, brief: bool, everything: bool) -> None:

@@ -268,6 +268,33 @@ def test_a_library_that_no_package_owns_and_that_comes_first_breaks():
     assert (cause.level, cause.confidence) == ("breaks", "proven")
 
 
+def test_a_program_that_no_package_owns_and_that_comes_first_is_named():
+    own = {"python3|/usr/local/bin/python3": {"version": "3.13", "owner": ""}}
+    system = {"python3|/usr/bin/python3.11": {"version": "3.11", "owner": "python3.11-minimal"}}
+    local = {"path": "/usr/local/bin/python3", "real": "/usr/local/bin/python3", "version": "3.13"}
+    packaged = {"path": "/usr/bin/python3", "real": "/usr/bin/python3.11", "version": "3.11"}
+    ours = _host("web-a", {}, runtimes={**own, **system}, winners={"python3@system": local})
+    theirs = _host("web-b", {}, runtimes=system, winners={"python3@system": packaged})
+
+    (cause,) = explained(ours, theirs).causes
+
+    assert cause.text == (
+        "python3 is /usr/local/bin/python3 on web-a, which no package owns; "
+        "on web-b it is /usr/bin/python3"
+    )
+    assert cause.claims == ["winners:python3@system", "runtimes:python3|/usr/local/bin/python3"]
+
+
+def test_the_remedy_removes_nothing_that_what_stays_needs():
+    needs = {"sshd": {"depends": "libwrap0"}, "telnetd": {"depends": "libwrap0"}, "libwrap0": {}}
+    ours = _host("web-a", {name: package("1") for name in needs}, evidence={"dpkg-needs": needs})
+    theirs = _host("web-b", {"sshd": package("1")})
+
+    steps = explained(ours, theirs).remedies[0].steps
+
+    assert [step.run for step in steps if "remove" in step.run] == ["apt-get remove telnetd"]
+
+
 def test_a_variable_of_the_image_that_the_host_lacks_is_told_with_its_line():
     host = _host("web-a", {}, environment={})
     reference = image(
