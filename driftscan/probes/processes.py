@@ -14,13 +14,16 @@ from driftscan.probes.loader import Told, folded
 
 
 class Process(Struct):
-    """One process: its row of /proc/PID/stat and what the links and maps of it tell."""
+    """One process: its row of /proc/PID/stat and what the links and maps of it tell.
+
+    The executable is empty when this account may not know it, None when the process was gone.
+    """
 
     state: str
     group: str
     kernel: bool
     started: int
-    executable: str = ""
+    executable: str | None = None
     service: str = ""
     namespace: str = ""
     root: str = ""
@@ -54,9 +57,9 @@ def section(told: Told) -> Section:
     for pid, process in processes.items():
         if process.kernel or process.state in "ZX" or process.group == own_group:
             continue
-        if not process.executable:
+        if process.executable == "":
             closed += 1
-        elif _ours(process, told):
+        elif process.executable and _ours(process, told):
             seen[pid] = process
     items = _grouped(seen, loads, told.owners)
     gaps = _gaps(closed, closed + len(seen), "1" in processes)
@@ -149,7 +152,7 @@ def _grouped(
 ) -> Items:
     groups: dict[str, list[str]] = {}
     for pid, process in seen.items():
-        program = process.executable.removesuffix(_DELETED)
+        program = str(process.executable).removesuffix(_DELETED)
         groups.setdefault(f"{program}|{process.service}", []).append(pid)
     items: Items = {}
     for key, pids in sorted(groups.items()):

@@ -306,7 +306,16 @@ def test_processes_of_a_container_are_not_this_machines():
 
 def test_what_could_not_be_read_hidden_or_understood_is_told():
     section = answered(
-        "have processes", "self 9", "boot x", "stat 9 S 9 0 0", "stat 5 S 5 0 0", "stat nonsense"
+        *(
+            "have processes",
+            "self 9",
+            "boot x",
+            "stat 9 S 9 0 0",
+            "stat 5 S 5 0 0",
+            "stat nonsense",
+        ),
+        "stat 6 S 6 0 0",  # gone before its links were read: not a gap
+        "/proc/5/exe",
     )["processes"]
     assert section == Partial(
         items={},
