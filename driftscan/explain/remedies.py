@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from driftscan.explain import impact
 from driftscan.explain.case import Case
@@ -13,6 +13,7 @@ _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,250}(:[a-z0-9-]{1,30})?")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+:~-]{0,250}")
 _URL = re.compile(r"(https?|ftp)://[A-Za-z0-9.-]{1,250}(:[0-9]{1,5})?(/[A-Za-z0-9._~%+/-]*)?")
 _SUITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,120}")
+_PATH = re.compile(r"(/[A-Za-z0-9._+-]{1,120}){1,20}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,120}")
 
 
@@ -84,14 +85,49 @@ def _fits(url: str, suite: str, components: str) -> bool:
 
 
 def _unblock(causes: Sequence[Cause]) -> list[Step]:
-    steps: list[Step] = []
-    for cause in causes:
-        if cause.type == "hold":
-            names = [i.partition(":")[2] for i in cause.claims if i.startswith("dpkg:")]
-            good = [name for name in names if _PACKAGE.fullmatch(name)]
-            if good:
-                steps.append(Step(run=f"apt-mark unhold {' '.join(good)}", why="lift the hold"))
-    return steps
+    return [
+        step for cause in causes if cause.type in _UNBLOCK for step in _UNBLOCK[cause.type](cause)
+    ]
+
+
+def _unhold(cause: Cause) -> list[Step]:
+    names = [claim.partition(":")[2] for claim in cause.claims]
+    good = [name for name in names if _PACKAGE.fullmatch(name)]
+    run = f"apt-mark unhold {' '.join(good)}"
+    return [Step(run=run, why="lift the hold")] if good else []
+
+
+def _unpin(cause: Cause) -> list[Step]:
+    return [Step(run=f"# review: {cause.text}")]
+
+
+def _automatic(cause: Cause) -> list[Step]:
+    if not _PACKAGE.fullmatch(cause.subject):
+        return []
+    run = f"update-alternatives --auto {cause.subject}"
+    return [Step(run=run, why=f"review: {cause.text}")]
+
+
+def _unshadow(cause: Cause) -> list[Step]:
+    path = _path_of(cause.claims[0])
+    if not _PATH.fullmatch(path):
+        return []
+    run = f"mkdir -p /root/set-aside && mv {path} /root/set-aside/ && ldconfig"
+    return [Step(run=run, why="the package's own library is found again")]
+
+
+def _path_of(claim: str) -> str:
+    """`libraries:soname|abi|directory` -> the file that the linker finds."""
+    soname, _, rest = claim.partition(":")[2].partition("|")
+    return f"{rest.rpartition('|')[2]}/{soname}"
+
+
+_UNBLOCK: Mapping[str, Callable[[Cause], list[Step]]] = {
+    "hold": _unhold,
+    "pin": _unpin,
+    "alternative": _automatic,
+    "library-shadowed": _unshadow,
+}
 
 
 def _packages(case: Case, members: Sequence[Divergence]) -> list[Step]:

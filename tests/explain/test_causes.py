@@ -262,8 +262,13 @@ def test_a_library_that_no_package_owns_and_that_comes_first_breaks():
         libraries={f"{soname}|/lib/x86_64-linux-gnu": {"owner": "libmagickcore", "position": 0}},
     )
 
-    (cause,) = explained(ours, theirs).causes
+    report = explained(ours, theirs)
 
+    (cause,) = report.causes
+    assert report.remedies[0].steps[0].run == (
+        "mkdir -p /root/set-aside && "
+        "mv /usr/local/lib/libMagickCore-6.Q16.so.6 /root/set-aside/ && ldconfig"
+    )
     assert cause.id == "library-shadowed:libMagickCore-6.Q16.so.6"
     assert (cause.level, cause.confidence) == ("breaks", "proven")
 
