@@ -48,6 +48,7 @@ class Trip:
         self.stage = "config"
         self.ended = ""
         self.place = ""
+        self._error = ("", "", "", "")
         self._seconds = seconds
         self._ends = time.monotonic() + seconds
         self._stage_seconds = seconds
@@ -74,11 +75,13 @@ class Trip:
 
     def enter(self, stage: str, seconds: float) -> None:
         """The trip comes to a stage that may take so many seconds; raises when it has ended."""
-        self.stage = stage
-        self._stage_seconds = seconds
-        self._stage_ends = time.monotonic() + seconds
-        if self.ended:
-            raise self.error()
+        with self._lock:
+            if not self.ended:
+                self.stage = stage
+                self._stage_seconds = seconds
+                self._stage_ends = time.monotonic() + seconds
+                return
+        raise self.error()
 
     def left(self) -> float:
         """Seconds until the deadline, never less than 0."""
@@ -108,17 +111,24 @@ class Trip:
 
     def end(self, why: str) -> None:
         """Stop it, from any thread: what it waits for fails at once."""
-        self.ended = self.ended or why
+        with self._lock:
+            if not self.ended:
+                self._error = self._told(why)
+                self.ended = why
         self._over.set()
         self._shut()
 
     def error(self) -> MachineError:
-        """Why it ended, as the result of this host."""
-        if self.ended == "interrupted":
-            return MachineError("interrupted", self.stage, f"{self.place}stopped on request")
+        """Why it ended and in which stage it was then, as the result of this host."""
+        state, stage, cause, cure = self._error
+        return MachineError(state, stage, cause, cure)
+
+    def _told(self, why: str) -> tuple[str, str, str, str]:
+        if why == "interrupted":
+            return "interrupted", self.stage, f"{self.place}stopped on request", ""
         cause, cure = _STALLED.get(self.stage, ("it stopped answering", ""))
-        seconds = self._seconds if self.ended == "deadline" else self._stage_seconds
-        return MachineError("timeout", self.stage, f"{self.place}{cause} ({seconds:g} s)", cure)
+        seconds = self._seconds if why == "deadline" else self._stage_seconds
+        return "timeout", self.stage, f"{self.place}{cause} ({seconds:g} s)", cure
 
     def _shut(self) -> list[threading.Thread]:
         with self._lock:

@@ -10,7 +10,7 @@ import logging
 import socket
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -65,6 +65,7 @@ class HostKey(NamedTuple):
 class _Capped(Packetizer):
     """A packetizer that takes no packet, no banner and no total beyond its limits."""
 
+    greeted: Callable[[], None]
     budget = _OVERHEAD
     heard = b""
     kexinit = b""
@@ -72,8 +73,9 @@ class _Capped(Packetizer):
     _banner = 0
     _taken = 0
 
-    def start_handshake(self, timeout: float) -> None:
-        """No timer of its own (a thread): the trip's watchdog ends a slow handshake."""
+    def start_handshake(self, _timeout: float) -> None:
+        """The banner is read. No timer of its own (a thread): the trip's watchdog has the time."""
+        self.greeted()
 
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:
         if n > _MAX_PACKET:
@@ -132,6 +134,7 @@ class Wire:
         )
         self._packetizer = cast("_Capped", self._transport.packetizer)
         self._packetizer.budget = budget + _OVERHEAD
+        self._packetizer.greeted = self._greeted
         self._transport.auth_timeout = self._transport.channel_timeout = 1e9
         trip.hold(self.close, self._transport)
 
@@ -156,6 +159,9 @@ class Wire:
         self._trip.stage = "host-key"
         key = self._transport.get_remote_server_key()
         return HostKey(key.get_name(), key.asbytes())
+
+    def _greeted(self) -> None:
+        self._trip.stage = "kex"
 
     @property
     def speaking(self) -> bool:
@@ -370,8 +376,6 @@ class Wire:
             yield
         except Exception as error:
             if self._trip.ended:
-                if self._trip.stage == "banner" and self.speaking:
-                    self._trip.stage = "kex"
                 raise self._trip.error() from error
             if not _is_peers(error):
                 raise

@@ -26,11 +26,13 @@ def _descriptors() -> dict[str, str]:
 
 
 def _children() -> set[str]:
-    return {
-        pid
-        for task in Path("/proc/self/task").iterdir()
-        for pid in (task / "children").read_text().split()
-    }
+    found: set[str] = set()
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            found.update((task / "children").read_text().split())
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a thread that has just ended
+    return found
 
 
 @pytest.fixture(autouse=True)
