@@ -10,6 +10,11 @@ def command(become: bool) -> str:
     return "sudo -n sh -s" if become else "sh -s"
 
 
+def last_line(questions: Questions) -> bytes:
+    """What a whole answer ends with."""
+    return f"{questions.nonce} END\n".encode()
+
+
 def judged(answer: Answer, questions: Questions, *, become: bool) -> Answer:
     """The answer, if the script began and came to its own end.
 

@@ -86,7 +86,9 @@ class _Pipes:
                 if now > ends:
                     raise _timeout(limits)
                 # the script may leave something behind that holds its output open
-                if now - last > _GRACE and self._process.poll() is not None:
+                if self._process.poll() is None:
+                    last = now
+                elif now - last > _GRACE:
                     break
                 for key, _ in ready.select(_TICK):
                     last = now

@@ -72,7 +72,8 @@ class Ssh:
             trip, last, wire, limits, "".join(f"via {hop.name}: " for hop in jumps[-1:])
         )
         become = self.target.become
-        answer = wire.run(answers.command(become), questions.script, limits)
+        end = answers.last_line(questions)
+        answer = wire.run(answers.command(become), questions.script, end, limits)
         return answers.judged(answer, questions, become=become)
 
     def _connect(

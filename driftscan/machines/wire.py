@@ -50,6 +50,7 @@ _OVERHEAD = 16 << 20
 _CHUNK = 256 << 10
 _TICK = 0.05
 _GRACE = 2.0
+_PATIENCE = 10.0
 _MAX_TRIES = 5
 
 Login = paramiko.PKey | AgentKey
@@ -103,6 +104,71 @@ class _Capped(Packetizer):
     def _stop(self, what: str) -> None:
         self.excess = what
         raise paramiko.SSHException(what)
+
+
+class _Heard:
+    """What a command says on both its streams, within their limits; `last` is its last line."""
+
+    def __init__(self, channel: paramiko.Channel, limits: Limits, last: bytes) -> None:
+        channel.settimeout(_TICK)
+        self._channel = channel
+        self._limits = limits
+        self._last = last
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._tail = b""
+        self._errors = bytearray()
+        self._ended = False
+        self._quiet_since = 0.0
+
+    @property
+    def output(self) -> bytes:
+        """The first stream, whole."""
+        return b"".join(self._parts)
+
+    @property
+    def errors(self) -> bytes:
+        """The start of the second."""
+        self._keep_errors()
+        return bytes(self._errors)
+
+    def more(self) -> bool:
+        """Wait a moment for more, tells whether there was any; raises MachineError output_limit."""
+        try:
+            data = self._channel.recv(_CHUNK)
+            self._ended = not data
+        except TimeoutError:
+            data = b""
+        if data:
+            self._parts.append(data)
+            self._size += len(data)
+            self._tail = (self._tail + data)[-len(self._last) :]
+            if self._size > self._limits.output:
+                raise _too_much(self._limits.output)
+        heard = self._keep_errors() or bool(data)
+        self._quiet_since = 0.0 if heard else self._quiet_since
+        return heard
+
+    def over(self) -> bool:
+        """The stream has ended; or the command has, and something it left behind keeps it open.
+
+        sshd may tell the exit status before it passes on the last of the output: without the last
+        line there is more patience.
+        """
+        if self._ended or not self._channel.status_event.is_set():
+            return self._ended
+        now = time.monotonic()
+        self._quiet_since = self._quiet_since or now
+        patience = _GRACE if self._tail == self._last else min(_PATIENCE, self._limits.idle)
+        return now - self._quiet_since > patience
+
+    def _keep_errors(self) -> bool:
+        heard = False
+        while self._channel.recv_stderr_ready():
+            data = self._channel.recv_stderr(_CHUNK)
+            self._errors += data[: max(0, self._limits.errors - len(self._errors))]
+            heard = True
+        return heard
 
 
 class Tunnel:
@@ -240,9 +306,10 @@ class Wire:
                 "check the target's address from there, and AllowTcpForwarding in its sshd_config",
             ) from error
 
-    def run(self, command: str, script: str, limits: Limits) -> Answer:
+    def run(self, command: str, script: str, last: bytes, limits: Limits) -> Answer:
         """The command's answer to the script on its standard input: both streams, and its status.
 
+        `last` is the line that the answer ends with when it is whole.
         Raises MachineError: no_shell, output_limit, or incomplete without an exit status.
         """
         started = time.monotonic()
@@ -252,11 +319,12 @@ class Wire:
         with suppress(OSError), self._peer():
             channel.sendall(script.encode())
             channel.shutdown_write()
-        output, errors = self._drain(channel, limits)
+        heard = self._drain(channel, limits, last)
+        output = heard.output
         status = channel.exit_status if channel.exit_status >= 0 else None
         if status is None:
             raise self._cut_short(len(output))
-        return Answer(output, errors, status, time.monotonic() - started)
+        return Answer(output, heard.errors, status, time.monotonic() - started)
 
     def _session(self, command: str, limits: Limits) -> paramiko.Channel:
         cure = "give the account a POSIX shell; check ForceCommand, MaxSessions and the host's log"
@@ -275,33 +343,16 @@ class Wire:
             raise MachineError("no_shell", "exec", cause, cure) from error
         return channel
 
-    def _drain(self, channel: paramiko.Channel, limits: Limits) -> tuple[bytes, bytes]:
+    def _drain(self, channel: paramiko.Channel, limits: Limits, last: bytes) -> "_Heard":
         """Both streams to their end: they share one window, so an unread one blocks the other."""
-        output: list[bytes] = []
-        errors = bytearray()
-        size = 0
-        last = time.monotonic()
-        channel.settimeout(_TICK)
+        heard = _Heard(channel, limits, last)
         self._trip.enter("stream", limits.first_byte)
-        while True:
-            data = _receive(channel)
-            heard = bool(data) | _keep_errors(channel, errors, limits.errors)
-            if data == b"":
-                break
-            if data:
-                output.append(data)
-                size += len(data)
-                if size > limits.output:
-                    raise _too_much(limits.output)
-            if heard:
-                last = time.monotonic()
+        while not heard.over():
+            if heard.more():
                 self._trip.enter("stream", limits.idle)
-            elif channel.status_event.is_set() and time.monotonic() - last > _GRACE:
-                break  # something in the background still holds the stream open
         self._trip.enter("stream", 2 * _GRACE)
         channel.status_event.wait(_GRACE)
-        _keep_errors(channel, errors, limits.errors)
-        return b"".join(output), bytes(errors)
+        return heard
 
     def _cut_short(self, size: int) -> MachineError:
         if self._trip.ended:
@@ -424,24 +475,6 @@ def _order(known: Sequence[str], offered: Sequence[str]) -> tuple[str, ...]:
     wanted = [name for kind in known for name in (_RSA if kind == "ssh-rsa" else (kind,))]
     first = [name for name in wanted if name in offered]
     return tuple(dict.fromkeys([*first, *offered]))
-
-
-def _receive(channel: paramiko.Channel) -> bytes | None:
-    """The next bytes, empty at the end, None when there are none for now."""
-    try:
-        return channel.recv(_CHUNK)
-    except TimeoutError:
-        return None
-
-
-def _keep_errors(channel: paramiko.Channel, kept: bytearray, limit: int) -> bool:
-    """Read what is there of the second stream, keep its start; tells whether there was anything."""
-    heard = False
-    while channel.recv_stderr_ready():
-        data = channel.recv_stderr(_CHUNK)
-        heard = True
-        kept += data[: max(0, limit - len(kept))]
-    return heard
 
 
 def _too_much(limit: int) -> MachineError:

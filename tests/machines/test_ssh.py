@@ -415,6 +415,18 @@ def test_a_background_child_that_holds_the_stream_is_not_awaited(folder: Path) -
     assert 2.0 <= time.monotonic() - started < 5.0
 
 
+def test_an_exit_status_that_overtakes_the_output_does_not_cut_it(folder: Path) -> None:
+    def late(channel: paramiko.Channel, text: str, _over: threading.Event) -> None:
+        channel.send_exit_status(0)
+        time.sleep(2.5)  # more than what is waited for once the answer is whole
+        channel.sendall(framed(text))
+        channel.close()
+
+    with misbehaving(folder, play=late) as host:
+        limits = replace_limits(deadline=20, idle=10, first_byte=10)
+        assert script.unframe(ask(host.target(), limits).output, QUESTIONS.nonce, ()) == {}
+
+
 def test_a_peer_that_stops_reading_does_not_hold_us(folder: Path) -> None:
     endless = Questions((), QUESTIONS.script + "#" * (8 << 20), QUESTIONS.nonce)
     with misbehaving(folder, reads=False, play=silence) as host:
