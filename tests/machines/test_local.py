@@ -55,14 +55,15 @@ def test_a_flood_of_complaints_is_kept_in_part() -> None:
 
 
 def test_something_left_in_the_background_is_neither_awaited_nor_left() -> None:
+    seconds = f"61.{os.getpid()}"  # only ours
     started = time.monotonic()
-    answer = HERE.ask(asking("sleep 61 &"), Limits(deadline=20))
+    answer = HERE.ask(asking(f"sleep {seconds} &"), Limits(deadline=20))
     assert answer.status == 0
     assert time.monotonic() - started < 8
     ends = time.monotonic() + 2
-    while _running("sleep\00061\0") and time.monotonic() < ends:
+    while _running(f"sleep\0{seconds}\0") and time.monotonic() < ends:
         time.sleep(0.02)  # killed, and on its way out
-    assert not _running("sleep\00061\0")
+    assert not _running(f"sleep\0{seconds}\0")
 
 
 def test_closing_ends_it_at_once_from_another_thread() -> None:
