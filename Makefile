@@ -18,7 +18,7 @@ test: check ## everything: `make check`, then the lab tests on real servers
 	@if [ "$${DRIFTSCAN_LAB:-}" = off ]; then \
 	  echo "DRIFTSCAN_LAB=off: the tests on real servers were not run"; \
 	else \
-	  $(BIN)/python -m tests.lab up && . $(RUN)/env.sh && \
+	  sh .ci/tools.sh && $(BIN)/python -m tests.lab up && . $(RUN)/env.sh && \
 	  $(BIN)/python -m pytest -m "lab or sshd"; \
 	fi
 

@@ -48,7 +48,7 @@ NL='
   kill -KILL 0
 ) </dev/null >/dev/null 2>&1 &
 watchdog=$!
-command -v renice >/dev/null && renice -n 19 -p $$ >/dev/null 2>&1
+command -v renice >/dev/null && renice -n 10 -p $$ >/dev/null 2>&1
 exec 4>&1
 
 say() { printf '%s %s\n' "$N" "$*"; }
