@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from click.testing import CliRunner
 
-from driftscan.cli.main import main
+from driftscan.cli.main import COMMANDS, main
 from driftscan.demo import story
 from driftscan.model import Baseline, Fingerprint, Report
 from driftscan.probes.table import PROBES
@@ -40,6 +40,22 @@ def schema(noun: type) -> str:
     return msgspec.json.format(text, indent=1).decode() + "\n"
 
 
+def commands() -> str:
+    """`docs/commands.md`: what each command says of itself."""
+    parts = [
+        "# Commands",
+        "",
+        "Made from the program's own help by `make docs`; a test keeps it so.",
+    ]
+    for words in [[], *([name] for name in COMMANDS), *(["baseline", n] for n in _BASELINE)]:
+        told = CliRunner().invoke(main, [*words, "--help"], prog_name="driftscan", env=_PLAIN)
+        title = " ".join(["driftscan", *words])
+        parts += ["", f"## {title}", "", "```text", told.output.rstrip(), "```"]
+    return "\n".join(parts) + "\n"
+
+
+_BASELINE = ("build", "show", "list")
+_PLAIN = {"COLUMNS": "100"}
 _STORY = re.compile(r"(<!-- story.*?-->\n).*(<!-- /story -->)", re.DOTALL)
 _TOLD = ("explain", "web-a", "--about", "imagemagick")
 
@@ -57,7 +73,8 @@ def everything() -> dict[Path, str]:
     """Each generated file with its text."""
     schemas = {"fingerprint": Fingerprint, "baseline": Baseline, "report": Report}
     files = {DOCS / "schema" / f"{name}.json": schema(noun) for name, noun in schemas.items()}
-    return {DOCS.parent / "README.md": readme(), DOCS / "probes.md": probes(), **files}
+    pages = {DOCS / "commands.md": commands(), DOCS / "probes.md": probes()}
+    return {DOCS.parent / "README.md": readme(), **pages, **files}
 
 
 if __name__ == "__main__":
