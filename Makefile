@@ -12,7 +12,7 @@ help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 demo: env ## the ImageMagick story on real servers; without an engine the recorded one
-	@PATH="$(BIN):$$PATH" sh tests/lab/demo.sh
+	@PATH="$(abspath $(BIN)):$$PATH" sh tests/lab/demo.sh
 
 test: check ## everything: `make check`, then the lab tests on real servers
 	@if [ "$${DRIFTSCAN_LAB:-}" = off ]; then \

@@ -15,5 +15,5 @@ if ! command -v shellcheck > /dev/null && debian_root; then
   apt-get update -qq
   apt-get install -y -qq shellcheck > /dev/null
 fi
-"$venv/bin/pip" install -q --disable-pip-version-check --require-hashes -r requirements.lock
-"$venv/bin/pip" install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+"$venv/bin/pip" install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+"$venv/bin/pip" install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -40,7 +40,8 @@ def serve(mirror: Mirror) -> int:
     first = int(os.environ.get("DRIFTSCAN_LAB_PROXY_PORT", "18181"))
     port = free_port(first)
     with (folder(cache() / "logs") / "proxy.log").open("ab") as log:
-        argv = [sys.executable, "-B", str(HERE / "proxy.py"), str(mirror.tree), str(port)]
+        python = str(Path(sys.executable).absolute())  # relative when PATH is
+        argv = [python, "-B", str(HERE / "proxy.py"), str(mirror.tree), str(port)]
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
         )
