@@ -24,8 +24,9 @@ export DRIFTSCAN_INVENTORY
 
 printf '\nTwo servers do the same job. web-a was set up some weeks ago, web-b today.\n'
 run driftscan compare web-a web-b
-printf '\nThe record of how it should be is a Dockerfile. Its image is asked the same questions.\n'
-run driftscan baseline build inventories/demo/web --cached --network host \
+printf '\nThe record of how it should be is a Dockerfile. Its image is built (a minute or two, once)\n'
+printf 'and asked the same questions.\n'
+run driftscan baseline build inventories/demo/web --quiet --cached --network host \
   --build-arg "BASE=$DRIFTSCAN_LAB_BASE" --build-arg "http_proxy=$DRIFTSCAN_LAB_PROXY"
 run driftscan check web-a
 run driftscan check web-b
