@@ -84,7 +84,7 @@ GIVES = (
         "START#N in the host's time; N orders equal starts",
         "start, end, command, user, uid, error, automatic, install, reinstall, upgrade, "
         "downgrade, remove, purge",
-        cost="14 ms",
+        cost="12 ms",
     ),
     About("dpkg-log", "evidence", "as dpkg", "events (install, upgrade, remove, purge)"),
     About("apt-auto", "evidence", "as dpkg", "auto"),

@@ -21,7 +21,7 @@ GIVES = (
         "facts",
         "scope/NAME; scopes are system, login and unit:NAME.service",
         "value (secrets redacted)",
-        cost="5 ms",
+        cost="8 ms",
     ),
     About(
         "environment-sources",

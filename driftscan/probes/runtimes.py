@@ -193,10 +193,10 @@ ASK = (
     Shell("alternatives", _ALTERNATIVES),
 )
 GIVES = (
-    About("runtimes", "facts", "kind|real path", "version, owner, note", cost="12 ms"),
-    About("winners", "facts", "kind@scope", "path, real, version", cost="5 ms"),
+    About("runtimes", "facts", "kind|real path", "version, owner, note", cost="28 ms"),
+    About("winners", "facts", "kind@scope", "path, real, version"),
     About("path", "facts", "scope/directory", "position"),
-    About("alternatives", "facts", "name, of those set by hand", "target", cost="2 ms"),
+    About("alternatives", "facts", "name, of those set by hand", "target", cost="3 ms"),
     About("runtime-copies", "evidence", "path", "real, kind (or directory, closed)"),
 )
 
