@@ -163,23 +163,18 @@ def _text(value: str, limit: int = MAX_FIELD) -> str:
 
 
 # One cheap look decides whether the redaction rules can match at all: most values are versions.
-# (Substrings, because one regular expression of all these takes five times as long.)
+# (Searched in the lower-cased value: to ignore the case instead takes five times as long.)
 _HINTS = (
     *("://", "-u", "pass", "secret", "token", "key", "credential", "auth", "bearer", "private"),
     *("pwd", "jwt", "mysql", "mariadb", "redis", "ldap", "zip", "login"),
-)
-_KNOWN_HINTS = (
     *("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_", "glpat", "xox"),
     *("k_live", "aiza", "npm_", "pypi-", "eyj"),
 )
+_HINT = re.compile("|".join(map(re.escape, _HINTS)))
 
 
 def _may_hold_secret(value: str) -> bool:
-    if len(value) < 6:
-        return False
-    text = value.lower()
-    hints = _HINTS if len(value) < 16 else _HINTS + _KNOWN_HINTS
-    return any(hint in text for hint in hints)
+    return len(value) > 5 and _HINT.search(value.lower()) is not None
 
 
 def _keyed(pairs: Iterable[tuple[str, V]]) -> dict[str, V]:
