@@ -14,11 +14,13 @@ help: ## what can be made
 demo: env ## the ImageMagick story on real servers; without an engine the recorded one
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/lab/demo.sh
 
-test: check ## everything: `make check`, then the lab tests on real servers
+test: env ## everything: `make check`, then the tests on real servers
+	@[ "$${DRIFTSCAN_LAB:-}" = off ] || sh .ci/tools.sh
+	@$(MAKE) --no-print-directory check
 	@if [ "$${DRIFTSCAN_LAB:-}" = off ]; then \
 	  echo "DRIFTSCAN_LAB=off: the tests on real servers were not run"; \
 	else \
-	  sh .ci/tools.sh && $(BIN)/python -m tests.lab up && . $(RUN)/env.sh && \
+	  $(BIN)/python -m tests.lab up && . $(RUN)/env.sh && \
 	  $(BIN)/python -m pytest -m "lab or sshd"; \
 	fi
 

@@ -1,0 +1,11 @@
+"""What all tests need: signals that reach the programs they start."""
+
+import signal
+
+# A shell that runs the tests in the background ignores these, and programs inherit that.
+for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(
+            _number,
+            signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL,
+        )
