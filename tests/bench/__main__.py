@@ -7,6 +7,7 @@ each other, not with those of another machine. Nothing here fails for being slow
 import argparse
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -195,7 +196,8 @@ def peer(
     try:
         used, wall = run(targets, folder)
     except RuntimeError as error:
-        row(name, "failed", str(error).strip().splitlines()[-1][:60])
+        row(name, "failed")
+        say(f"    {str(error).strip().splitlines()[-1][:94]}")
         return
     row(name, ms(used / count), f"{count / wall:.1f}", f"{used / base:.2f}")
 
@@ -207,8 +209,6 @@ def client(how: str, targets: Sequence[Target], folder: Path) -> Cost:
     argv = [sys.executable, "-m", "tests.bench.client", how, str(path)]
     runs = []
     for _ in range(2):
-        import subprocess
-
         done = subprocess.run(argv, capture_output=True, text=True)
         if done.returncode:
             raise LabError(f"the client failed: {done.stderr.strip().splitlines()[-1]}")

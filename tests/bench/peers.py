@@ -1,6 +1,7 @@
 """What others need for the same hosts: plain ssh, pyinfra and Ansible where they are installed."""
 
 import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,9 +37,11 @@ def pyinfra(targets: Sequence[Target], folder: Path) -> tuple[float, float]:
 
 def ansible(targets: Sequence[Target], folder: Path) -> tuple[float, float]:
     """Ansible's `setup` and `package_facts`, with pipelining and ten forks."""
+    system = Path("/usr/bin/python3")  # what it finds by itself may be a shim of this account
+    python = system if system.exists() else sys.executable
     lines = [
         f"{t.name} ansible_host={t.address} ansible_port={t.port} ansible_user={t.user}"
-        f" ansible_ssh_private_key_file={t.key}"
+        f" ansible_ssh_private_key_file={t.key} ansible_python_interpreter={python}"
         for t in targets
     ]
     (folder / "hosts.ini").write_text("\n".join(["[all]", *lines, ""]))
