@@ -11,10 +11,13 @@ from driftscan.model import Comparison, Divergence, Items, Place, Side
 class Case:
     """Subject and reference, what differs between them, and what their records say."""
 
-    def __init__(self, subject: Side, reference: Side, comparison: Comparison) -> None:
+    def __init__(
+        self, subject: Side, reference: Side, comparison: Comparison, symptom: str = ""
+    ) -> None:
         self.subject = subject
         self.reference = reference
         self.comparison = comparison
+        self.symptom = symptom
 
     @cached_property
     def by_id(self) -> dict[str, Divergence]:
@@ -25,6 +28,15 @@ class Case:
 
     def evidence(self, side: Side, section: str) -> Items:
         return items(side.fingerprint.evidence.get(section))
+
+    def details(self, side: Side, kind: str) -> Items:
+        """What the second trip learned; empty as long as nobody asked."""
+        return items(side.fingerprint.details.get(kind))
+
+    def cite(self, side: Side, section: str, *keys: str) -> list[str]:
+        """The items a statement rests on, as `Evidence.cites` names them."""
+        name = "subject" if side is self.subject else "reference"
+        return [f"{name}/{section}:{key}" for key in keys]
 
     @cached_property
     def records(self) -> Records:

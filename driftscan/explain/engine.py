@@ -24,18 +24,29 @@ from driftscan.model import (
     Partial,
     Place,
     Side,
+    Want,
 )
 
 
+def wants(subject: Side, reference: Side, comparison: Comparison, symptom: str = "") -> list[Want]:
+    """All that explaining this pair wants to learn on a second trip, each thing once, in order."""
+    case = Case(subject, reference, comparison, symptom)
+    return sorted({want for family in FAMILIES for want in family.wants(case)})
+
+
 def explain(
-    subject: Side, reference: Side, comparison: Comparison, about: str | None = None
+    subject: Side,
+    reference: Side,
+    comparison: Comparison,
+    about: str | None = None,
+    symptom: str = "",
 ) -> HostReport:
     """Every divergence is expected, follows from another, or is claimed by exactly one cause.
 
     What no family can show becomes the cause `unexplained`. Pure: the same input gives the
     same report. With `about` only what answers to that name; raises InputError if nothing does.
     """
-    case = Case(subject, reference, comparison)
+    case = Case(subject, reference, comparison, symptom)
     parents = follow.parents(case)
     awaited = _with_followers(expectations.expected(case), parents)
     unjudged = follow.unjudged(case)
@@ -64,6 +75,7 @@ def explain(
         unknown=gaps,
         remedies=remedies.remedies(case, causes, found),
         expected=awaited,
+        symptom=symptom,
     )
 
 

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from driftscan.explain.case import Case
-from driftscan.model import Cause, Divergence, Evidence, Item
+from driftscan.model import Cause, Divergence, Evidence, Item, Want
+
+
+def wants(case: Case) -> list[Want]:
+    """Nothing: the first trip tells all."""
+    del case
+    return []
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:

@@ -4,9 +4,15 @@ import re
 from collections.abc import Sequence
 
 from driftscan.explain.case import Case
-from driftscan.model import Cause, Divergence, Evidence, Place, Side
+from driftscan.model import Cause, Divergence, Evidence, Place, Side, Want
 
 _STABLE_UPDATE = re.compile(r"[+~]deb\d+u\d+|ubuntu[\d.]+")
+
+
+def wants(case: Case) -> list[Want]:
+    """Nothing: the first trip tells all."""
+    del case
+    return []
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 from driftscan.explain.case import Case
 from driftscan.explain.records import Transaction
-from driftscan.model import Cause, Divergence, Evidence, HostRecord, Level, Place
+from driftscan.model import Cause, Divergence, Evidence, HostRecord, Level, Place, Want
+
+
+def wants(case: Case) -> list[Want]:
+    """Nothing: the first trip tells all."""
+    del case
+    return []
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:

@@ -337,7 +337,8 @@ def _expected(page: _Page, host: HostReport, everything: bool) -> None:
 
 
 def _distinct(records: Iterable[HostRecord]) -> list[HostRecord]:
-    return sorted(set(records), key=lambda r: (r.time, r.command))[:3]
+    unique = {(r.time, r.command, r.user): r for r in records}
+    return [unique[key] for key in sorted(unique)][:3]
 
 
 def _coverage(page: _Page, host: HostReport, everything: bool) -> None:

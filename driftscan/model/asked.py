@@ -1,0 +1,109 @@
+"""What can be asked of a machine, and what it says: questions, limits, answers."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
+
+
+class Files(Struct, frozen=True):
+    """The contents of the files that match the globs; `.gz` ones are unpacked."""
+
+    globs: tuple[str, ...]
+
+
+class Lines(Struct, frozen=True):
+    """The lines that match an extended regular expression, each as `path:line` or without path.
+
+    Looks at regular files named like the shell pattern, directly in the directories.
+    """
+
+    name: str
+    directories: tuple[str, ...]
+    pattern: str
+    regex: str
+    path: bool = True
+
+
+class Stats(Struct, frozen=True):
+    """`mtime mode uid gid size path` of what is named so, directly in the directories.
+
+    The mode is hexadecimal and holds the type, as `stat -c %f` prints it (inode(7)).
+    """
+
+    name: str
+    directories: tuple[str, ...]
+    pattern: str = "*"
+
+
+class Shell(Struct, frozen=True):
+    """The output of a few lines of POSIX sh: live machines only, where no file tells it."""
+
+    name: str
+    body: str
+
+
+class Want(Struct, frozen=True, order=True):
+    """One thing to learn on the second trip: from which side, of what kind, about which name.
+
+    `kind` is a row of `probes/wanted/table.py` and becomes the section `details[kind]`, `name` its
+    key. `names` are where to look (for a changelog the installed binary packages of the source),
+    `version` is the one wanted.
+    """
+
+    side: Literal["subject", "reference"]
+    kind: str
+    name: str
+    names: tuple[str, ...] = ()
+    version: str = ""
+
+
+Question: TypeAlias = Files | Lines | Stats | Shell
+
+
+class Questions(Struct, frozen=True):
+    """All questions of one trip: as data for those that read files, as a script for live ones."""
+
+    asked: tuple[tuple[str, Question], ...]
+    script: str
+    nonce: str
+
+
+class Limits(Struct, frozen=True):
+    """How long one machine may take, in seconds, and how much it may say, in bytes."""
+
+    deadline: float = 120.0
+    connect: float = 10.0
+    handshake: float = 20.0
+    first_byte: float = 15.0
+    idle: float = 30.0
+    output: int = 64 << 20
+    errors: int = 64 << 10
+
+
+class Answer(Struct, frozen=True):
+    """What a machine said: framed bytes, the start of its complaints, its exit status."""
+
+    output: bytes
+    errors: bytes
+    status: int | None
+    seconds: float
+
+
+class Payload(Struct, frozen=True):
+    """One file or output: its lines, the exit status of reading it, whether a limit cut it."""
+
+    lines: tuple[str, ...]
+    status: int = 0
+    cut: bool = False
+
+
+class Raw(Struct, frozen=True):
+    """What a probe parses: files by path, other answers by name, and what could not be read."""
+
+    files: Mapping[str, Payload] = field(default_factory=dict)
+    outputs: Mapping[str, Payload] = field(default_factory=dict)
+    gaps: Mapping[str, str] = field(default_factory=dict)
+
+
+Say: TypeAlias = Callable[[str], None]

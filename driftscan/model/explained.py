@@ -1,0 +1,290 @@
+"""What differs and why: divergences, causes, findings, remedies, and the report they make."""
+
+from typing import Literal, TypeAlias
+
+from msgspec.structs import force_setattr
+
+from driftscan.model.found import Item, Meta, Noun, Place, Unreached
+
+Kind: TypeAlias = Literal["missing", "extra", "changed"]
+Direction: TypeAlias = Literal["older", "newer", "equal", "unknown"]
+Confidence: TypeAlias = Literal["proven", "recorded", "inferred", "unknown"]
+Level: TypeAlias = Literal["breaks", "in-use", "installed", "expected"]
+LEVELS: tuple[Level, ...] = ("breaks", "in-use", "installed", "expected")
+
+
+class Told(Noun, frozen=True, omit_defaults=False, kw_only=True):
+    """Base of what a report holds: every field is written, so a reader needs no defaults."""
+
+
+def _named(noun: Noun, name: str) -> None:
+    """Ids are made from the parts that name a thing, and written for those who read the file."""
+    if getattr(noun, "id", "") != name:
+        force_setattr(noun, "id", name)
+
+
+class Divergence(Told, frozen=True, kw_only=True):
+    """One item that differs; missing means only in the reference, extra only in the subject."""
+
+    id: str = ""
+    section: str
+    key: str
+    kind: Kind
+    subject: Item | None = None
+    reference: Item | None = None
+    changes: dict[str, list[str]] = {}
+    direction: Direction = "unknown"
+    group: str
+
+    def __post_init__(self) -> None:
+        _named(self, f"{self.section}:{self.key}")
+
+
+class Gap(Told, frozen=True, kw_only=True):
+    """Something that could not be compared, on which side, and why."""
+
+    what: str
+    side: str
+    why: str
+    cure: str = ""
+    blocks: bool = True
+
+
+class Comparison(Told, frozen=True, kw_only=True):
+    """Two fingerprints compared: what differs, what is equal, what could not be known."""
+
+    divergences: list[Divergence]
+    equal: dict[str, int]
+    gaps: list[Gap]
+
+
+class HostRecord(Told, frozen=True, kw_only=True):
+    """What a host's own log says was done: when (host's local time and zone), who, by which."""
+
+    time: str
+    zone: str = ""
+    user: str = ""
+    command: str = ""
+    source: str = ""
+    confidence: Confidence = "recorded"
+    cites: list[str] = []
+
+
+class Evidence(Told, frozen=True, kw_only=True):
+    """One statement, how far it can be trusted, and the items that carry it.
+
+    A citation is `subject/SECTION:KEY` or `reference/SECTION:KEY`: an item of that side's
+    fingerprint. Without the items cited the statement falls or weakens; no other item matters.
+    """
+
+    text: str
+    confidence: Confidence
+    cites: list[str] = []
+
+
+class Step(Told, frozen=True, kw_only=True):
+    """One command of a remedy: printed, never run."""
+
+    run: str
+    why: str = ""
+
+
+class Remedy(Told, frozen=True, kw_only=True):
+    """The commands that would make one side like the other, in order."""
+
+    id: str
+    causes: list[str]
+    steps: list[Step]
+    simulated: str = "not simulated"
+    notes: list[str] = []
+
+
+class Explains(Told, frozen=True, kw_only=True):
+    """How many version differences a cause claims, in how many sources, of how many in all."""
+
+    differences: int
+    sources: int
+    of: int
+
+
+class Cause(Told, frozen=True, kw_only=True):
+    """Why a set of divergences is there: what claims them, with which evidence."""
+
+    id: str = ""
+    type: str
+    subject: str
+    text: str
+    confidence: Confidence
+    level: Level = "installed"
+    claims: list[str]
+    explains: Explains | None = None
+    evidence: list[Evidence] = []
+    host_record: HostRecord | None = None
+    image_record: Place | None = None
+    also: list[str] = []
+
+    def __post_init__(self) -> None:
+        _named(self, f"{self.type}:{self.subject}")
+
+
+class Use(Told, frozen=True, kw_only=True):
+    """A running program that loads what differs: through which plugin, and where it listens.
+
+    `stale`: what it has mapped was deleted or replaced since, so it runs the old code.
+    """
+
+    program: str
+    service: str = ""
+    processes: int
+    files: list[str]
+    via: list[str] = []
+    ports: list[str] = []
+    stale: bool = False
+
+
+class Headline(Told, frozen=True, kw_only=True):
+    """The one bullet of a changelog that says most: of which version, what kind, which bugs."""
+
+    version: str
+    kind: str
+    text: str
+    bugs: list[str] = []
+
+
+class Window(Told, frozen=True, kw_only=True):
+    """Something broken from one version until another, and whether the subject lies between."""
+
+    of: str
+    introduced: str
+    introduced_date: str = ""
+    fixed: str
+    fixed_date: str = ""
+    inside: bool
+    cites: list[str] = []
+
+
+class Match(Told, frozen=True, kw_only=True):
+    """The user's error message found in a changelog, and how many were searched."""
+
+    version: str
+    text: str
+    hits: int
+    searched: int
+    confidence: Confidence = "recorded"
+    cites: list[str] = []
+
+
+class Changes(Told, frozen=True, kw_only=True):
+    """What a changelog says of the way between two versions of a source package.
+
+    `counts` are bullets a kind; `complete`: the text reaches from the newer to the older version;
+    `origin` says where the text was read.
+    """
+
+    entries: int
+    distributions: list[str] = []
+    urgency: str = ""
+    counts: dict[str, int] = {}
+    ids: list[str] = []
+    headline: Headline | None = None
+    news: list[str] = []
+    complete: bool = True
+    origin: str = ""
+    cites: list[str] = []
+
+
+class Symbols(Told, frozen=True, kw_only=True):
+    """What the libraries of a package export on one side only (deb-symbols(5))."""
+
+    gained: list[str] = []
+    lost: list[str] = []
+    sonames_gained: list[str] = []
+    sonames_lost: list[str] = []
+    cites: list[str] = []
+
+
+class Finding(Told, frozen=True, kw_only=True):
+    """What differs, grouped (binary packages by their source), with its records and its reach."""
+
+    id: str = ""
+    section: str
+    key: str
+    kind: Kind | Literal["mixed"]
+    direction: Direction = "unknown"
+    subject_version: str = ""
+    reference_version: str = ""
+    level: Level
+    score: int = 0
+    members: list[Divergence]
+    cause: str
+    also: list[str] = []
+    requested: bool = False
+    host_record: HostRecord | None = None
+    reference_record: HostRecord | None = None
+    image_record: Place | None = None
+    uses: list[Use] = []
+    uses_known: bool = True
+    proof: list[Evidence] = []
+    changes: Changes | None = None
+    windows: list[Window] = []
+    match: Match | None = None
+    symbols: Symbols | None = None
+    dependencies: list[str] = []
+    dependency_count: int = 0
+
+    def __post_init__(self) -> None:
+        _named(self, f"{self.section}:{self.key}")
+
+
+class Expected(Told, frozen=True, kw_only=True):
+    """Divergences that a rule expects, with its reason, and the records that brought them."""
+
+    rule: str
+    reason: str
+    members: list[str]
+    host_records: list[HostRecord] = []
+
+
+class Hypothesis(Told, frozen=True, kw_only=True):
+    """One of the four questions about the worst finding, its answer, and because of what."""
+
+    id: Literal["new-feature", "version", "dependency", "service"]
+    question: str
+    answer: Literal["yes", "no", "unlikely", "possible", "not needed", "unknown"]
+    confidence: Confidence
+    because: list[Evidence] = []
+
+
+class HostReport(Told, frozen=True, kw_only=True):
+    """One pair, explained. `since`: until when the subject is known to have been as it should."""
+
+    state: str
+    subject: Meta | None = None
+    reference: Meta | None = None
+    reference_image: Place | None = None
+    unreached: Unreached | None = None
+    causes: list[Cause] = []
+    findings: list[Finding] = []
+    equal: dict[str, int] = {}
+    unknown: list[Gap] = []
+    remedies: list[Remedy] = []
+    expected: list[Expected] = []
+    symptom: str = ""
+    hypotheses: list[Hypothesis] = []
+    since: Evidence | None = None
+    trips: int = 1
+
+    @property
+    def worst(self) -> Level | None:
+        levels = {finding.level for finding in self.findings}
+        return next((level for level in LEVELS if level in levels), None)
+
+
+class Report(Told, frozen=True, kw_only=True):
+    """A whole run: one entry a host, the same shape for one pair."""
+
+    schema: str = "driftscan/report/1"
+    complete: bool
+    exit_code: int
+    counts: dict[str, int]
+    hosts: dict[str, HostReport]
