@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftscan import baseline, dockerfile
-from driftscan.baseline import UNKNOWN, History
+from driftscan import attribution, baseline, dockerfile
+from driftscan.attribution import UNKNOWN, History
 from driftscan.errors import EngineError, InputError
 from driftscan.machines.engine import Engine
 from driftscan.machines.image_layers import Entry, Layer, SavedImage
@@ -185,7 +185,9 @@ def test_a_pair_is_certain_exactly_if_all_best_pairings_have_it(instructions, en
     ]
     most = max(map(len, pairings))
     best = [set(p.items()) for p in pairings if len(p) == most]
-    assert baseline.certain_pairs(body, [run(e) for e in entries]) == dict(set.intersection(*best))
+    assert attribution.certain_pairs(body, [run(e) for e in entries]) == dict(
+        set.intersection(*best)
+    )
 
 
 # --- packages ----------------------------------------------------------------------------------
@@ -201,7 +203,7 @@ def final(versions):
 
 def origins(*states, last=None):
     """Package to (brought, changed) lines; the first state is the base's, the others lines 1..."""
-    found = baseline.from_layers(
+    found = attribution.from_layers(
         states, [place(n) for n in range(len(states))], final(last or states[-1])
     )
     return {
@@ -241,7 +243,7 @@ def test_after_a_layer_that_is_unknown_only_what_stayed_is_known():
 
 def test_nothing_is_said_when_the_last_layer_is_unknown_or_layers_do_not_count():
     assert origins({"a": "1"}, None, last={"a": "1"}) == {}
-    assert baseline.from_layers([{"a": "1"}], [], final({"a": "1"})) == {}
+    assert attribution.from_layers([{"a": "1"}], [], final({"a": "1"})) == {}
 
 
 def test_what_the_image_itself_tells_otherwise_has_no_origin():
@@ -269,7 +271,10 @@ Version: 1
 
 
 def test_the_packages_of_a_layer_have_the_keys_of_the_probe():
-    assert baseline._dpkg_versions(STATUS.encode()) == {"dpkg": "1.21.22", "libc6:i386": "2.36-9"}
+    assert attribution._dpkg_versions(STATUS.encode()) == {
+        "dpkg": "1.21.22",
+        "libc6:i386": "2.36-9",
+    }
 
 
 def fingerprint(packages, times=None):
@@ -296,7 +301,7 @@ def by_time(layers, times, created=("10:00:00", "10:00:10", "10:00:20")):
     given = fingerprint(dict.fromkeys(times, "1"), times)
     return {
         key: [(p.kind, p.line, p.confidence) for p in origin]
-        for key, origin in baseline.attributions(given, saved, record).items()
+        for key, origin in attribution.attributions(given, saved, record).items()
     }
 
 
@@ -332,8 +337,8 @@ def test_the_layers_win_over_the_times():
 def test_places_have_short_names_and_two_of_one_line_are_told_apart():
     one, two = Place(kind="line", line=2, text="RUN a"), Place(kind="line", line=2, text="RUN b")
     inferred = msgspec.structs.replace(one, confidence="inferred")
-    origin = baseline.Origin
-    names, found = baseline._named(
+    origin = attribution.Origin
+    names, found = attribution.named(
         [one, two], {"a": origin(one, two), "b": origin(UNKNOWN, inferred)}
     )
     assert {key: (o.brought_by, o.changed_by) for key, o in found.items()} == {
@@ -363,7 +368,7 @@ def test_places_have_short_names_and_two_of_one_line_are_told_apart():
     ],
 )
 def test_times_are_utc_or_empty(time, utc):
-    assert baseline._utc(time) == utc
+    assert attribution.utc(time) == utc
 
 
 @pytest.mark.parametrize(
@@ -410,7 +415,7 @@ def test_a_baseline_survives_being_stored_and_finds_its_places():
         dockerfile="D",
         digest="sha256:2",
         text="FROM a\nRUN a\n",
-        attributions=baseline._named([line], {"x": baseline.Origin(line, line)})[1],
+        attributions=attribution.named([line], {"x": attribution.Origin(line, line)})[1],
         places={"line 2": line},
         fingerprint=fingerprint({"x": "1"}),
     )
