@@ -1,0 +1,99 @@
+"""The lab's hosts as they answered once: sides for tests that need no engine (`make record`)."""
+
+import lzma
+import re
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from driftscan import diff, scan
+from driftscan.demo import story
+from driftscan.demo.server import RECORDED_NONCE
+from driftscan.model import (
+    Answer,
+    Baseline,
+    Collected,
+    Comparison,
+    Fingerprint,
+    Questions,
+    Sections,
+    Side,
+)
+from driftscan.probes.table import PROBES
+
+PLACE = Path(__file__).parent / "explain" / "recorded"
+HOSTS = tuple(sorted({*story.HOSTS, *(path.stem for path in PLACE.glob("web-?.xz"))}))
+
+
+def side(name: str) -> Side:
+    """A recorded host as a scan sees it; without the sections of probes younger than the record."""
+    return Side(fingerprint=_fingerprint(name))
+
+
+def baseline() -> Side:
+    """The image of inventories/demo/web, as it was built for the recorded hosts."""
+    found = _baseline()
+    return Side(fingerprint=found.fingerprint, baseline=found)
+
+
+def pair(name: str) -> tuple[Side, Side, Comparison]:
+    """A recorded host, the image, and how they differ; with what the second trip brought."""
+    subject, reference = side(name), baseline()
+    compared = diff.compare(subject.fingerprint, reference.fingerprint)
+    details = _details(name)
+    if not details:
+        return subject, reference, compared
+    return _with(subject, details["subject"]), _with(reference, details["reference"]), compared
+
+
+def packed(name: str) -> bytes:
+    """A recorded file: of the demo if the demo has it, else of the tests."""
+    if name in (*story.HOSTS, "baseline.json"):
+        return story.recorded(name)
+    return lzma.decompress((PLACE / f"{name}.xz").read_bytes())
+
+
+@cache
+def _fingerprint(name: str) -> Fingerprint:
+    answer = packed(name)
+    asked = set(re.findall(rb"^" + RECORDED_NONCE + rb" S (\S+)$", answer, re.MULTILINE))
+    found = scan.fingerprint(
+        Answer(answer, b"", 0, 1.0),
+        Questions((), "", RECORDED_NONCE.decode()),
+        [probe for probe in PROBES if probe.NAME.encode() in asked],
+        target=name,
+        kind="host",
+        address="127.0.0.1",
+        taken="",
+    )
+    return replace(found, meta=replace(found.meta, taken=_taken(found)))
+
+
+def _taken(found: Fingerprint) -> str:
+    """When the host answered, by its own clock."""
+    host = found.evidence["host"]
+    assert isinstance(host, Collected)
+    clock = datetime.fromtimestamp(int(str(host.items["self"]["clock"])), UTC)
+    return clock.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@cache
+def _baseline() -> Baseline:
+    return msgspec.json.decode(packed("baseline.json"), type=Baseline)
+
+
+@cache
+def _details(name: str) -> dict[str, Sections]:
+    """What the second trip brought of a pair: `subject` and `reference`, each section by kind."""
+    path = PLACE / f"{name}.details.xz"
+    if not path.exists():
+        return {}
+    return msgspec.json.decode(lzma.decompress(path.read_bytes()), type=dict[str, Sections])
+
+
+def _with(given: Side, details: Sections) -> Side:
+    fingerprint = replace(given.fingerprint, details=details)
+    return replace(given, fingerprint=fingerprint)
