@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from driftscan.explain.needs import Graph
+from driftscan.explain.pairs import Pairs
 from driftscan.explain.records import Records, items
 from driftscan.model import Comparison, Divergence, Items, Place, Side
 
@@ -37,6 +38,10 @@ class Case:
         """The items a statement rests on, as `Evidence.cites` names them."""
         name = "subject" if side is self.subject else "reference"
         return [f"{name}/{section}:{key}" for key in keys]
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        return Pairs(self.subject, self.reference, self.comparison.divergences)
 
     @cached_property
     def records(self) -> Records:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from driftscan.explain import expectations, follow, remedies
+from driftscan.explain import changes, expectations, follow, remedies
 from driftscan.explain.case import Case
 from driftscan.explain.findings import findings
 from driftscan.explain.focus import focus
@@ -31,7 +31,8 @@ from driftscan.model import (
 def wants(subject: Side, reference: Side, comparison: Comparison, symptom: str = "") -> list[Want]:
     """All that explaining this pair wants to learn on a second trip, each thing once, in order."""
     case = Case(subject, reference, comparison, symptom)
-    return sorted({want for family in FAMILIES for want in family.wants(case)})
+    asked = [*changes.wants(case), *(want for family in FAMILIES for want in family.wants(case))]
+    return sorted(set(asked))
 
 
 def explain(

@@ -1,0 +1,103 @@
+"""The source packages that differ in version, and the changelogs that tell what lies between."""
+
+from collections.abc import Iterable
+from functools import cached_property, cmp_to_key
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from driftscan import versions
+from driftscan.explain.changelog import Changelog, entries
+from driftscan.explain.delta import Delta, between, without_rebuild
+from driftscan.explain.records import items
+from driftscan.model import Divergence, Item, Items, Side
+
+SideName: TypeAlias = Literal["subject", "reference"]
+
+
+class Pair(Struct, frozen=True, kw_only=True):
+    """A source package in two versions of its source, and on which side the newer one is."""
+
+    source: str
+    newer_on: SideName
+    older: str
+    newer: str
+
+
+class Pairs:
+    """Every pair of one comparison, with what the second trip learned of it: read once each."""
+
+    def __init__(self, subject: Side, reference: Side, divergences: Iterable[Divergence]) -> None:
+        self._sides: dict[SideName, Side] = {"subject": subject, "reference": reference}
+        self._divergences = divergences
+
+    @cached_property
+    def all(self) -> dict[str, Pair]:
+        """By source package; where its binaries differ unlike, the widest way that leads back."""
+        found: dict[str, list[Pair]] = {}
+        for divergence in self._divergences:
+            if (pair := _pair(divergence)) is not None:
+                found.setdefault(pair.source, []).append(pair)
+        return {source: _widest(several) for source, several in sorted(found.items())}
+
+    def item(self, source: str) -> Item:
+        """What the second trip brought of the changelog of a pair; empty if nothing."""
+        pair = self.all.get(source)
+        return self._details(pair.newer_on).get(source, {}) if pair else {}
+
+    def _details(self, name: SideName) -> Items:
+        return items(self._sides[name].fingerprint.details.get("changelogs"))
+
+    @cached_property
+    def changelogs(self) -> dict[str, Changelog]:
+        """By source package, of those pairs whose changelog was found."""
+        found = {source: lines(self.item(source), "lines") for source in self.all}
+        return {source: entries(text, source) for source, text in found.items() if text}
+
+    @cached_property
+    def deltas(self) -> dict[str, Delta]:
+        """By source package, what came between the two versions."""
+        return {
+            source: between(changelog, self.all[source].older, self.all[source].newer)
+            for source, changelog in self.changelogs.items()
+        }
+
+
+def lines(item: Item, field: str) -> list[str]:
+    """A field that should hold lines of text."""
+    found = item.get(field)
+    return [line for line in found if isinstance(line, str)] if isinstance(found, list) else []
+
+
+def _pair(divergence: Divergence) -> Pair | None:
+    """A rebuild alone is none: its source, and so its changelog, is the same."""
+    if divergence.section != "dpkg" or divergence.kind != "changed":
+        return None
+    ours, theirs = _source_version(divergence.subject), _source_version(divergence.reference)
+    order = versions.compare("deb", ours, theirs)
+    if not order:
+        return None
+    older, newer = (ours, theirs) if order < 0 else (theirs, ours)
+    return Pair(
+        source=divergence.group,
+        newer_on="reference" if order < 0 else "subject",
+        older=older,
+        newer=newer,
+    )
+
+
+def _source_version(item: Item | None) -> str:
+    found = item or {}
+    return without_rebuild(str(found.get("source_version") or found.get("version") or ""))
+
+
+def _widest(several: list[Pair]) -> Pair:
+    """From the oldest to the newest version on the side that is behind: the subject first."""
+    behind = [pair for pair in several if pair.newer_on == "reference"] or several
+    order = cmp_to_key(lambda a, b: versions.compare("deb", str(a), str(b)) or 0)
+    return Pair(
+        source=behind[0].source,
+        newer_on=behind[0].newer_on,
+        older=min((pair.older for pair in behind), key=order),
+        newer=max((pair.newer for pair in behind), key=order),
+    )
