@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-from driftscan.model import LEVELS, HostReport, Report
+from driftscan.model import LEVELS, HostReport, Report, levels_from
 
 FailOn: TypeAlias = Literal["breaks", "in-use", "installed", "never"]
 FAIL_ON: tuple[FailOn, ...] = ("breaks", "in-use", "installed", "never")
@@ -23,7 +23,7 @@ def judge(hosts: Mapping[str, HostReport], fail_on: FailOn) -> Report:
     incomplete = [name for name, host in hosts.items() if _is_compared(host) and _is_blind(host)]
     drifted = [name for name, host in hosts.items() if _is_drift(host, fail_on)]
     complete = bool(hosts) and not unreached and not incomplete
-    levels = [finding.level for host in hosts.values() for finding in host.findings]
+    levels = [finding.level for host in hosts.values() for finding in host.open_findings]
     counts: dict[str, int] = {
         "hosts": len(hosts),
         "compared": len(hosts) - len(unreached),
@@ -31,12 +31,14 @@ def judge(hosts: Mapping[str, HostReport], fail_on: FailOn) -> Report:
         "incomplete": len(incomplete),
         "drifted": len(drifted),
         "causes": sum(len(host.causes) for host in hosts.values()),
+        "accepted": sum(len(host.findings) for host in hosts.values()) - len(levels),
     }
     counts |= {level: levels.count(level) for level in LEVELS}
     counts["expected"] += sum(len(e.members) for host in hosts.values() for e in host.expected)
     return Report(
         complete=complete,
         exit_code=_exit_code(bool(hosts), complete, bool(drifted)),
+        fail_on=fail_on,
         counts=counts,
         hosts=dict(sorted(hosts.items())),
     )
@@ -51,10 +53,8 @@ def _is_blind(host: HostReport) -> bool:
 
 
 def _is_drift(host: HostReport, fail_on: FailOn) -> bool:
-    if fail_on == "never":
-        return False
-    counted = LEVELS[: LEVELS.index(fail_on) + 1]
-    return any(finding.level in counted for finding in host.findings)
+    counted = levels_from(fail_on)
+    return any(finding.level in counted for finding in host.open_findings)
 
 
 def _exit_code(any_host: bool, complete: bool, drift: bool) -> int:

@@ -70,6 +70,7 @@ def test_the_counts_tell_hosts_and_findings_and_the_hosts_are_sorted():
         "incomplete": 1,
         "drifted": 1,
         "causes": 0,
+        "accepted": 0,
         "breaks": 2,
         "in-use": 1,
         "installed": 1,

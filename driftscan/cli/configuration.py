@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # reading YAML costs 40 ms: only where there is a file
 Plain: TypeAlias = str | int | bool | list[str]
 Defaults: TypeAlias = dict[str, Plain]
 
-FORMATS = ("text", "json")
+FORMATS = ("text", "json", "junit", "markdown", "github")
 FAIL_ON = ("breaks", "in-use", "installed", "never")
 
 HERE = ("inventory", "targets", "formats", "fail_on", "accept")

@@ -32,17 +32,15 @@ def told(hosts: "Mapping[str, HostReport]", reporting: "Reporting", *, quiet: bo
 
 
 def _rendered(name: str, report: "Report", reporting: "Reporting", *, color: bool) -> str:
-    from driftscan.report import json, text
+    from driftscan.report import table
 
-    if name == "json":
-        return json.render(report)
-    return text.render(
-        report,
+    look = table.Look(
         width=reporting.width or _width(),
         color=color,
         brief=reporting.brief,
         everything=reporting.everything,
     )
+    return table.render(name, report, look)
 
 
 def _width() -> int:

@@ -16,6 +16,7 @@ from driftscan.model.asked import (
 )
 from driftscan.model.explained import (
     LEVELS,
+    Accepted,
     Cause,
     Changes,
     Comparison,
@@ -41,6 +42,7 @@ from driftscan.model.explained import (
     Told,
     Use,
     Window,
+    levels_from,
 )
 from driftscan.model.found import (
     SCHEMA,
@@ -69,6 +71,7 @@ __all__ = [
     "LEVELS",
     "SCHEMA",
     "Absent",
+    "Accepted",
     "Answer",
     "Attribution",
     "Baseline",
@@ -124,4 +127,5 @@ __all__ = [
     "Use",
     "Want",
     "Window",
+    "levels_from",
 ]

@@ -255,6 +255,22 @@ class Hypothesis(Told, frozen=True, kw_only=True):
     because: list[Evidence] = []
 
 
+class Accepted(Told, frozen=True, kw_only=True):
+    """A rule of the accept file that concerns this pair, and the findings it is about.
+
+    `active` ones are accepted; the others stay drift: the rule is over (`expired`), or they are
+    no longer what was accepted (`changed`).
+    """
+
+    id: str
+    state: Literal["active", "expired", "changed"]
+    reason: str
+    owner: str
+    until: str
+    ticket: str = ""
+    members: list[str]
+
+
 class HostReport(Told, frozen=True, kw_only=True):
     """One pair, explained. `since`: until when the subject is known to have been as it should."""
 
@@ -273,18 +289,41 @@ class HostReport(Told, frozen=True, kw_only=True):
     hypotheses: list[Hypothesis] = []
     since: Evidence | None = None
     trips: int = 1
+    accepted: list[Accepted] = []
+
+    @property
+    def open_findings(self) -> list[Finding]:
+        """Those that nobody has accepted."""
+        done = {name for rule in self.accepted if rule.state == "active" for name in rule.members}
+        return [finding for finding in self.findings if finding.id not in done]
 
     @property
     def worst(self) -> Level | None:
-        levels = {finding.level for finding in self.findings}
+        levels = {finding.level for finding in self.open_findings}
         return next((level for level in LEVELS if level in levels), None)
 
 
 class Report(Told, frozen=True, kw_only=True):
-    """A whole run: one entry a host, the same shape for one pair."""
+    """A whole run: one entry a host, the same shape for one pair.
+
+    `fail_on` is the level from which an open finding was drift; `notes` is what to know of the
+    run itself: rules that expired or match nothing, hosts that were allowed to be missing.
+    """
 
     schema: str = "driftscan/report/1"
     complete: bool
     exit_code: int
+    fail_on: str = "installed"
     counts: dict[str, int]
+    notes: list[str] = []
     hosts: dict[str, HostReport]
+
+    @property
+    def drift_levels(self) -> tuple[Level, ...]:
+        """The levels at which an open finding is drift."""
+        return levels_from(self.fail_on)
+
+
+def levels_from(fail_on: str) -> tuple[Level, ...]:
+    """The levels that `--fail-on` counts: that one and the worse ones; none for `never`."""
+    return LEVELS[: [*LEVELS].index(fail_on) + 1] if fail_on in LEVELS else ()

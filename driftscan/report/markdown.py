@@ -1,0 +1,100 @@
+"""The report as GitHub's Markdown, for comments on pull requests and step summaries."""
+
+import re
+from collections.abc import Iterator
+
+from driftscan.model import LEVELS, Finding, HostReport, Report
+from driftscan.report import words
+
+LIMIT = 60_000
+"""Characters; GitHub takes 65,536 in a comment."""
+
+_MARK = {"breaks": "**breaks**", "in-use": "**in use**", "installed": "installed"}
+_SHOWN = 20
+_MOST_ROWS = 200
+
+
+def render(report: Report) -> str:
+    """The summary, a table of hosts, then each host; whatever came from a host is code."""
+    head = [f"### driftscan: {words.summary(report)}", ""]
+    head += [f"- {code(note)}" for note in report.notes]
+    head += ["", *_table(report)] if report.notes else _table(report)
+    text = "\n".join(head) + "\n"
+    left = sorted(report.hosts.items())
+    while left:
+        part = "\n".join(_host(*left[0]))
+        if len(text) + len(part) > LIMIT:
+            break
+        text += f"\n{part}\n"
+        left.pop(0)
+    if left:
+        text += f"\nThe rest is too long for here: {len(left)} hosts more in the full report.\n"
+    return text
+
+
+def code(text: str, *, cell: bool = False) -> str:
+    """A code span: nothing in it is markup, a mention or a link, whatever it holds.
+
+    In the cell of a table `|` would end the cell, and implementations differ on `\\|`.
+    """
+    if cell:
+        text = text.replace("|", "\\x7c")
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    pad = " " if not text or text[0] in "` " or text[-1] in "` " else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def _table(report: Report) -> list[str]:
+    rows = ["| host | state | breaks | in use | installed | accepted |"]
+    rows.append("|---|---|--:|--:|--:|--:|")
+    for name, host in sorted(report.hosts.items())[:_MOST_ROWS]:
+        levels = [finding.level for finding in host.open_findings]
+        counts = [levels.count(level) for level in LEVELS[:3]]
+        counts.append(len(host.findings) - len(levels))
+        state = code(host.state, cell=True)
+        rows.append(f"| {code(name, cell=True)} | {state} | {' | '.join(map(str, counts))} |")
+    if len(report.hosts) > _MOST_ROWS:
+        rows += ["", f"and {len(report.hosts) - _MOST_ROWS} hosts more"]
+    return rows
+
+
+def _host(name: str, host: HostReport) -> Iterator[str]:
+    yield f"#### {code(name)}"
+    yield ""
+    if host.unreached is not None:
+        yield f"- not compared: {code(words.unreached(host))}"
+        return
+    blind = [gap for gap in host.unknown if gap.blocks]
+    yield from (f"- not known: {code(f'{gap.what} of {gap.side}: {gap.why}')}" for gap in blind)
+    open_ = host.open_findings
+    if not open_ and not blind:
+        equal = f"{sum(host.equal.values())} items are equal"
+        yield f"- no difference but what is accepted; {equal}" if host.findings else f"- {equal}"
+    leading = {finding.cause for finding in open_}
+    causes = [cause for cause in host.causes if cause.id in leading]
+    yield from (f"- because: {code(words.cause(cause))}" for cause in causes)
+    for level in LEVELS:
+        yield from _level([finding for finding in open_ if finding.level == level], host)
+    for rule in host.accepted:
+        state = "" if rule.state == "active" else f" ({rule.state}: counted again)"
+        yield f"- {code(', '.join(rule.members) or rule.id)} {code(words.accepted(rule))}{state}"
+    yield from _remedies(host)
+
+
+def _level(found: list[Finding], host: HostReport) -> Iterator[str]:
+    for finding in found[:_SHOWN]:
+        mark = _MARK.get(finding.level, finding.level)
+        yield f"- {mark} {code(finding.id)} {code(words.finding(finding))}"
+        if finding.level == "breaks":
+            yield from (f"  - {code(record)}" for record in words.records(finding, host))
+    if len(found) > _SHOWN:
+        yield f"- and {len(found) - _SHOWN} more of this level"
+
+
+def _remedies(host: HostReport) -> Iterator[str]:
+    for remedy in host.remedies:
+        lines = [line for step in remedy.steps for line in step.run.split("\n")]
+        longest = max((len(run) for run in re.findall("`+", "\n".join(lines))), default=0)
+        fence = "`" * max(longest + 1, 3)
+        yield from ("", f"Fix ({code(remedy.simulated)}; review, then run on the host):", "")
+        yield from (f"{fence}sh", *lines, fence)

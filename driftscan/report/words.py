@@ -1,0 +1,80 @@
+"""What the reports for machines say in one line: of a finding, of a rule, of a whole run."""
+
+from driftscan.model import Accepted, Cause, Finding, HostReport, Place, Report
+
+
+def finding(one: Finding) -> str:
+    """What differs and how, both versions named."""
+    count = f" ({len(one.members)} items)" if len(one.members) > 1 else ""
+    ours, theirs = one.subject_version, one.reference_version
+    match one.kind:
+        case "missing":
+            return f"{one.key} is missing{count}{_of(theirs, ', the reference has ')}"
+        case "extra":
+            return f"{one.key} is only here{count}{_of(ours, ', version ')}"
+        case "changed" if ours != theirs:
+            way = {"older": "is behind", "newer": "is ahead"}.get(one.direction, "differs")
+            return f"{one.key} {way}{count}: {ours} instead of {theirs}"
+        case _:
+            return f"{one.key} differs{count}"
+
+
+def _of(version: str, before: str) -> str:
+    return before + version if version else ""
+
+
+def cause(one: Cause) -> str:
+    """Why, with the id; what is only inferred says so."""
+    probably = "probably: " if one.confidence == "inferred" else ""
+    return f"{probably}{one.text} [{one.id}]"
+
+
+def cause_of(one: Finding, host: HostReport) -> str:
+    """Why a finding is there, in its cause's words."""
+    return next((cause(c) for c in host.causes if c.id == one.cause), one.cause)
+
+
+def line_of(one: Finding, host: HostReport) -> Place | None:
+    """The line of the Dockerfile a finding goes back to: its own, else its cause's."""
+    places = [one.image_record, *(c.image_record for c in host.causes if c.id == one.cause)]
+    return next((place for place in places if place and place.kind == "line"), None)
+
+
+def records(one: Finding, host: HostReport) -> list[str]:
+    """Who made it so, on each side, as far as the logs tell."""
+    told = [
+        f"{side}: {f'{r.time} {r.zone}'.rstrip()} {r.user} {r.command or r.source}"
+        for side, r in (("host", one.host_record), ("reference", one.reference_record))
+        if r is not None
+    ]
+    place = line_of(one, host)
+    return [*told, f"{place.file}:{place.line}: {place.text}"] if place else told
+
+
+def accepted(rule: Accepted) -> str:
+    """Until when, by whom and why something is accepted."""
+    ticket = f" ({rule.ticket})" if rule.ticket else ""
+    return f"accepted until {rule.until} by {rule.owner}{ticket}: {rule.reason}"
+
+
+def unreached(host: HostReport) -> str:
+    """Why a host was not compared, and the cure."""
+    lost = host.unreached
+    if lost is None:
+        return ""
+    cure = f" (cure: {lost.cure})" if lost.cure else ""
+    return f"{lost.state} at {lost.stage}: {lost.cause}{cure}"
+
+
+def summary(report: Report) -> str:
+    """How many hosts were compared, what was found, what could not be judged."""
+    counts = report.counts
+    parts = [f"{counts.get('compared', 0)} of {counts.get('hosts', 0)} hosts compared"]
+    parts += [
+        f"{counts[name]} {name}"
+        for name in ("drifted", "unreached", "accepted")
+        if counts.get(name)
+    ]
+    if not report.complete:
+        parts.append("incomplete")
+    return ", ".join(parts)

@@ -1,0 +1,244 @@
+"""Every form of the report: readable by its readers, and no text of a host is more than text."""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from markdown_it import MarkdownIt
+from msgspec.structs import replace
+
+from driftscan.cli import configuration
+from driftscan.model import Accepted, HostReport, Report
+from driftscan.report import github, markdown
+from driftscan.report.inert import inert
+from driftscan.report.table import FORMS, Look, render
+from driftscan.sanitize import safe
+from tests.report.hostile import CORPUS, MARK, META, RECORD, _finding, attacked
+
+# --- what each reader makes of it --------------------------------------------------------------
+
+
+def _read_text(_text):
+    """For people: the common rules are all there is."""
+
+
+def _read_json(text):
+    assert set(json.loads(text)) == set(Report.__struct_fields__)
+
+
+# What both Ant's schema (JUnit.xsd of Windy Road) and Jenkins' (junit-10.xsd) allow: per element
+# the attributes it must have and those it may have, and its children in their order.
+_SCHEMA = {
+    "testsuites": (set(), set(), "(testsuite )*"),
+    "testsuite": (
+        {"name", "package", "id", "hostname", "timestamp", "tests", "failures", "errors", "time"},
+        {"skipped"},
+        "properties (testcase )*system-out system-err ",
+    ),
+    "properties": (set(), set(), "(property )*"),
+    "testcase": ({"name", "classname", "time"}, set(), "((skipped|error|failure) )?"),
+    "skipped": (set(), {"type", "message"}, ""),
+    "error": ({"type"}, {"message"}, ""),
+    "failure": ({"type"}, {"message"}, ""),
+    "system-out": (set(), set(), ""),
+    "system-err": (set(), set(), ""),
+}
+
+
+def _assert_valid(element):
+    needed, more, children = _SCHEMA[element.tag]
+    assert needed <= set(element.attrib) <= needed | more
+    assert re.fullmatch(children, "".join(f"{child.tag} " for child in element))
+    for child in element:
+        _assert_valid(child)
+
+
+def _read_junit(text):
+    root = ET.fromstring(text.encode())  # noqa: S314 - the text is our own
+    assert root.tag == "testsuites"
+    _assert_valid(root)
+    for number, suite in enumerate(root):
+        cases = suite.findall("testcase")
+        assert suite.get("id") == str(number)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.get("timestamp"))
+        assert suite.get("name")
+        assert suite.get("hostname")
+        assert int(suite.get("tests")) == len(cases) > 0
+        for kind, count in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+            assert int(suite.get(count)) == sum(case.find(kind) is not None for case in cases)
+
+
+_PLAIN = {
+    *("heading", "paragraph", "bullet_list", "list_item", "strong"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+}
+_LEAVES = {"inline", "text", "softbreak", "code_inline", "fence"}
+
+
+def _read_markdown(text):
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+    flat = [inner for token in tokens for inner in (token, *(token.children or ()))]
+    for token in flat:
+        assert token.type.removesuffix("_open").removesuffix("_close") in _PLAIN | _LEAVES
+        if token.type == "text":
+            assert MARK not in token.content
+        if token.type == "fence":
+            assert token.info == "sh"
+    cells = [token.type for token in tokens if token.type in ("tr_open", "th_open", "td_open")]
+    assert set(re.findall(r"r((?:[hd])+)", "".join(kind[1] for kind in cells))) <= {
+        "h" * 6,
+        "d" * 6,
+    }
+    source = [line for line in text.splitlines() if line.startswith("| `")]
+    assert all(line.count("|") == 7 for line in source)
+
+
+_COMMAND = re.compile(
+    r"::(?:error|warning|notice) (?:file=[^,:]+,)?(?:line=\d+,)?title=[^,:]*::([^\r\n]*)"
+)
+
+
+def _read_github(text):
+    for line in text.splitlines():
+        assert _COMMAND.fullmatch(line) or line.startswith("driftscan: ")
+        if line.startswith("driftscan: "):
+            assert MARK not in line
+
+
+READERS = {
+    "text": _read_text,
+    "json": _read_json,
+    "junit": _read_junit,
+    "markdown": _read_markdown,
+    "github": _read_github,
+}
+
+
+# --- attacks -----------------------------------------------------------------------------------
+
+
+def test_every_form_has_a_reader_here_and_a_name_on_the_command_line():
+    assert [*READERS] == [*FORMS] == [*configuration.FORMATS]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("attack", CORPUS)
+def test_an_attack_in_any_field_stays_text_in_every_form(form, attack):
+    written = render(form, attacked(CORPUS[attack]), Look(everything=True))
+
+    for line in written.split("\n"):
+        assert safe(line) == line
+        command = line.lstrip().startswith("::")
+        assert not command or form == "github"
+        assert re.search(r"##\w*\[", line) is None
+    assert written.endswith("\n")
+    written.encode()
+    READERS[form](written)
+
+
+def test_a_report_without_anything_unusual_is_not_copied():
+    report = Report(complete=True, exit_code=0, counts={}, hosts={"web-a": _host()})
+    assert inert(report) is report
+
+
+def test_an_honest_text_survives_its_escapes():
+    report = Report(
+        complete=True,
+        exit_code=1,
+        counts={},
+        hosts={"web-a": replace(_host(), state="größer std::string ::1 100% a,b:c")},
+    )
+    assert inert(report) == report
+
+
+# --- what is told ------------------------------------------------------------------------------
+
+
+def _host(**fields):
+    found = [_finding("a", "breaks"), _finding("b", "installed")]
+    sides = {"subject": META, "reference": META}
+    return HostReport(state="drift", findings=found, equal={"dpkg": 5}, **sides, **fields)
+
+
+def _accepted(state="active"):
+    return Accepted(
+        id="dpkg:a",
+        state=state,
+        reason="migration",
+        owner="ops",
+        until="2026-12-01",
+        ticket="INC-42",
+        members=["dpkg:a"],
+    )
+
+
+def _run(fail_on="installed", **hosts):
+    return Report(
+        complete=True,
+        exit_code=1,
+        fail_on=fail_on,
+        counts={"hosts": len(hosts), "compared": len(hosts), "drifted": 1},
+        hosts=hosts,
+    )
+
+
+def _cases(report):
+    root = ET.fromstring(render("junit", report, Look()).encode())  # noqa: S314
+    return {
+        (case.get("classname"), case.get("name")): [(c.tag, c.get("message")) for c in case]
+        for case in root.iter("testcase")
+    }
+
+
+def test_junit_fails_what_is_drift_skips_what_is_accepted_and_passes_the_rest():
+    host = _host(accepted=[_accepted()])
+    whole = _cases(_run(web_a=host))
+    lenient = _cases(_run("in-use", web_a=host, web_b=replace(_host(), findings=[])))
+
+    ((kind, message),) = whole["web_a", "dpkg:a"]
+    assert kind == "skipped"
+    assert "accepted until 2026-12-01 by ops (INC-42): migration" in message
+    assert [kind for kind, _ in whole["web_a", "dpkg:b"]] == ["failure"]
+    assert lenient["web_a", "dpkg:b"] == []
+    assert lenient["web_b", "in sync"] == []
+
+
+@pytest.mark.parametrize("state", ["expired", "changed"])
+def test_what_was_accepted_once_and_is_not_any_more_fails(state):
+    cases = _cases(_run(web_a=_host(accepted=[_accepted(state)])))
+    assert [kind for kind, _ in cases["web_a", "dpkg:a"]] == ["failure"]
+
+
+def test_github_names_the_line_of_the_dockerfile_and_gathers_the_hosts():
+    text = render("github", _run(web_a=_host(), web_b=_host()), Look())
+    first, second, summary = text.splitlines()
+    assert first == (
+        "::error file=web/Dockerfile,line=3,title=dpkg%3Aa (breaks)::"
+        "web_a, web_b: a is behind: 1 instead of 2. hold:a"
+    )
+    assert second.startswith("::notice file=web/Dockerfile,line=3,title=dpkg%3Ab (installed)::")
+    assert summary == "driftscan: 2 of 2 hosts compared, 1 drifted"
+
+
+def test_github_shows_ten_of_a_kind_and_tells_of_the_others():
+    many = [_finding(f"p{number:02}", "installed") for number in range(14)]
+    text = render("github", _run(web_a=replace(_host(), findings=many)), Look())
+    assert text.count("::notice ") == github.CAP == 10
+    assert "driftscan: 4 more notices than GitHub shows in a step\n" in text
+
+
+def test_markdown_that_is_too_long_for_a_comment_says_what_it_left_out():
+    hosts = {f"h{number:03}": _host(remedies=[]) for number in range(180)}
+    found = [_finding("p" * 200, "breaks") for _ in range(20)]
+    hosts = {name: replace(host, findings=found) for name, host in hosts.items()}
+    text = render("markdown", _run(**hosts), Look())
+    assert len(text) < markdown.LIMIT + 200
+    assert re.search(r"The rest is too long for here: \d+ hosts more", text)
+
+
+def test_markdown_tells_the_record_of_what_breaks():
+    text = render("markdown", _run(web_a=_host()), Look())
+    assert "- **breaks** `dpkg:a` `a is behind: 1 instead of 2`" in text
+    assert f"  - `host: {RECORD.time} UTC deploy apt-get install a`" in text
+    assert "  - `web/Dockerfile:3: RUN x`" in text
