@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from driftscan.explain import changes, expectations, follow, remedies
+from driftscan.explain import changes, expectations, follow, processes, remedies
 from driftscan.explain.case import Case
 from driftscan.explain.findings import findings
 from driftscan.explain.focus import focus
@@ -54,6 +54,7 @@ def explain(
     settled = {i for group in awaited for i in group.members} | set(parents)
     settled |= {d.id for d in unjudged}
     open_ = [d for d in comparison.divergences if d.id not in settled]
+    open_ += processes.stale(case)
     causes = _causes(case, open_)
     followers: dict[str, list[Divergence]] = {}
     for child, parent in sorted(parents.items()):

@@ -38,7 +38,7 @@ def _variable(case: Case, name: str, members: Sequence[Divergence]) -> Cause:
         text=_text(case, name, members),
         confidence="recorded",
         claims=[d.id for d in members],
-        evidence=[Evidence(text=_compared(d), confidence="recorded") for d in members],
+        evidence=[*(_compared(case, d) for d in members), *_elsewhere(case, name, members)],
         image_record=place if from_image else None,
     )
 
@@ -60,9 +60,36 @@ def _value(item: Item | None) -> str:
     return str((item or {}).get("value", ""))
 
 
-def _compared(divergence: Divergence) -> str:
+def _compared(case: Case, divergence: Divergence) -> Evidence:
+    """Both values; what a running process has is not read, and never told as unset."""
     scope, name = _split(divergence)
-    ours, theirs = (
-        _value(item) if item else "not set" for item in (divergence.subject, divergence.reference)
+    pairs = ((case.subject, divergence.subject), (case.reference, divergence.reference))
+    told = [f"{_value(item) if item else 'not set'} on {side.label}" for side, item in pairs]
+    there = [side for side, item in pairs if item is not None]
+    return Evidence(
+        text=f"{name} in scope {scope}: {', '.join(told)}",
+        confidence="recorded",
+        cites=[c for side in there for c in case.cite(side, "environment", divergence.key)],
     )
-    return f"{name} in scope {scope}: {ours} / {theirs}"
+
+
+def _elsewhere(case: Case, name: str, members: Sequence[Divergence]) -> list[Evidence]:
+    """Where else the subject sets what it lacks for the system, or may set it: files not read."""
+    if not any(d.kind == "missing" and _split(d)[0] == "system" for d in members):
+        return []
+    found: list[Evidence] = []
+    for key, item in sorted(case.facts(case.subject, "environment").items()):
+        scope, _, other = key.rpartition("/")
+        if other == name and scope != "system":
+            cites = case.cite(case.subject, "environment", key)
+            text = f"{scope} of {case.subject.label} sets {name}={_value(item)}"
+            found.append(Evidence(text=text, confidence="recorded", cites=cites))
+    for scope, item in sorted(case.evidence(case.subject, "environment-sources").items()):
+        files = item.get("files")
+        if isinstance(files, list) and files:
+            cites = case.cite(case.subject, "environment-sources", scope)
+            text = (
+                f"whether {', '.join(files)} sets {name} for {scope} is not known: it is not read"
+            )
+            found.append(Evidence(text=text, confidence="unknown", cites=cites))
+    return found

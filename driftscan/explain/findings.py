@@ -117,7 +117,8 @@ def _version(item: Mapping[str, object] | None) -> str:
 def _level(causes: Sequence[Cause], users: Sequence[Use], requested: bool) -> Level:
     if any(cause.level == "breaks" for cause in causes):
         return "breaks"
-    return "in-use" if users or requested else "installed"
+    used = users or requested or any(cause.level == "in-use" for cause in causes)
+    return "in-use" if used else "installed"
 
 
 def _score(case: Case, members: Sequence[Divergence], users: Sequence[Use], requested: bool) -> int:
