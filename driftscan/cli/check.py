@@ -3,7 +3,7 @@
 import click
 
 from driftscan.cli import completing, options
-from driftscan.cli.options import Asking, Hosts, Reporting
+from driftscan.cli.options import Asking, Fixing, Hosts, Reporting
 
 
 @click.command("check", cls=options.Configured)
@@ -17,12 +17,14 @@ from driftscan.cli.options import Asking, Hosts, Reporting
 @options.hosts
 @options.asking
 @options.reporting
+@options.fixing
 def command(
     targets: tuple[str, ...],
     baseline: str | None,
     hosts: Hosts,
     asking: Asking,
     reporting: Reporting,
+    fixing: Fixing,
 ) -> int:
     """Compare each TARGET with its baseline.
 
@@ -37,4 +39,4 @@ def command(
     selected, inventory = words.selected(targets, hosts)
     one = words.named((baseline,), hosts)[0] if baseline else None
     pairs = [(target, one or resolve.baseline_of(target, inventory)) for target in selected]
-    return told(judged(pairs, asking), reporting, quiet=asking.quiet)
+    return told(judged(pairs, asking), reporting, quiet=asking.quiet, fix=fixing.fix)

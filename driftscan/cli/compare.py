@@ -3,7 +3,7 @@
 import click
 
 from driftscan.cli import completing, options
-from driftscan.cli.options import Asking, Hosts, Reporting
+from driftscan.cli.options import Asking, Fixing, Hosts, Reporting
 
 
 @click.command("compare", cls=options.Configured)
@@ -12,8 +12,14 @@ from driftscan.cli.options import Asking, Hosts, Reporting
 @options.INVENTORY
 @options.asking
 @options.reporting
+@options.fixing
 def command(
-    subject: str, reference: str, inventory: str | None, asking: Asking, reporting: Reporting
+    subject: str,
+    reference: str,
+    inventory: str | None,
+    asking: Asking,
+    reporting: Reporting,
+    fixing: Fixing,
 ) -> int:
     """Compare SUBJECT with REFERENCE and explain each difference.
 
@@ -25,4 +31,4 @@ def command(
     from driftscan.cli.telling import told
 
     one, other = words.named((subject, reference), Hosts(inventory, ()))
-    return told(judged([(one, other)], asking), reporting, quiet=asking.quiet)
+    return told(judged([(one, other)], asking), reporting, quiet=asking.quiet, fix=fixing.fix)

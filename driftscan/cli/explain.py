@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from driftscan.cli import completing, options
-from driftscan.cli.options import Asking, Hosts, Reporting
+from driftscan.cli.options import Asking, Fixing, Hosts, Reporting
 
 if TYPE_CHECKING:
     from driftscan.model import Target
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @options.INVENTORY
 @options.asking
 @options.reporting
+@options.fixing
 def command(
     subject: str,
     reference: str | None,
@@ -29,6 +30,7 @@ def command(
     inventory: str | None,
     asking: Asking,
     reporting: Reporting,
+    fixing: Fixing,
 ) -> int:
     """Explain how SUBJECT differs from REFERENCE, with all evidence.
 
@@ -42,7 +44,7 @@ def command(
     pair = _pair(subject, reference, Hosts(inventory, ()))
     reports = judged([pair], asking, about)
     full = reporting if reporting.brief else replace(reporting, everything=True)
-    return told(reports, full, quiet=asking.quiet)
+    return told(reports, full, quiet=asking.quiet, fix=fixing.fix)
 
 
 def _pair(subject: str, reference: str | None, hosts: Hosts) -> "tuple[Target, Target]":

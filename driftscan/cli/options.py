@@ -67,6 +67,13 @@ class Reporting:
     color: str
 
 
+@dataclass(frozen=True, slots=True)
+class Fixing:
+    """What is done with the remedies beside printing them."""
+
+    fix: str | None
+
+
 def _bundle(
     name: str, kind: type, *options: Callable[[Function], Function]
 ) -> Callable[[Function], Function]:
@@ -103,6 +110,16 @@ def _outputs(
             )
         found.append((name, path))
     return tuple(found)
+
+
+def _fix(_context: click.Context, _parameter: click.Parameter, word: str | None) -> str | None:
+    """A folder that is there or can be made, known before anything is asked."""
+    if word is not None and not Path(word).is_dir():
+        if Path(word).exists() or Path(word).is_symlink():
+            raise click.BadParameter(f"{word!r} is not a folder")
+        if not Path(word).absolute().parent.is_dir():
+            raise click.BadParameter(f"the folder of {word!r} is not there")
+    return word
 
 
 INVENTORY = click.option(
@@ -210,6 +227,18 @@ reporting = _bundle(
         show_default=True,
         envvar="DRIFTSCAN_COLOR",
         help="Colours; auto minds the terminal and NO_COLOR.",
+    ),
+)
+
+
+fixing = _bundle(
+    "fixing",
+    Fixing,
+    click.option(
+        "--fix",
+        metavar="DIR",
+        callback=_fix,
+        help="Also write the remedy of each host to DIR: HOST.sh, HOST.pins, HOST.auto.",
     ),
 )
 

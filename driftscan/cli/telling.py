@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from driftscan.cli.options import use_color
+from driftscan.errors import DriftscanError
 
 if TYPE_CHECKING:
     from driftscan.cli.options import Reporting
@@ -16,10 +17,28 @@ if TYPE_CHECKING:
 PIPED_WIDTH = 100
 
 
-def told(hosts: "Mapping[str, HostReport]", reporting: "Reporting", *, quiet: bool) -> int:
-    """Judge, write every report that was asked for, and give the exit code."""
+def told(
+    hosts: "Mapping[str, HostReport]",
+    reporting: "Reporting",
+    *,
+    quiet: bool,
+    fix: str | None = None,
+) -> int:
+    """Judge, write every report that was asked for, and give the exit code.
+
+    With `fix` the remedies are written into that folder first; if they cannot be, the report is
+    still told before the error is raised.
+    """
     from driftscan import policy, store
 
+    wrong = None
+    if fix is not None:
+        from driftscan.cli import fixing
+
+        try:
+            hosts = fixing.written(hosts, Path(fix))
+        except DriftscanError as error:
+            wrong = error
     report = policy.judge(hosts, reporting.fail_on)
     for name, path in reporting.outputs:
         if path == "-":
@@ -28,6 +47,8 @@ def told(hosts: "Mapping[str, HostReport]", reporting: "Reporting", *, quiet: bo
             store.write(Path(path), _rendered(name, report, reporting, color=False).encode())
     if not (quiet and report.exit_code == 0) and not any(p == "-" for _, p in reporting.outputs):
         out(_rendered(reporting.format, report, reporting, color=use_color(reporting.color)))
+    if wrong is not None:
+        raise wrong
     return report.exit_code
 
 

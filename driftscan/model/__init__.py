@@ -16,6 +16,7 @@ from driftscan.model.asked import (
 )
 from driftscan.model.explained import (
     LEVELS,
+    PHASES,
     Accepted,
     Cause,
     Changes,
@@ -35,6 +36,7 @@ from driftscan.model.explained import (
     Kind,
     Level,
     Match,
+    Phase,
     Remedy,
     Report,
     Step,
@@ -69,6 +71,7 @@ from driftscan.model.found import (
 
 __all__ = [
     "LEVELS",
+    "PHASES",
     "SCHEMA",
     "Absent",
     "Accepted",
@@ -107,6 +110,7 @@ __all__ = [
     "Noun",
     "Partial",
     "Payload",
+    "Phase",
     "Place",
     "Question",
     "Questions",

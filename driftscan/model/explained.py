@@ -10,6 +10,18 @@ Kind: TypeAlias = Literal["missing", "extra", "changed"]
 Direction: TypeAlias = Literal["older", "newer", "equal", "unknown"]
 Confidence: TypeAlias = Literal["proven", "recorded", "inferred", "unknown"]
 Level: TypeAlias = Literal["breaks", "in-use", "installed", "expected"]
+Phase: TypeAlias = Literal[
+    "repository", "unblock", "packages", "marks", "settings", "restarts", "again"
+]
+PHASES: tuple[Phase, ...] = (
+    "repository",
+    "unblock",
+    "packages",
+    "marks",
+    "settings",
+    "restarts",
+    "again",
+)
 LEVELS: tuple[Level, ...] = ("breaks", "in-use", "installed", "expected")
 
 
@@ -83,16 +95,23 @@ class Evidence(Told, frozen=True, kw_only=True):
 
 
 class Step(Told, frozen=True, kw_only=True):
-    """One command of a remedy: printed, never run."""
+    """One command of a remedy: printed, never run.
+
+    `words` are the last arguments of a long one; with `--fix` they are in `file`.
+    """
 
     run: str
     why: str = ""
+    phase: Phase = "settings"
+    words: list[str] = []
+    file: str = ""
 
 
 class Remedy(Told, frozen=True, kw_only=True):
     """The commands that would make one side like the other, in order."""
 
     id: str
+    direction: Literal["subject", "reference"] = "subject"
     causes: list[str]
     steps: list[Step]
     simulated: str = "not simulated"

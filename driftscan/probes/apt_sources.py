@@ -56,7 +56,8 @@ GIVES = (
         "repository-sources",
         "evidence",
         "as repositories",
-        "urls, places, date (of InRelease), fetched (seconds since 1970, when apt last asked)",
+        "urls, places, keys (signed-by), date (of InRelease), fetched (seconds since 1970, when "
+        "apt last asked)",
     ),
     About("apt-pins", "facts", "package|pin", "priority"),
     About("apt-pin-files", "evidence", "as apt-pins", "place"),
@@ -154,6 +155,9 @@ def _source(entries: list[Entry], releases: dict[str, dict[str, str]], asked: in
         "urls": _distinct(entry.uri for entry in entries),
         "places": _distinct(entry.place for entry in entries),
     }
+    keys = _distinct(entry.signed_by for entry in entries if entry.signed_by.startswith("/"))
+    if keys:
+        item["keys"] = keys
     lists = [releases[name] for name in map(_list_name, entries) if name in releases]
     if lists and "Date" in lists[0]:
         item["date"] = lists[0]["Date"]

@@ -13,6 +13,7 @@ from driftscan.model import (
     HostReport,
     Level,
     Place,
+    Remedy,
     Report,
     Use,
 )
@@ -112,7 +113,7 @@ def _host(page: _Page, name: str, host: HostReport, *, brief: bool, everything: 
     _findings(page, host, everything)
     _expected(page, host, everything)
     _coverage(page, host, everything)
-    _remedies(page, host)
+    _remedies(page, host, everything)
 
 
 def _title(host: HostReport) -> str:
@@ -358,14 +359,28 @@ def _coverage(page: _Page, host: HostReport, everything: bool) -> None:
         page.item("Unknown", "nothing of what was asked")
 
 
-def _remedies(page: _Page, host: HostReport) -> None:
+def _remedies(page: _Page, host: HostReport, everything: bool) -> None:
     subject = host.subject.target if host.subject else ""
     for remedy in host.remedies:
+        if remedy.direction == "reference" and not everything:
+            _other_way(page, remedy)
+            continue
         page.line()
-        page.line(f"Fix (review, then run on {subject}; {remedy.simulated})  [{remedy.id}]")
+        where = f"review, then run on {subject}; {remedy.simulated}"
+        where = where if remedy.direction == "subject" else "the other way"
+        page.line(f"Fix ({where})  [{remedy.id}]")
         for step in remedy.steps:
             if step.why:
                 page.item("", f"# {step.why}", indent=2)
             page.command(step.run)
         for note in remedy.notes:
             page.item("", f"note: {note}", indent=2)
+
+
+def _other_way(page: _Page, remedy: Remedy) -> None:
+    """The last command alone: what the others would write is long, and rarely wanted."""
+    lines = len(remedy.steps) - 1
+    page.line()
+    where = f"{lines} line{_s(lines)} for the Dockerfile (see --all), then" if lines else ""
+    page.item("", f"Or the other way: {where}".rstrip() + f"  [{remedy.id}]", indent=0)
+    page.command(remedy.steps[-1].run)

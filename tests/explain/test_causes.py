@@ -266,8 +266,8 @@ def test_a_library_that_no_package_owns_and_that_comes_first_breaks():
 
     (cause,) = report.causes
     assert report.remedies[0].steps[0].run == (
-        "mkdir -p /root/set-aside && "
-        "mv /usr/local/lib/libMagickCore-6.Q16.so.6 /root/set-aside/ && ldconfig"
+        "mkdir -p /root/set-aside/usr/local/lib && "
+        "mv /usr/local/lib/libMagickCore-6.Q16.so* /root/set-aside/usr/local/lib/ && ldconfig"
     )
     assert cause.id == "library-shadowed:libMagickCore-6.Q16.so.6"
     assert (cause.level, cause.confidence) == ("breaks", "proven")
@@ -466,7 +466,7 @@ def test_the_remedy_of_one_thing_leaves_the_others_alone():
     report = explain(ours, theirs, comparison, about="a")
 
     assert [finding.id for finding in report.findings] == ["dpkg:a"]
-    assert report.remedies[0].steps[0].run.endswith(" a=2")
+    assert report.remedies[0].steps[1].run.endswith(" a=2")
     assert report.causes[0].explains == Explains(differences=2, sources=2, of=2)
 
 

@@ -1,0 +1,5 @@
+"""The commands that would make one side like the other: printed, never run."""
+
+from driftscan.explain.remedies.plan import remedies
+
+__all__ = ["remedies"]

@@ -1,0 +1,100 @@
+"""Causes and findings -> ordered remedies: of the subject, and the other way round."""
+
+import shlex
+from collections.abc import Sequence
+
+from driftscan.explain.case import Case
+from driftscan.explain.remedies import packages, settings, table, words
+from driftscan.explain.remedies.other_way import other_way
+from driftscan.model import PHASES, Cause, Divergence, Finding, Remedy, Step
+
+
+def remedies(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> list[Remedy]:
+    """What would make the subject like the reference, then what would do it the other way."""
+    if case.subject.is_image:
+        return _rebuild(case, causes, found)
+    if any(cause.type == "release-differs" for cause in causes):
+        return [_replace_host(case, causes)]
+    return [*_converge(case, causes, found), *other_way(case, causes, found)]
+
+
+def _converge(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> list[Remedy]:
+    """One ordered list: repository, packages, marks, settings, restarts, scan again."""
+    shown = {d.id: d for finding in found for d in finding.members}
+    kept = _not_going_back(case, causes)
+    steps: list[Step] = []
+    for cause in causes:
+        steps += table.undo(case, cause, [shown[i] for i in cause.claims if i in shown])
+    members = [d for d in shown.values() if d.section == "dpkg" and d.id not in kept]
+    steps += packages.steps(case, members)
+    if steps or any(use.stale for finding in found for use in finding.uses):
+        moved = [f for f in found if any(d.id not in kept for d in f.members)]
+        steps += settings.restarts(moved)
+    if not steps:
+        return []
+    steps.append(words.run(*_again(case), why="what is left", phase="again"))
+    return [
+        Remedy(
+            id="converge:subject",
+            causes=[cause.id for cause in causes],
+            steps=_ordered(steps),
+            notes=_notes(case, members, kept & set(shown)),
+        )
+    ]
+
+
+def _ordered(steps: Sequence[Step]) -> list[Step]:
+    """By phase, each command once; where repositories change, one update after the last."""
+    once = {step.run: step for step in steps}
+    return sorted(
+        once.values(), key=lambda s: (PHASES.index(s.phase), s.run == packages.UPDATE.run)
+    )
+
+
+def _not_going_back(case: Case, causes: Sequence[Cause]) -> set[str]:
+    """Packages that are newer because time went on: the image is what has to move."""
+    if not case.reference.is_image:
+        return set()
+    return {claim for cause in causes if cause.type == "ahead" for claim in cause.claims}
+
+
+def _again(case: Case) -> list[str]:
+    subject, reference = case.subject.name, case.reference.name
+    if case.reference.is_image:
+        return ["driftscan", "check", subject]
+    return ["driftscan", "compare", subject, reference]
+
+
+def _rebuild(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> list[Remedy]:
+    if not found or case.subject.baseline is None:
+        return []
+    folder = case.subject.baseline.dockerfile.rpartition("/")[0] or "."
+    run = f"driftscan baseline build {shlex.quote(folder)}"
+    step = Step(run=run, why="builds the image anew")
+    return [Remedy(id="rebuild:image", causes=[c.id for c in causes], steps=[step])]
+
+
+def _replace_host(case: Case, causes: Sequence[Cause]) -> Remedy:
+    step = words.review(
+        f"set {case.subject.label} up again on the release of {case.reference.label}",
+        why="no package manager goes back a release",
+    )
+    return Remedy(id="rebuild:subject", causes=[c.id for c in causes], steps=[step])
+
+
+def _notes(case: Case, members: Sequence[Divergence], kept: set[str]) -> list[str]:
+    notes: list[str] = []
+    unfit = [d.key for d in members if not words.fits(words.PACKAGE, d.key)]
+    if unfit:
+        notes.append(f"{len(unfit)} names do not fit apt's grammar and are left out")
+    if kept:
+        notes.append(
+            f"{len(kept)} packages are newer than on {case.reference.label} and stay so: "
+            "rebuild the image"
+        )
+    if any(d.direction == "newer" for d in members):
+        notes.append(
+            "going back to older versions is not supported by the distribution: "
+            f"prefer to set {case.subject.label} up again"
+        )
+    return notes

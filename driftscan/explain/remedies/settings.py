@@ -1,0 +1,112 @@
+"""What no package manager decides: alternatives, copies that hide others, variables, restarts."""
+
+import shlex
+from collections.abc import Sequence
+
+from driftscan.explain import impact
+from driftscan.explain.case import Case
+from driftscan.explain.remedies import words
+from driftscan.explain.remedies.words import NAME, PLAIN, UNIT, VARIABLE
+from driftscan.model import Cause, Divergence, Finding, Step
+
+ASIDE = "/root/set-aside"
+
+
+def alternative(_case: Case, cause: Cause, members: Sequence[Divergence]) -> list[Step]:
+    """The link of the reference when it is set by hand there too, else the automatic one."""
+    mine = next((d for d in members if d.section == "alternatives"), None)
+    name = mine.key if mine else cause.subject
+    if not words.fits(NAME, name):
+        return []
+    target = str(((mine and mine.reference) or {}).get("target", ""))
+    way = ("--set", name, target) if words.is_path(target) else ("--auto", name)
+    return [words.run("update-alternatives", *way, why=cause.text)]
+
+
+def library(_case: Case, _cause: Cause, members: Sequence[Divergence]) -> list[Step]:
+    """Set aside every name of the library: ldconfig would make the link anew from its file."""
+    found: list[Step] = []
+    for divergence in (d for d in members if d.section == "libraries" and d.subject):
+        soname, _, rest = divergence.key.partition("|")
+        stem, dot, _ = soname.partition(".so")
+        path = f"{rest.rpartition('|')[2]}/{stem}{dot}"
+        if dot and words.is_path(path):
+            run = f"{_aside(path, '*')} && ldconfig"
+            found.append(Step(run=run, why="the package's own library is found again"))
+    return found
+
+
+def _aside(path: str, end: str = "") -> str:
+    """Move what the path begins, keeping where it was."""
+    folder = f"{ASIDE}{path.rpartition('/')[0]}"
+    return f"mkdir -p {folder} && mv {path}{end} {folder}/"
+
+
+def program(_case: Case, cause: Cause, members: Sequence[Divergence]) -> list[Step]:
+    """Set aside the copy that a PATH finds first."""
+    paths = {str((d.subject or {}).get("path", "")) for d in members if d.section == "winners"}
+    good = sorted(path for path in paths if words.is_path(path))
+    why = "the package's own program is found again"
+    return [Step(run=_aside(path), why=why) for path in good] or reviewed(_case, cause, members)
+
+
+def variable(case: Case, _cause: Cause, members: Sequence[Divergence]) -> list[Step]:
+    """Variables of the whole system in /etc/environment; those of units by their own editor."""
+    return [step for d in members if d.section == "environment" for step in _variable(case, d)]
+
+
+def _variable(case: Case, divergence: Divergence) -> list[Step]:
+    scope, _, name = divergence.key.rpartition("/")
+    value = str((divergence.reference or {}).get("value", ""))
+    why = f"as {case.reference.label} sets it"
+    if not words.fits(VARIABLE, name):
+        return []
+    if divergence.kind == "extra":
+        return [words.review(f"review: {name} is set for {_place(scope)} on this side only")]
+    if "[redacted]" in value:
+        return [words.review(f"set {name} for {_place(scope)}: its value is a secret")]
+    if scope != "system" or not words.fits(PLAIN, value):
+        return [words.review(f"set {name}={value} for {_place(scope)}", why)]
+    append = f"echo {shlex.quote(f'{name}={value}')} >> /etc/environment"
+    if divergence.kind == "changed":
+        append = f"sed -i '/^\\(export \\)*{name}=/d' /etc/environment && {append}"
+    return [Step(run=append, why=why)]
+
+
+def _place(scope: str) -> str:
+    """`unit:cron.service` -> the command that edits it."""
+    kind, _, unit = scope.partition(":")
+    if kind == "unit" and words.fits(UNIT, unit):
+        return f"{unit} (systemctl edit {unit})"
+    return {"system": "/etc/environment", "login": "/etc/profile.d"}.get(kind, kind)
+
+
+def reviewed(_case: Case, cause: Cause, _members: Sequence[Divergence]) -> list[Step]:
+    """What only a person can decide, as a line to look at."""
+    return [words.review(f"review: {cause.text}")]
+
+
+# --- restarts ------------------------------------------------------------------------------------
+
+# Restarting these ends sessions or worse (needrestart leaves them alone too).
+_AT_BOOT = ("dbus", "systemd-", "getty@", "user@", "serial-getty@", "display-manager", "init")
+
+
+def restarts(found: Sequence[Finding]) -> list[Step]:
+    """What runs with files that this remedy replaces."""
+    uses = [use for finding in found for use in finding.uses]
+    units = sorted({use.service.removesuffix(".service") for use in uses if use.service})
+    good = [unit for unit in units if words.fits(UNIT, unit) and not unit.startswith(_AT_BOOT)]
+    loose = {impact.name(use) for use in uses if not use.service}
+    boot = sorted(set(units) - set(good))
+    steps: list[Step] = []
+    if good:
+        why = "load the new files"
+        steps.append(words.run("systemctl", "restart", *good, why=why, phase="restarts"))
+    if loose:
+        why = "no unit known: running processes keep the old files until then"
+        steps.append(words.review(f"restart {', '.join(sorted(loose))}", why, "restarts"))
+    if boot:
+        text = f"reboot when it suits: {', '.join(boot)}"
+        steps.append(words.review(text, "these cannot be restarted alone", "restarts"))
+    return steps

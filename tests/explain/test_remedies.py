@@ -1,0 +1,304 @@
+"""Remedies: which commands, in which order, and that no value of a host is more than a word."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from driftscan import diff
+from driftscan.explain.case import Case
+from driftscan.explain.remedies import table
+from driftscan.model import Cause, Side
+from driftscan.report import fix
+from tests.build import explained, fingerprint, image, package
+
+MAIN = {"Debian/bookworm/main": {"position": 0}}
+SECURITY = {**MAIN, "Debian/bookworm-security/main": {"position": 1}}
+BOOKWORM = {"release": {"id": "debian", "version_id": "12", "codename": "bookworm"}}
+URL = "http://security.debian.org/debian-security"
+
+
+def host(name, packages, evidence=None, **facts):
+    facts = {"os": BOOKWORM, "repositories": MAIN, **facts}
+    return fingerprint(name, packages, facts=facts, evidence=evidence or {})
+
+
+def commands(report, direction="subject"):
+    return [
+        step.run
+        for remedy in report.remedies
+        for step in remedy.steps
+        if remedy.direction == direction
+    ]
+
+
+def test_steps_stand_in_the_order_in_which_they_have_to_run():
+    runs = {"php-fpm|php8.2-fpm.service": {"count": 1, "loads": {"/lib/a.so": "a"}}}
+    ours = host(
+        "web-a",
+        {"a": package("1", want="hold"), "b": package("1")},
+        {"processes": runs, "apt-auto": {"b": {"auto": True}}},
+        environment={},
+    )
+    theirs = host(
+        "web-b",
+        {"a": package("2"), "b": package("2")},
+        {"repository-sources": {"Debian/bookworm-security/main": {"urls": [URL]}}},
+        repositories=SECURITY,
+        environment={"system/KEEP": {"value": "a b"}},
+    )
+
+    assert commands(explained(ours, theirs)) == [
+        f"echo 'deb {URL} bookworm-security main' > /etc/apt/sources.list.d/bookworm-security.list",
+        "apt-get update",
+        "apt-mark unhold a",
+        "apt-get install --only-upgrade --no-install-recommends a=2 b=2",
+        "apt-mark auto b",
+        "echo 'KEEP=a b' >> /etc/environment",
+        "systemctl restart php8.2-fpm",
+        "driftscan compare web-a web-b",
+    ]
+
+
+def test_every_installed_binary_of_a_source_moves_also_those_only_the_host_has():
+    ours = host("web-a", {name: package("1", "perl") for name in ("perl", "perl-base")})
+    theirs = host("web-b", {"perl-base": package("2", "perl")})
+
+    install = next(run for run in commands(explained(ours, theirs)) if "install" in run)
+
+    assert install.endswith(" perl=2 perl-base=2")
+
+
+def test_missing_and_changed_packages_are_installed_together():
+    ours = host("web-a", {"a": package("1")})
+    theirs = host(
+        "web-b", {"a": package("2"), "liba": package("2")}, {"apt-auto": {"liba": {"auto": True}}}
+    )
+
+    runs = commands(explained(ours, theirs))
+
+    assert runs[1] == "apt-get install --no-install-recommends a=2 liba=2"
+    assert "apt-mark auto liba" in runs
+
+
+def test_a_host_ahead_of_its_image_is_not_taken_back_the_image_is_built_anew():
+    place = {"web": 2}
+    reference = image(
+        {"web": package("1")},
+        {2: "RUN apt-get install web"},
+        place,
+        facts={"os": BOOKWORM, "repositories": MAIN},
+    )
+
+    report = explained(host("web-a", {"web": package("2")}), reference)
+
+    assert commands(report) == []
+    assert commands(report, "reference") == ["driftscan baseline build web"]
+
+
+def test_what_the_host_has_can_be_taken_into_the_dockerfile_instead():
+    sources = {"Docker/bookworm/stable": {"urls": ["https://download.docker.com/linux/debian"]}}
+    ours = host(
+        "web-a",
+        {"web": package("1"), "docker-ce": package("3")},
+        {"repository-sources": sources},
+        repositories={**MAIN, "Docker/bookworm/stable": {"position": 1}},
+        environment={"system/KEEP": {"value": "3"}},
+    )
+    reference = image(
+        {"web": package("2"), "gone": package("1")},
+        {2: "RUN apt-get install web gone"},
+        {"web": 2, "gone": 2},
+        facts={"os": BOOKWORM, "repositories": MAIN, "environment": {}},
+    )
+
+    report = explained(ours, reference)
+
+    assert commands(report, "reference") == [
+        "RUN echo 'deb https://download.docker.com/linux/debian bookworm stable'"
+        " > /etc/apt/sources.list.d/bookworm.list",
+        "RUN apt-get update && apt-get install -y --no-install-recommends --allow-downgrades "
+        "docker-ce=3 web=1 && rm -rf /var/lib/apt/lists/*",
+        "RUN apt-get purge -y gone",
+        'ENV KEEP="3"',
+        "driftscan baseline build web",
+    ]
+
+
+def test_the_other_way_between_two_hosts_is_the_swapped_question():
+    report = explained(host("web-a", {"a": package("1")}), host("web-b", {"a": package("2")}))
+
+    assert commands(report, "reference") == ["driftscan compare web-b web-a"]
+
+
+def test_a_repository_of_others_asks_for_its_signing_key_first():
+    vendor = {"Docker/bookworm/stable": {"position": 1}}
+    item = {
+        "urls": ["https://download.docker.com/linux/debian"],
+        "keys": ["/etc/apt/keyrings/docker.asc"],
+    }
+    theirs = host(
+        "web-b",
+        {},
+        {"repository-sources": {"Docker/bookworm/stable": item}},
+        repositories={**MAIN, **vendor},
+    )
+
+    first, second, *_ = commands(explained(host("web-a", {}), theirs))
+
+    assert first == (
+        "# first put /etc/apt/keyrings/docker.asc of web-b at the same place here: "
+        "apt refuses what it cannot verify"
+    )
+    assert second.startswith("echo 'deb [signed-by=/etc/apt/keyrings/docker.asc] https://download")
+
+
+def test_a_repository_only_here_becomes_a_comment_of_its_list():
+    sources = {"Debian Backports/bookworm-backports/main": {"places": ["/etc/apt/x.list:3"]}}
+    ours = host(
+        "web-a",
+        {},
+        {"repository-sources": sources},
+        repositories={**MAIN, "Debian Backports/bookworm-backports/main": {"position": 1}},
+    )
+
+    assert commands(explained(ours, host("web-b", {})))[:2] == [
+        "sed -i '3s/^/# /' /etc/apt/x.list",
+        "apt-get update",
+    ]
+
+
+def test_a_pin_is_told_with_its_place_and_left_to_a_person():
+    pins = {"gs|version 10*": {"priority": "1001"}}
+    ours = host(
+        "web-a",
+        {"gs": package("10")},
+        {"apt-pin-files": {"gs|version 10*": {"place": "/etc/apt/preferences.d/gs:1"}}},
+        **{"apt-pins": pins},
+    )
+    theirs = host("web-b", {"gs": package("11")}, **{"apt-pins": {}})
+
+    assert "# review, then remove: /etc/apt/preferences.d/gs:1 pins gs to version 10*" in commands(
+        explained(ours, theirs)
+    )
+
+
+def test_an_alternative_takes_the_path_of_the_reference_or_the_automatic_one():
+    mine = {"java": {"target": "/opt/jdk-11/bin/java"}}
+    theirs = {"java": {"target": "/usr/lib/jvm/java-17/bin/java"}}
+    ours = host("web-a", {}, alternatives=mine)
+
+    automatic = commands(explained(ours, host("web-b", {}, alternatives={})))
+    by_hand = commands(explained(ours, host("web-b", {}, alternatives=theirs)))
+
+    assert automatic[0] == "update-alternatives --auto java"
+    assert by_hand[0] == "update-alternatives --set java /usr/lib/jvm/java-17/bin/java"
+
+
+def test_a_changed_variable_takes_the_place_of_the_old_one():
+    ours = host("web-a", {}, environment={"system/KEEP": {"value": "1"}})
+    theirs = host("web-b", {}, environment={"system/KEEP": {"value": "2"}})
+
+    assert commands(explained(ours, theirs))[0] == (
+        "sed -i '/^\\(export \\)*KEEP=/d' /etc/environment && echo KEEP=2 >> /etc/environment"
+    )
+
+
+def test_what_cannot_be_restarted_alone_waits_for_a_reboot():
+    loads = {"count": 1, "loads": {"/lib/a.so": "a"}}
+    runs = {"d|dbus.service": loads, "n|nginx.service": loads, "s|": loads}
+    ours = host("web-a", {"a": package("1")}, {"processes": runs})
+
+    runs = commands(explained(ours, host("web-b", {"a": package("2")})))
+
+    assert "systemctl restart nginx" in runs
+    assert "# restart s" in runs
+    assert "# reboot when it suits: dbus" in runs
+
+
+# --- hostile values ------------------------------------------------------------------------------
+
+HOSTILE = st.text("a1 /.-=~:|$(){}[];&<>*?!#\"'`\\\n\r\x1b\x85\u2028é", max_size=12)
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+# What our own templates say outside quotes; nothing a host sent can have these characters.
+OURS = re.compile(
+    r"\$\(cat [A-Za-z0-9._-]+\.(pins|auto)\)|&& (mv|ldconfig|echo|sed|rm|apt-get) ?|\* "
+    r"|>{1,2} /etc/(apt/sources\.list\.d/[A-Za-z0-9._-]+|environment)|lists/\*"
+)
+PLAIN = re.compile(r"[A-Za-z0-9 /._+:@,=~%-]*", re.ASCII)
+
+
+def is_words(run):
+    """A line that a shell takes as a comment, or as one of our templates around plain words."""
+    if run.startswith("# "):
+        return run.isprintable()
+    return PLAIN.fullmatch(OURS.sub("", QUOTED.sub("", run) + " ")) is not None
+
+
+@st.composite
+def hostile_hosts(draw):
+    def text():
+        return draw(HOSTILE)
+
+    def side(name):
+        return fingerprint(
+            name,
+            {text(): package(text(), text(), draw(st.sampled_from(["hold", "install"])))},
+            facts={
+                "os": BOOKWORM,
+                "repositories": {f"{text()}/{text()}/{text()}": {"position": 0}},
+                "apt-pins": {f"{text()}|{text()}": {"priority": text()}},
+                "alternatives": {text(): {"target": "/" + text()}},
+                "environment": {f"{text()}/{text()}": {"value": text()}}
+                | {f"system/{text()}": {"value": text()}}
+                | {"system/GOOD": {"value": text()}},
+                "libraries": {
+                    f"{text()}.so|x|/usr/{text()}": {"owner": "", "position": 0},
+                },
+                "winners": {f"java@{text()}": {"path": "/" + text(), "real": text()}},
+            },
+            evidence={
+                "repository-sources": {
+                    f"{text()}/{text()}/{text()}": {
+                        "urls": ["http://" + text()],
+                        "keys": ["/" + text()],
+                        "places": ["/" + text() + ":1"],
+                    }
+                },
+                "processes": {
+                    f"{text()}|{text()}.service": {"count": 1, "loads": {text(): text()}}
+                },
+                "apt-auto": {text(): {"auto": True}},
+            },
+        )
+
+    return side("web-a"), side("web-b")
+
+
+@given(hostile_hosts())
+def test_no_value_of_a_host_becomes_shell_text_in_a_step_or_a_file(pair):
+    report = explained(*pair)
+
+    for remedy in report.remedies:
+        for step in remedy.steps:
+            assert is_words(step.run), step.run
+    for name, text in fix.files("web-a", report).items():
+        lines = text.removeprefix("#!/bin/sh\n").split("\n")
+        for line in [line for line in lines if line and line != 'cd "$(dirname "$0")"']:
+            assert is_words(line), (name, line)
+
+
+@pytest.mark.parametrize("cause_type", [*table.TABLE, "of-tomorrow"])
+@given(subject=HOSTILE, told=HOSTILE, keys=st.lists(HOSTILE, max_size=3))
+def test_no_claim_of_any_cause_becomes_shell_text(cause_type, subject, told, keys):
+    sections = ("dpkg", "repositories", "libraries", "winners", "alternatives", "environment")
+    facts = {section: {key: {"path": key, "target": key} for key in keys} for section in sections}
+    ours = Side(fingerprint=fingerprint("web-a", {}, facts=facts))
+    theirs = Side(fingerprint=fingerprint("web-b", {}, facts={s: {} for s in sections}))
+    comparison = diff.compare(ours.fingerprint, theirs.fingerprint)
+    claims = [d.id for d in comparison.divergences]
+    cause = Cause(type=cause_type, subject=subject, text=told, confidence="recorded", claims=claims)
+
+    for step in table.undo(Case(ours, theirs, comparison), cause, comparison.divergences):
+        assert is_words(step.run), step.run
