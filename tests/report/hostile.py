@@ -59,7 +59,17 @@ CORPUS = {
 """By name; `MARK` tells what came from the attack wherever it is found again."""
 
 # Fields that hold one of a few words of ours, and the host's state, which the program sets.
-_FIXED = {"kind", "direction", "confidence", "level", "state", "schema", "fail_on", "answer", "phase"}
+_FIXED = {
+    "kind",
+    "direction",
+    "confidence",
+    "level",
+    "state",
+    "schema",
+    "fail_on",
+    "answer",
+    "phase",
+}
 
 
 def attacked(text: str) -> Report:
