@@ -49,7 +49,7 @@ class Case:
 
     @cached_property
     def reference_records(self) -> Records:
-        return Records(self.reference.fingerprint)
+        return Records(self.reference.fingerprint, "reference")
 
     @cached_property
     def graph(self) -> Graph:
@@ -87,8 +87,7 @@ class Case:
 
         A mark `manual` alone is no proof: everything an installer brings carries it.
         """
-        transaction = self.records.last(package)
-        if transaction and package in transaction.requested:
+        if self.records.asked(package) and package not in self.records.automatic:
             return True
         place = self.brought_by(self.reference, package)
         return place is not None and place.kind == "line" and package in place.text.split()

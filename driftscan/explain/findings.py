@@ -7,6 +7,7 @@ from typing import Literal
 from driftscan import versions
 from driftscan.explain import expectations, impact
 from driftscan.explain.case import Case
+from driftscan.explain.records import newest
 from driftscan.model import (
     LEVELS,
     Cause,
@@ -155,7 +156,7 @@ def _host_record(case: Case, members: Sequence[Divergence]) -> HostRecord | None
     here = [d.key for d in packages if d.kind != "missing"]
     found = [case.records.record(name) for name in here]
     found += [case.records.record(name, removed=True) for name in gone]
-    return _newest(found)
+    return newest(found)
 
 
 def _reference_record(case: Case, members: Sequence[Divergence]) -> HostRecord | None:
@@ -166,20 +167,7 @@ def _reference_record(case: Case, members: Sequence[Divergence]) -> HostRecord |
     gone = [d.key for d in packages if d.kind == "extra"]
     found = [case.reference_records.record(name) for name in here]
     found += [case.reference_records.record(name, removed=True) for name in gone]
-    return _newest(found)
-
-
-_SOURCES = ("file time", "dpkg log", "apt history")
-
-
-def _newest(records: Sequence[HostRecord | None]) -> HostRecord | None:
-    """A record that names a command before one that does not; among those the newest."""
-    there = [record for record in records if record is not None]
-    return max(
-        there,
-        key=lambda r: (_SOURCES.index(r.source), r.time, r.command),
-        default=None,
-    )
+    return newest(found)
 
 
 def _image_record(case: Case, members: Sequence[Divergence]) -> Place | None:

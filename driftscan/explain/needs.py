@@ -19,6 +19,10 @@ class Graph:
     def __init__(self, needs: Items) -> None:
         self._needs = needs
 
+    def within(self, packages: set[str]) -> "Graph":
+        """The same, of these packages alone."""
+        return Graph({name: item for name, item in self._needs.items() if name in packages})
+
     @cached_property
     def _providers(self) -> dict[str, set[str]]:
         providers: dict[str, set[str]] = {}

@@ -1,210 +1,212 @@
-"""Package repositories that only one side has, and how old its packages are without them."""
+"""Package repositories that only the reference has, and the versions that come from them."""
 
-import re
 from collections.abc import Sequence
 
+from driftscan import versions
+from driftscan.explain import suites
 from driftscan.explain.case import Case
-from driftscan.model import Cause, Divergence, Evidence, Place, Side, Want
-
-_STABLE_UPDATE = re.compile(r"[+~]deb\d+u\d+|ubuntu[\d.]+")
+from driftscan.explain.records import newest
+from driftscan.explain.wording import some
+from driftscan.model import Cause, Divergence, Evidence, HostRecord, Place, Want
 
 
 def wants(case: Case) -> list[Want]:
-    """Nothing: the first trip tells all."""
-    del case
-    return []
+    """What the subject's own repositories offer of the packages that it has older."""
+    if not suites.missing(case):
+        return []
+    older = [d for d in case.comparison.divergences if suites.is_older(d)]
+    return [Want(side="subject", kind="available", name=d.key) for d in older]
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
-    """`repository-missing`, `repository-foreign`, then `behind` and `ahead` in time."""
-    missing = [d for d in open_ if d.section == "repositories" and d.kind == "missing"]
-    foreign = [d for d in open_ if d.section == "repositories" and d.kind == "extra"]
-    changed = [d for d in open_ if d.section == "dpkg" and d.kind == "changed"]
+    """`repository-missing`: each suite claims the older packages that it may have brought."""
     causes: list[Cause] = []
-    for lead, make in ((missing, _missing), (foreign, _foreign)):
-        for repositories in _strongest_first(lead):
-            taken = {i for cause in causes for i in cause.claims}
-            causes.append(make(case, repositories, [d for d in changed if d.id not in taken]))
-    taken = {i for cause in causes for i in cause.claims}
-    rest = [d for d in changed if d.id not in taken]
-    if any(cause.type == "repository-missing" for cause in causes):
-        return [*causes, *_in_time(case, [d for d in rest if d.direction == "newer"])]
-    return [*causes, *_in_time(case, rest)]
+    taken: set[str] = set()
+    open_ids = {d.id for d in open_}
+    for repositories in suites.missing(case):
+        repositories = [r for r in repositories if r.id in open_ids]
+        if not repositories:
+            continue
+        older = [
+            d
+            for d in open_
+            if d.id not in taken and suites.is_older(d) and _comes_from(case, repositories[0], d)
+        ]
+        causes.append(_missing(case, repositories, older))
+        taken.update(causes[-1].claims)
+    return causes
 
 
-def _strongest_first(repositories: Sequence[Divergence]) -> list[list[Divergence]]:
-    """The components of one suite together; security suites before updates before the rest."""
-    order = ("-security", "-updates")
-    suites: dict[tuple[int, str, str], list[Divergence]] = {}
-    for repository in repositories:
-        suite = _suite(repository)
-        rank = next((i for i, end in enumerate(order) if suite.endswith(end)), len(order))
-        suites.setdefault((rank, suite, _origin(repository)), []).append(repository)
-    return [suites[key] for key in sorted(suites)]
+def _comes_from(case: Case, repository: Divergence, package: Divergence) -> bool:
+    """The suite may have it, and what the subject has already does not offer it."""
+    version = str((package.reference or {}).get("version", ""))
+    return suites.may_bring(case, repository, version, case.reference) and not suites.offered(
+        case, package, version
+    )
 
 
-def _suite(repository: Divergence) -> str:
-    """`Debian/bookworm-security/main` -> `bookworm-security`; flat ones have only an origin."""
-    parts = repository.key.split("/")
-    return "/".join(parts[1:-1]) if len(parts) > 2 else repository.key
-
-
-def _origin(repository: Divergence) -> str:
-    return repository.key.partition("/")[0]
-
-
-def _subject(case: Case, repository: Divergence, side: Side) -> str:
-    """The suite, if it is the distribution's own; else its origin too, which says whose it is."""
-    suite, origin = _suite(repository), _origin(repository)
-    own = _is_own(case, repository, side) or suite == repository.key
-    return suite if own else f"{origin}/{suite}"
-
-
-def _is_own(case: Case, repository: Divergence, side: Side) -> bool:
-    release = case.facts(side, "os").get("release", {})
-    return _origin(repository).lower() == str(release.get("id", "")).lower()
-
-
-def _missing(
-    case: Case, repositories: Sequence[Divergence], changed: Sequence[Divergence]
-) -> Cause:
-    repository = repositories[0]
-    suite = _suite(repository)
-    older = [d for d in changed if d.direction == "older" and _may_come_from(case, repository, d)]
-    line = _line_of(case, case.reference, suite)
-    evidence = [
-        Evidence(
-            text=f"{', '.join(r.key for r in repositories)} is configured on "
-            f"{case.reference.label}, not on {case.subject.label}",
-            confidence="recorded",
-        )
-    ]
+def _missing(case: Case, repositories: Sequence[Divergence], older: Sequence[Divergence]) -> Cause:
+    suite = suites.suite_of(repositories[0])
+    line = _line_of(case, suite)
+    own = _own(case, repositories[0])
+    evidence = [_configured(case, repositories)]
     if older:
-        newer = sum(d.direction == "newer" for d in changed)
-        evidence.append(
-            Evidence(
-                text=f"{len(older)} packages are older than on {case.reference.label}, "
-                f"{newer} newer",
-                confidence="recorded",
-            )
-        )
-        marked = [d for d in older if _STABLE_UPDATE.search(str((d.reference or {})["version"]))]
-        evidence.append(
-            Evidence(
-                text=f"{len(marked)} of those newer versions are numbered as updates of a stable "
-                "release",
-                confidence="inferred",
-            )
-        )
-        evidence += _after_line(case, older, line)
+        evidence += [_direction(case, own), *_numbered(case, own), *_after_line(case, own, line)]
+        evidence += [*_published(case, suite, own), *_not_age(case, suite, own)]
+        evidence += _newest_offered(case, own)
+    sources = {d.group for d in older}
+    proven = bool(sources) and all(_names_suite(case, suite, source) for source in sources)
     return Cause(
         type="repository-missing",
-        subject=_subject(case, repository, case.reference),
+        subject=suites.name_of(case, repositories[0], case.reference),
         text=f"{case.subject.label} does not have the repository {suite}",
-        confidence="inferred" if older else "recorded",
+        confidence="recorded" if proven or not older else "inferred",
         claims=[*(r.id for r in repositories), *(d.id for d in older)],
         evidence=evidence,
         image_record=line,
     )
 
 
-def _line_of(case: Case, side: Side, suite: str) -> Place | None:
-    return case.line_with(side, suite, keyword="RUN") or case.line_with(side, suite)
+def _configured(case: Case, repositories: Sequence[Divergence]) -> Evidence:
+    keys = [r.key for r in repositories]
+    text = f"{', '.join(keys)} is configured on {case.reference.label}, not on {case.subject.label}"
+    cites = case.cite(case.reference, "repositories", *keys)
+    return Evidence(text=text, confidence="recorded", cites=cites)
 
 
-def _after_line(case: Case, older: Sequence[Divergence], line: Place | None) -> list[Evidence]:
-    """That the image got these versions after the line that adds the repository is on record."""
-    if line is None:
-        return []
-    places = [case.changed_by(case.reference, d.key) for d in older]
-    after = [p for p in places if p and p.kind == "line" and p.line >= line.line]
-    if not after:
-        return []
+def _own(case: Case, repository: Divergence) -> list[Divergence]:
+    """Every package that is older here and that the suite may have, whoever claims it."""
     return [
-        Evidence(
-            text=f"the image got {len(after)} of them at or after line {line.line}, "
-            "which adds the repository",
-            confidence="recorded",
+        d
+        for d in case.comparison.divergences
+        if suites.is_older(d)
+        and suites.may_bring(
+            case, repository, str((d.reference or {}).get("version", "")), case.reference
         )
     ]
 
 
-def _may_come_from(case: Case, repository: Divergence, package: Divergence) -> bool:
-    """A distribution's suite may carry its own packages; backports only what is marked so."""
-    version = str((package.reference or {}).get("version", ""))
-    backport = "~bpo" in version
-    if _suite(repository).endswith("-backports") or backport:
-        return backport and _suite(repository).endswith("-backports")
-    return _is_own(case, repository, case.reference)
-
-
-def _foreign(
-    case: Case, repositories: Sequence[Divergence], changed: Sequence[Divergence]
-) -> Cause:
-    repository = repositories[0]
-    backports = _suite(repository).endswith("-backports")
-    newer = [
-        d
-        for d in changed
-        if d.direction == "newer" and backports and "~bpo" in str((d.subject or {})["version"])
+def _cites(case: Case, packages: Sequence[Divergence]) -> list[str]:
+    return [
+        *case.cite(case.subject, "dpkg", *(d.key for d in packages if d.subject)),
+        *case.cite(case.reference, "dpkg", *(d.key for d in packages if d.reference)),
     ]
-    sources = case.evidence(case.subject, "repository-sources").get(repository.key, {})
-    places = sources.get("places")
-    where = f" ({places[0]})" if isinstance(places, list) and places else ""
-    return Cause(
-        type="repository-foreign",
-        subject=_subject(case, repository, case.subject),
-        text=f"{case.subject.label} has the repository {repository.key}{where}, "
-        f"{case.reference.label} has not",
-        confidence="recorded",
-        claims=[*(r.id for r in repositories), *(d.id for d in newer)],
-        evidence=[Evidence(text=f"{repository.key}{where}", confidence="recorded")],
-    )
 
 
-def _in_time(case: Case, changed: Sequence[Divergence]) -> list[Cause]:
-    older = [d for d in changed if d.direction == "older"]
-    newer = [d for d in changed if d.direction == "newer"]
-    if "repositories" not in case.comparison.equal:
+def _direction(case: Case, older: Sequence[Divergence]) -> Evidence:
+    """Were it the age of the image, some would be newer here."""
+    changed = [d for d in case.comparison.divergences if d.section == "dpkg" and d.changes]
+    newer = sum(d.direction == "newer" for d in changed)
+    text = f"{len(older)} packages are older than on {case.reference.label}, {newer} newer"
+    return Evidence(text=text, confidence="recorded", cites=_cites(case, older))
+
+
+def _numbered(case: Case, older: Sequence[Divergence]) -> list[Evidence]:
+    marked = [
+        d
+        for d in older
+        if suites.STABLE_UPDATE.search(str((d.reference or {}).get("version", "")))
+    ]
+    if not marked:
         return []
-    causes: list[Cause] = []
-    if older:
-        causes.append(_behind(case, older))
-    if newer:
-        causes.append(_ahead(case, newer))
-    return causes
+    text = f"{len(marked)} of those newer versions are numbered as updates of a stable release"
+    return [Evidence(text=text, confidence="inferred", cites=_cites(case, marked))]
 
 
-def _behind(case: Case, older: Sequence[Divergence]) -> Cause:
-    last = case.records.last_activity
-    when = f", last changed by apt on {last.start[:16]}" if last else ""
-    return Cause(
-        type="behind",
-        subject="packages",
-        text=f"{case.subject.label} has the same repositories and older packages{when}",
-        confidence="inferred",
-        claims=[d.id for d in older],
-        evidence=[
-            Evidence(text="the repositories of both sides are compared", confidence="recorded"),
-            Evidence(
-                text=f"{len(older)} packages are older{when}",
-                confidence="recorded",
-            ),
-        ],
-        host_record=case.records.of(last) if last else None,
+def _line_of(case: Case, suite: str) -> Place | None:
+    side = case.reference
+    return case.line_with(side, suite, keyword="RUN") or case.line_with(side, suite)
+
+
+def _after_line(
+    case: Case, older: Sequence[Divergence], line: Place | None
+) -> list[Evidence]:
+    """That the image got these versions after the line that adds the repository is on record."""
+    if line is None:
+        return []
+    places = [(d, case.changed_by(case.reference, d.key)) for d in older]
+    after = [d for d, p in places if p and p.kind == "line" and p.line >= line.line]
+    if not after:
+        return []
+    text = (
+        f"the image got {len(after)} of them at or after line {line.line}, "
+        "which adds the repository"
+    )
+    return [Evidence(text=text, confidence="recorded", cites=_cites(case, after))]
+
+
+# --- what the changelogs and the lists say -----------------------------------------------------
+
+
+def _names_suite(case: Case, suite: str, source: str) -> bool:
+    """Whether the newer version was uploaded to that suite, by its own changelog."""
+    delta = case.pairs.deltas.get(source)
+    return bool(delta and delta.entries and suite in delta.entries[0].distributions)
+
+
+def _published(case: Case, suite: str, older: Sequence[Divergence]) -> list[Evidence]:
+    sources = sorted({d.group for d in older})
+    named = [source for source in sources if _names_suite(case, suite, source)]
+    if not named:
+        return []
+    text = f"the changelogs of {some(named)} name {suite} as the suite of the newer version"
+    cites = case.cite(case.reference, "changelogs", *named)
+    return [Evidence(text=text, confidence="recorded", cites=cites)]
+
+
+def _not_age(case: Case, suite: str, older: Sequence[Divergence]) -> list[Evidence]:
+    """A version that was out when the host was set up, and that it did not get.
+
+    Of the source with most such versions; without a repository age cannot explain them.
+    """
+    best: tuple[int, list[str], HostRecord, str] | None = None
+    for source in sorted({d.group for d in older}):
+        members = [d for d in older if d.group == source]
+        record = newest(case.records.record(d.key) for d in members)
+        missed = _missed(case, suite, source, record)
+        if record and missed and (best is None or len(missed) > best[0]):
+            best = (len(missed), missed, record, source)
+    if best is None:
+        return []
+    _, missed, record, source = best
+    text = (
+        f"not age: {some(missed)} of {source} {'was' if len(missed) == 1 else 'were'} out when "
+        f"{case.subject.label} last changed it, {record.time[:10]}"
+    )
+    cites = [*case.cite(case.reference, "changelogs", source), *record.cites]
+    return [Evidence(text=text, confidence=record.confidence, cites=cites)]
+
+
+def _missed(case: Case, suite: str, source: str, record: HostRecord | None) -> list[str]:
+    delta = case.pairs.deltas.get(source)
+    if delta is None or record is None:
+        return []
+    return [
+        f"{entry.version} ({entry.date[:10]})"
+        for entry in reversed(delta.entries)
+        if suite in entry.distributions and entry.date and entry.date[:10] < record.time[:10]
+    ]
+
+
+def _newest_offered(case: Case, older: Sequence[Divergence]) -> list[Evidence]:
+    """The subject's own lists have nothing newer than what it has: it is not behind in time."""
+    offers = case.details(case.subject, "available")
+    full = [d for d in older if _nothing_newer(offers.get(d.key, {}).get("versions"), d)]
+    if not full:
+        return []
+    text = f"the repositories of {case.subject.label} offer nothing newer of {some(_keys(full))}"
+    cites = case.cite(case.subject, "available", *_keys(full))
+    return [Evidence(text=text, confidence="recorded", cites=cites)]
+
+
+def _nothing_newer(offered: object, package: Divergence) -> bool:
+    ours = str((package.subject or {}).get("version", ""))
+    return (
+        isinstance(offered, list)
+        and bool(offered)
+        and all(versions.compare("deb", ours, version) in (0, 1) for version in offered)
     )
 
 
-def _ahead(case: Case, newer: Sequence[Divergence]) -> Cause:
-    last = [t for d in newer if (t := case.records.last(d.key))]
-    newest = max(last, key=lambda transaction: transaction.start) if last else None
-    stale = ": the image is stale, rebuild it" if case.reference.is_image else ""
-    return Cause(
-        type="ahead",
-        subject="packages",
-        text=f"{case.subject.label} was upgraded beyond {case.reference.label}{stale}",
-        confidence="recorded" if newest else "inferred",
-        claims=[d.id for d in newer],
-        evidence=[Evidence(text=f"{len(newer)} packages are newer", confidence="recorded")],
-        host_record=case.records.of(newest) if newest else None,
-    )
+def _keys(packages: Sequence[Divergence]) -> list[str]:
+    return sorted(d.key for d in packages)

@@ -1,10 +1,11 @@
 """Packages on one side only: which command of the host, or which line of the Dockerfile."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from driftscan.explain.case import Case
-from driftscan.explain.records import Transaction
-from driftscan.model import Cause, Divergence, Evidence, HostRecord, Level, Place, Want
+from driftscan.explain.records import Transaction, newest
+from driftscan.explain.wording import logged, some, were
+from driftscan.model import Cause, Confidence, Divergence, Evidence, Level, Place, Want
 
 
 def wants(case: Case) -> list[Want]:
@@ -18,56 +19,107 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     packages = [d for d in open_ if d.section == "dpkg" and d.kind != "changed"]
     missing = [d for d in packages if d.kind == "missing"]
     extra = [d for d in packages if d.kind == "extra"]
-    removed = [d for d in missing if case.records.last(d.key, removed=True)]
-    rest = [d for d in missing if d not in removed]
-    return [*_removed(case, removed), *_image_only(case, rest), *_host_only(case, extra)]
+    removed = [d for d in missing if case.records.removal(d.key)]
+    dropped = [d for d in missing if d not in removed and case.records.dropped(d.key)]
+    rest = [d for d in missing if d not in removed and d not in dropped]
+    return [
+        *_removed(case, removed),
+        *_dropped(case, dropped),
+        *_image_only(case, rest),
+        *_host_only(case, extra),
+        *_undated(case, extra),
+    ]
+
+
+_Find = Callable[[str], Transaction | None]
 
 
 def _by_transaction(
-    case: Case, divergences: Sequence[Divergence], *, removed: bool
+    divergences: Sequence[Divergence], find: _Find
 ) -> list[tuple[Transaction, list[Divergence]]]:
     groups: dict[str, tuple[Transaction, list[Divergence]]] = {}
     for divergence in divergences:
-        transaction = case.records.last(divergence.key, removed=removed)
+        transaction = find(divergence.key)
         if transaction:
-            key = transaction.start + transaction.command
-            groups.setdefault(key, (transaction, []))[1].append(divergence)
+            groups.setdefault(transaction.keys[0], (transaction, []))[1].append(divergence)
     return [groups[key] for key in sorted(groups)]
 
 
+# --- removed -----------------------------------------------------------------------------------
+
+
 def _removed(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
+    """A line of apt's history removed them: what the Dockerfile names is missed there."""
     causes: list[Cause] = []
-    for transaction, members in _by_transaction(case, divergences, removed=True):
-        lead = _lead(case, members)
-        needed = _needed(case, members)
+    for transaction, members in _by_transaction(divergences, case.records.removal):
+        lead = _named_lead(case, members)
         record = case.records.of(transaction)
         causes.append(
             Cause(
                 type="removed",
                 subject=lead,
-                text=f"{_names(members)} removed from {case.subject.label}",
+                text=f"{were([d.key for d in members], lead)} removed from {case.subject.label}",
                 confidence="recorded",
-                level="breaks" if needed else "installed",
+                level=_loss(case, members),
                 claims=[d.id for d in members],
-                evidence=[_logged(record)],
+                evidence=[logged(record), *_asked_for(case, lead)],
                 host_record=record,
-                image_record=_place(case, members),
+                image_record=_place(case, members, lead),
             )
         )
     return causes
 
 
-def _needed(case: Case, members: Sequence[Divergence]) -> bool:
-    """The reference has one of them because it was asked for by name."""
-    return any(_named(case, d) for d in members)
+def _dropped(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
+    """Only dpkg's log has it: `dpkg -r`, or apt's history no longer reaches back to it."""
+    causes: list[Cause] = []
+    for group in sorted({d.group for d in divergences}):
+        members = [d for d in divergences if d.group == group]
+        lead = _named_lead(case, members)
+        record = newest(case.records.record(d.key, removed=True) for d in members)
+        causes.append(
+            Cause(
+                type="removed",
+                subject=lead,
+                text=f"{were([d.key for d in members], lead)} removed from {case.subject.label} "
+                "by a command that no log names",
+                confidence="recorded",
+                level=_loss(case, members),
+                claims=[d.id for d in members],
+                evidence=[*([logged(record)] if record else []), *_asked_for(case, lead)],
+                host_record=record,
+                image_record=_place(case, members, lead),
+            )
+        )
+    return causes
 
 
-def _named(case: Case, divergence: Divergence) -> bool:
-    place = case.brought_by(case.reference, divergence.key)
+def _loss(case: Case, members: Sequence[Divergence]) -> Level:
+    return "breaks" if any(_named(case, d.key) for d in members) else "installed"
+
+
+def _named(case: Case, package: str) -> bool:
+    """The reference has it because it was asked for by name."""
+    place = case.brought_by(case.reference, package)
     if place is not None:
-        return place.kind == "line" and divergence.key in place.text.split()
-    transaction = case.reference_records.last(divergence.key)
-    return transaction is not None and divergence.key in transaction.requested
+        return place.kind == "line" and package in place.text.split()
+    return case.reference_records.asked(package) is not None
+
+
+def _asked_for(case: Case, package: str) -> list[Evidence]:
+    """That somebody wanted it on the reference: the line of the Dockerfile, or a command."""
+    place = case.brought_by(case.reference, package)
+    if place is not None:
+        if not _named(case, package):
+            return []
+        text = f"{place.file}:{place.line} asks for {package}"
+        cites = case.cite(case.reference, "dpkg", package)
+        return [Evidence(text=text, confidence="recorded", cites=cites)]
+    transaction = case.reference_records.asked(package)
+    return [logged(case.reference_records.of(transaction))] if transaction else []
+
+
+# --- never there -------------------------------------------------------------------------------
 
 
 def _image_only(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
@@ -81,81 +133,157 @@ def _image_only(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
         elif place and place.kind == "base":
             groups.setdefault("base", []).append(divergence)
         elif transaction:
-            groups.setdefault(transaction.start + transaction.command, []).append(divergence)
-    causes: list[Cause] = []
-    for key in sorted(groups):
-        members = groups[key]
-        # That another host has it on purpose does not make it needed here; the Dockerfile does.
-        needed = case.reference.is_image and _needed(case, members)
-        causes.append(_only_there(case, members, "breaks" if needed else "installed"))
-    return causes
+            groups.setdefault(transaction.keys[0], []).append(divergence)
+    return [_only_there(case, groups[key]) for key in sorted(groups)]
 
 
-def _only_there(case: Case, members: Sequence[Divergence], level: Level) -> Cause:
-    lead = _lead(case, members)
-    place = _place(case, members)
+def _only_there(case: Case, members: Sequence[Divergence]) -> Cause:
+    lead = _named_lead(case, members)
+    place = _place(case, members, lead)
     transaction = case.reference_records.last(lead)
     by = f"on {case.reference.label}"
     if place and place.kind == "line":
         by = f"by {place.file}:{place.line}"
+    # That another host has it on purpose does not make it needed here; the Dockerfile does.
+    level: Level = _loss(case, members) if case.reference.is_image else "installed"
+    text = f"{were([d.key for d in members], lead)} installed {by}"
+    silence = _silence(case, lead)
+    if silence.confidence == "recorded":
+        text += f", never on {case.subject.label}"
+    else:
+        text += f", and not on {case.subject.label}"
     return Cause(
         type="image-only" if case.reference.is_image else "reference-only",
         subject=lead,
-        text=f"{_names(members)} installed {by}, never on {case.subject.label}",
+        text=text,
         confidence="recorded",
         level=level,
         claims=[d.id for d in members],
-        evidence=[
-            Evidence(
-                text=f"no log of {case.subject.label} mentions {lead}",
-                confidence="recorded",
-            )
-        ],
+        evidence=[silence],
         host_record=case.reference_records.of(transaction) if transaction else None,
         image_record=place,
     )
 
 
+def _silence(case: Case, package: str) -> Evidence:
+    """That no log mentions it counts as far as the logs could be read."""
+    here, records = case.subject.label, case.records
+    cites = case.cite(case.reference, "dpkg", package)
+    sure: Confidence = min(
+        (records.logged(log) for log in ("apt-history", "dpkg-log")), key=_SURENESS.index
+    )
+    if records.last(package) or records.events(package):
+        record = records.record(package)
+        when = f" in {record.time[:7]}" if record else ""
+        more = record.cites if record else []
+        text = f"{here} had {package}{when}, and no log tells who removed it"
+        return Evidence(text=text, confidence="inferred", cites=[*cites, *more])
+    if sure == "unknown":
+        text = f"whether {here} ever had {package} is not known: its logs could not be read"
+        return Evidence(text=text, confidence="unknown", cites=cites)
+    return Evidence(text=f"no log of {here} mentions {package}", confidence=sure, cites=cites)
+
+
+_SURENESS = ("unknown", "inferred", "recorded", "proven")
+
+
+# --- only here ---------------------------------------------------------------------------------
+
+
 def _host_only(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
     causes: list[Cause] = []
-    for transaction, members in _by_transaction(case, divergences, removed=False):
+    for transaction, members in _by_transaction(divergences, case.records.brought):
         record = case.records.of(transaction)
-        lead = _lead(case, members)
+        used = {cause.subject for cause in causes}
+        lead = _lead(transaction, members, used)
+        names = [d.key for d in members]
         causes.append(
             Cause(
                 type="host-only" if case.reference.is_image else "subject-only",
                 subject=lead,
-                text=f"{_names(members)} installed on {case.subject.label} only",
+                text=f"{were(names, lead)} installed on {case.subject.label} only",
                 confidence="recorded",
                 claims=[d.id for d in members],
-                evidence=[_logged(record)],
+                evidence=[logged(record), *_roles(case, transaction)],
                 host_record=record,
             )
         )
     return causes
 
 
-def _lead(case: Case, members: Sequence[Divergence]) -> str:
-    """The package that the others came with: asked for, else needed by none of them."""
-    asked = [d.key for d in members if case.requested(d.key) or _named(case, d)]
+def _roles(case: Case, transaction: Transaction) -> list[Evidence]:
+    """What the command asked for, what that needs, and what was only recommended."""
+    keys = case.cite(case.subject, "apt-history", *transaction.keys)
+    asked = {*transaction.requested, *transaction.named}
+    told: list[Evidence] = []
+    if asked:
+        text = f"asked for: {some(sorted(asked), 6)}"
+        told.append(Evidence(text=text, confidence="recorded", cites=keys))
+    brought = {n for n, done in transaction.operations.items() if done.action == "install"}
+    present = sorted((brought | asked) & set(case.evidence(case.subject, "dpkg-needs")))
+    automatic = set(present) & transaction.automatic
+    needed = case.graph.within(set(present)).closure(asked & set(present)) & automatic
+    cites = [*keys, *case.cite(case.subject, "dpkg-needs", *present)]
+    for what, names in (("needed by it", needed), ("only recommended", automatic - needed)):
+        if names and asked:
+            text = f"{what}: {some(sorted(names), 6)}"
+            told.append(Evidence(text=text, confidence="recorded", cites=cites))
+    return told
+
+
+def _lead(transaction: Transaction, members: Sequence[Divergence], used: set[str]) -> str:
+    """What the command asked for; a name that no other cause goes by."""
+    asked = [*transaction.requested, *transaction.named]
+    names = sorted(d.key for d in members)
+    here = sorted(name for name in names if name in asked)
+    return next(name for name in [*here, *sorted(asked), *names] if name not in used)
+
+
+_HOUR = 3600
+
+
+def _undated(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
+    """No log reaches back to them: the times of their files tell which came together."""
+    times = case.evidence(case.subject, "dpkg-times")
+    dated = [
+        (when, d)
+        for d in divergences
+        if not case.records.last(d.key)
+        and isinstance(when := times.get(d.key, {}).get("changed"), int)
+    ]
+    clusters: list[list[tuple[int, Divergence]]] = []
+    for when, divergence in sorted(dated, key=lambda pair: (pair[0], pair[1].key)):
+        if clusters and when - clusters[-1][-1][0] < _HOUR:
+            clusters[-1].append((when, divergence))
+        else:
+            clusters.append([(when, divergence)])
+    return [_together(case, [d for _, d in cluster]) for cluster in clusters]
+
+
+def _together(case: Case, members: Sequence[Divergence]) -> Cause:
+    lead = min(d.key for d in members)
+    record = newest(case.records.record(d.key) for d in members)
+    return Cause(
+        type="host-only" if case.reference.is_image else "subject-only",
+        subject=lead,
+        text=f"{were([d.key for d in members])} installed on {case.subject.label} only, "
+        "by a command that no log names",
+        confidence=record.confidence if record else "unknown",
+        claims=[d.id for d in members],
+        evidence=[logged(record)] if record else [],
+        host_record=record,
+    )
+
+
+# --- whose name a cause goes by ----------------------------------------------------------------
+
+
+def _named_lead(case: Case, members: Sequence[Divergence]) -> str:
+    """The one that the reference was asked for by name, else the first."""
+    asked = [d.key for d in members if _named(case, d.key)]
     return min(asked) if asked else min(d.key for d in members)
 
 
-def _place(case: Case, members: Sequence[Divergence]) -> Place | None:
-    places = [p for d in members if (p := case.brought_by(case.reference, d.key))]
-    return places[0] if places else None
-
-
-def _names(members: Sequence[Divergence]) -> str:
-    names = sorted(d.key for d in members)
-    if len(names) == 1:
-        return f"{names[0]} was"
-    more = f" and {len(names) - 2} more were" if len(names) > 2 else " were"
-    return ", ".join(names[:2]) + more
-
-
-def _logged(record: HostRecord) -> Evidence:
-    return Evidence(
-        text=f"{record.source} {record.time} {record.user}: {record.command}",
-        confidence="recorded",
-    )
+def _place(case: Case, members: Sequence[Divergence], lead: str) -> Place | None:
+    names = [lead, *(d.key for d in members)]
+    return next((p for n in names if (p := case.brought_by(case.reference, n))), None)

@@ -1,0 +1,66 @@
+"""Package repositories that only the subject has: backports, a PPA, a vendor's."""
+
+from collections.abc import Sequence
+
+from driftscan.explain import suites
+from driftscan.explain.case import Case
+from driftscan.explain.records import newest
+from driftscan.explain.wording import some
+from driftscan.model import Cause, Divergence, Evidence, Want
+
+
+def wants(case: Case) -> list[Want]:
+    """Nothing: the first trip tells all."""
+    del case
+    return []
+
+
+def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
+    """`repository-foreign`: each suite claims what its versions show to come from it."""
+    causes: list[Cause] = []
+    taken: set[str] = set()
+    open_ids = {d.id for d in open_}
+    for repositories in suites.foreign(case):
+        repositories = [r for r in repositories if r.id in open_ids]
+        if not repositories:
+            continue
+        brought = [d for d in open_ if d.id not in taken and _comes_from(case, repositories[0], d)]
+        causes.append(_foreign(case, repositories, brought))
+        taken.update(causes[-1].claims)
+    return causes
+
+
+def _comes_from(case: Case, repository: Divergence, package: Divergence) -> bool:
+    """The version says so; the distribution's own versions say nothing."""
+    if package.section != "dpkg" or package.kind == "missing" or package.direction == "older":
+        return False
+    version = str((package.subject or {}).get("version", ""))
+    own = suites.is_own(case, repository, case.subject) and "~bpo" not in version
+    return not own and suites.may_bring(case, repository, version, case.subject)
+
+
+def _foreign(case: Case, repositories: Sequence[Divergence], brought: Sequence[Divergence]) -> Cause:
+    lead = repositories[0]
+    names = [r.key for r in repositories]
+    sources = case.evidence(case.subject, "repository-sources")
+    places = sources.get(lead.key, {}).get("places")
+    where = f" ({places[0]})" if isinstance(places, list) and places else ""
+    cites = case.cite(case.subject, "repositories", *names)
+    cites += case.cite(case.subject, "repository-sources", lead.key) if where else []
+    text = f"{', '.join(names)}{where} is configured on {case.subject.label} only"
+    evidence = [Evidence(text=text, confidence="recorded", cites=cites)]
+    if brought:
+        keys = sorted(d.key for d in brought)
+        text = f"the versions of {some(keys)} carry its mark"
+        cites = case.cite(case.subject, "dpkg", *keys)
+        evidence.append(Evidence(text=text, confidence="inferred", cites=cites))
+    return Cause(
+        type="repository-foreign",
+        subject=suites.name_of(case, lead, case.subject),
+        text=f"{case.subject.label} has the repository {lead.key}{where}, "
+        f"{case.reference.label} has not",
+        confidence="recorded",
+        claims=[*(r.id for r in repositories), *(d.id for d in brought)],
+        evidence=evidence,
+        host_record=newest(case.records.record(d.key) for d in brought),
+    )

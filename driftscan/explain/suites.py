@@ -1,0 +1,114 @@
+"""What a repository may bring: its suite, its owner, and the marks that versions carry."""
+
+import re
+from collections.abc import Sequence
+
+from driftscan.explain.case import Case
+from driftscan.model import Divergence, Side
+
+STABLE_UPDATE = re.compile(r"[+~]deb\d+u\d+|ubuntu[\d.]+")
+_ORDER = ("-security", "-updates")
+
+
+def suite_of(repository: Divergence) -> str:
+    """`Debian/bookworm-security/main` -> `bookworm-security`; flat ones have only an origin."""
+    parts = repository.key.split("/")
+    return "/".join(parts[1:-1]) if len(parts) > 2 else repository.key
+
+
+def origin_of(repository: Divergence) -> str:
+    """`Debian/bookworm-security/main` -> `Debian`."""
+    return repository.key.partition("/")[0]
+
+
+def by_suite(repositories: Sequence[Divergence]) -> list[list[Divergence]]:
+    """The components of one suite together; security suites before updates before the rest."""
+    suites: dict[tuple[int, str, str], list[Divergence]] = {}
+    for repository in repositories:
+        suite = suite_of(repository)
+        rank = next((i for i, end in enumerate(_ORDER) if suite.endswith(end)), len(_ORDER))
+        suites.setdefault((rank, suite, origin_of(repository)), []).append(repository)
+    return [suites[key] for key in sorted(suites)]
+
+
+def missing(case: Case) -> list[list[Divergence]]:
+    """The suites that only the reference has."""
+    return by_suite(_repositories(case, "missing"))
+
+
+def foreign(case: Case) -> list[list[Divergence]]:
+    """The suites that only the subject has."""
+    return by_suite(_repositories(case, "extra"))
+
+
+def _repositories(case: Case, kind: str) -> list[Divergence]:
+    found = case.comparison.divergences
+    return [d for d in found if d.section == "repositories" and d.kind == kind]
+
+
+def name_of(case: Case, repository: Divergence, side: Side) -> str:
+    """The suite, if it is the distribution's own; else its origin too, which says whose it is."""
+    suite, origin = suite_of(repository), origin_of(repository)
+    own = is_own(case, repository, side) or suite == repository.key
+    return suite if own else f"{origin}/{suite}"
+
+
+def is_own(case: Case, repository: Divergence, side: Side) -> bool:
+    """Whether the repository is the distribution's own."""
+    release = case.facts(side, "os").get("release", {})
+    return origin_of(repository).lower() == str(release.get("id", "")).lower()
+
+
+def may_bring(case: Case, repository: Divergence, version: str, side: Side) -> bool:
+    """A distribution's suite may carry its own packages; backports only what is marked so.
+
+    A vendor's may carry what names the vendor: no other version is known to be his.
+    """
+    backports = suite_of(repository).endswith("-backports")
+    if backports or "~bpo" in version:
+        return backports and "~bpo" in version
+    return is_own(case, repository, side) or _names_vendor(repository, version)
+
+
+_WORD = re.compile(r"[a-z]{3,}")
+_PPA = re.compile(r"[+~]ppa\d")
+_COMMON = {
+    *("archive", "com", "deb", "debian", "debs", "download", "downloads", "http", "https", "net"),
+    *("org", "packages", "ppa", "pkg", "repo", "repos", "repository", "stable", "ubuntu", "www"),
+    *("lts", "main", "bookworm", "trixie", "bullseye", "jammy", "noble", "apt", "backports"),
+}
+
+
+def _names_vendor(repository: Divergence, version: str) -> bool:
+    """`+deb.sury.org~1`, `+rpt1`: the revision holds a word of the vendor's name; `~ppa1`."""
+    revision = version.rpartition("-")[2].lower()
+    if origin_of(repository).startswith("LP-PPA-") and _PPA.search(revision):
+        return True
+    words = set(_WORD.findall(origin_of(repository).lower())) - _COMMON
+    return bool(words & set(_WORD.findall(revision)))
+
+
+def is_older(package: Divergence) -> bool:
+    """A package of which the subject has an older version than the reference."""
+    return package.section == "dpkg" and package.direction == "older"
+
+
+def offered(case: Case, package: Divergence, version: str) -> bool:
+    """Whether the subject's own lists of packages offer the version; False if nobody asked."""
+    versions = case.details(case.subject, "available").get(package.key, {}).get("versions")
+    return isinstance(versions, list) and version in versions
+
+
+def would_bring(case: Case, package: Divergence) -> list[str]:
+    """The causes `repository-missing` that would claim the package, were nothing else in the way.
+
+    Of a package that the subject has older than the reference.
+    """
+    if not is_older(package):
+        return []
+    version = str((package.reference or {}).get("version", ""))
+    return [
+        f"repository-missing:{name_of(case, found[0], case.reference)}"
+        for found in missing(case)
+        if may_bring(case, found[0], version, case.reference)
+    ][:1]

@@ -1,0 +1,34 @@
+"""How several families of causes say the same thing."""
+
+from collections.abc import Iterable
+
+from driftscan.explain.records import Transaction
+from driftscan.model import Evidence, HostRecord
+
+
+def some(names: Iterable[str], most: int = 3) -> str:
+    """`a, b, c and 4 more`."""
+    told = list(names)
+    more = f" and {len(told) - most} more" if len(told) > most else ""
+    return ", ".join(told[:most]) + more
+
+
+def were(names: Iterable[str], lead: str = "") -> str:
+    """`a was`, `a, b were` or `a, b and 4 more were`, the lead first."""
+    told = sorted(names, key=lambda name: (name != lead, name))
+    return f"{some(told, 2)} {'was' if len(told) == 1 else 'were'}"
+
+
+def logged(record: HostRecord) -> Evidence:
+    """The record itself as evidence."""
+    command = f": {record.command}" if record.command else ""
+    return Evidence(
+        text=f"{record.source} {record.time} {record.user}{command}",
+        confidence=record.confidence,
+        cites=record.cites,
+    )
+
+
+def run(transaction: Transaction) -> str:
+    """The command with its moment, as a sentence quotes it."""
+    return f"`{transaction.command or 'an unnamed command'}` of {transaction.start[:16]}"
