@@ -39,7 +39,9 @@ def _comes_from(case: Case, repository: Divergence, package: Divergence) -> bool
     return not own and suites.may_bring(case, repository, version, case.subject)
 
 
-def _foreign(case: Case, repositories: Sequence[Divergence], brought: Sequence[Divergence]) -> Cause:
+def _foreign(
+    case: Case, repositories: Sequence[Divergence], brought: Sequence[Divergence]
+) -> Cause:
     lead = repositories[0]
     names = [r.key for r in repositories]
     sources = case.evidence(case.subject, "repository-sources")

@@ -87,6 +87,7 @@ class Transaction(Struct, frozen=True):
         """Whether the command upgrades everything it can, not only what it names."""
         return self.unattended or _WHOLE.search(self.command) is not None
 
+    @property
     def of_release(self) -> bool:
         """Whether the command is one that moves a host to another release."""
         return _RELEASE.search(self.command) is not None
@@ -96,8 +97,10 @@ _ADDED = ("install", "upgrade", "downgrade", "reinstall")
 _REMOVED = ("remove", "purge")
 _ASKED = re.compile(r"([a-z0-9][a-z0-9+.-]{0,250})(?::[a-z0-9-]{1,30})?(?:[=/]\S+)?")
 _UNATTENDED = re.compile(r"\bunattended-upgrades?\b")
-_WHOLE = re.compile(r"\b(?:upgrade|dist-upgrade|full-upgrade|safe-upgrade|do-release-upgrade)\b")
-_RELEASE = re.compile(r"\b(?:dist-upgrade|full-upgrade|do-release-upgrade)\b")
+_WHOLE = re.compile(
+    r"(?<![-\w])(?:upgrade|dist-upgrade|full-upgrade|safe-upgrade|do-release-upgrade)(?![-\w])"
+)
+_RELEASE = re.compile(r"(?<![-\w])(?:dist-upgrade|full-upgrade|do-release-upgrade)(?![-\w])")
 NOBODY = "root or unknown"
 
 

@@ -103,9 +103,7 @@ def _direction(case: Case, older: Sequence[Divergence]) -> Evidence:
 
 def _numbered(case: Case, older: Sequence[Divergence]) -> list[Evidence]:
     marked = [
-        d
-        for d in older
-        if suites.STABLE_UPDATE.search(str((d.reference or {}).get("version", "")))
+        d for d in older if suites.STABLE_UPDATE.search(str((d.reference or {}).get("version", "")))
     ]
     if not marked:
         return []
@@ -118,9 +116,7 @@ def _line_of(case: Case, suite: str) -> Place | None:
     return case.line_with(side, suite, keyword="RUN") or case.line_with(side, suite)
 
 
-def _after_line(
-    case: Case, older: Sequence[Divergence], line: Place | None
-) -> list[Evidence]:
+def _after_line(case: Case, older: Sequence[Divergence], line: Place | None) -> list[Evidence]:
     """That the image got these versions after the line that adds the repository is on record."""
     if line is None:
         return []

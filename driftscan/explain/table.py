@@ -1,10 +1,13 @@
 """The table of all families of causes, in order: the first that can show it claims it."""
 
 from driftscan.explain import (
+    age,
     environment,
     files,
+    foreign,
     holds,
     linker,
+    pins,
     processes,
     release,
     repositories,
@@ -16,7 +19,10 @@ from driftscan.explain.contract import Family
 FAMILIES: tuple[Family, ...] = (
     release,
     holds,
+    pins,
+    foreign,
     repositories,
+    age,
     transactions,
     files,
     shadowing,

@@ -155,6 +155,7 @@ def test_a_package_installed_by_hand_is_told_with_its_command():
         user="deploy",
         command="apt-get install telnetd",
         source="apt history",
+        cites=["subject/apt-history:1"],
     )
 
 
