@@ -1,4 +1,4 @@
-"""Fingerprints and baselines on disk: written whole or not at all, read strictly."""
+"""Fingerprints, baselines and reports on disk: written whole or not at all, read strictly."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from driftscan.errors import StoreError
-from driftscan.model import SCHEMA, Baseline, Fingerprint
+from driftscan.model import SCHEMA, Baseline, Fingerprint, Report
 from driftscan.sanitize import safe
 
 MAX_SIZE = 256 << 20
@@ -47,6 +47,19 @@ def load(path: Path) -> Fingerprint | Baseline:
         return msgspec.convert(_printable(msgspec.json.decode(data)), type=kind)
     except msgspec.ValidationError as error:
         _refuse(path, f"not of the form driftscan writes: {error}", error)
+    except msgspec.DecodeError as error:
+        _refuse(path, _malformed(data, str(error)), error)
+    except (RecursionError, ValueError) as error:
+        _refuse(path, f"not JSON that driftscan writes: {error}", error)
+
+
+def load_report(path: Path) -> Report:
+    """The report in a file of `-f json`. Raises StoreError that names the file and the mistake."""
+    data = _bytes(path)
+    try:
+        return msgspec.json.decode(data, type=Report)
+    except msgspec.ValidationError as error:
+        _refuse(path, f"not a report as `driftscan check -f json` writes it: {error}", error)
     except msgspec.DecodeError as error:
         _refuse(path, _malformed(data, str(error)), error)
     except (RecursionError, ValueError) as error:

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from driftscan.cli.main import COMMANDS, main
 from driftscan.demo import story
-from driftscan.model import Baseline, Fingerprint, Report
+from driftscan.model import Baseline, Fingerprint, Report, Rule
 from driftscan.probes.table import PROBES
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -37,6 +37,34 @@ def probes() -> str:
 def schema(noun: type) -> str:
     """The JSON Schema of one noun, sorted."""
     text = msgspec.json.encode(msgspec.json.schema(noun), order="sorted")
+    return msgspec.json.format(text, indent=1).decode() + "\n"
+
+
+def accept_schema() -> str:
+    """The JSON Schema of the accept file, without what only the program adds."""
+    day = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+    parts = msgspec.json.schema(list[Rule])["$defs"]
+    for part in parts.values():
+        part["additionalProperties"] = False
+        for field in part["properties"].values():
+            if field["type"] == "string":
+                field.pop("default", None)
+                field["minLength"] = 1
+    rule, pin = parts["Rule"], parts["Pin"]
+    del rule["properties"]["line"], rule["properties"]["values"]["default"]
+    rule["properties"]["until"] = day
+    rule["properties"]["values"]["minItems"] = 1
+    rule["required"] = sorted([*rule["required"], "values"])
+    rule["not"] = {"required": ["host", "group"]}
+    pin["properties"]["digest"]["pattern"] = "^[0-9a-f]{16}$"
+    whole = {
+        "$defs": parts,
+        "type": "object",
+        "required": ["accepted"],
+        "additionalProperties": False,
+        "properties": {"accepted": {"type": "array", "items": {"$ref": "#/$defs/Rule"}}},
+    }
+    text = msgspec.json.encode(whole, order="sorted")
     return msgspec.json.format(text, indent=1).decode() + "\n"
 
 
@@ -73,6 +101,7 @@ def everything() -> dict[Path, str]:
     """Each generated file with its text."""
     schemas = {"fingerprint": Fingerprint, "baseline": Baseline, "report": Report}
     files = {DOCS / "schema" / f"{name}.json": schema(noun) for name, noun in schemas.items()}
+    files[DOCS / "schema" / "accept.json"] = accept_schema()
     pages = {DOCS / "commands.md": commands(), DOCS / "probes.md": probes()}
     return {DOCS.parent / "README.md": readme(), **pages, **files}
 

@@ -1,9 +1,18 @@
 """`driftscan check`: hosts against their baselines."""
 
+import re
+
 import click
 
 from driftscan.cli import completing, options
 from driftscan.cli.options import Asking, Fixing, Hosts, Reporting
+
+
+def _allowance(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    """`2` or `5%`: a percentage is of the hosts that are checked, rounded down."""
+    if re.fullmatch(r"[0-9]{1,6}|(100|[0-9]{1,2})%", text, re.ASCII) is None:
+        raise click.BadParameter(f"{text!r} is neither a number of hosts, as 2, nor a share, as 5%")
+    return text
 
 
 @click.command("check", cls=options.Configured)
@@ -14,6 +23,13 @@ from driftscan.cli.options import Asking, Fixing, Hosts, Reporting
     shell_complete=completing.targets,
     help="Compare with this, instead of each host's own baseline.",
 )
+@click.option(
+    "--allow-unreachable",
+    metavar="N|P%",
+    default="0",
+    callback=_allowance,
+    help="So many hosts may be out of reach without failing; they are told all the same.",
+)
 @options.hosts
 @options.asking
 @options.reporting
@@ -21,6 +37,7 @@ from driftscan.cli.options import Asking, Fixing, Hosts, Reporting
 def command(
     targets: tuple[str, ...],
     baseline: str | None,
+    allow_unreachable: str,
     hosts: Hosts,
     asking: Asking,
     reporting: Reporting,
@@ -33,10 +50,12 @@ def command(
     """
     from driftscan import resolve
     from driftscan.cli import asking as words
+    from driftscan.cli import gate
     from driftscan.cli.judging import judged
     from driftscan.cli.telling import told
 
     selected, inventory = words.selected(targets, hosts)
     one = words.named((baseline,), hosts)[0] if baseline else None
     pairs = [(target, one or resolve.baseline_of(target, inventory)) for target in selected]
-    return told(judged(pairs, asking), reporting, quiet=asking.quiet, fix=fixing.fix)
+    opened = gate.opened(reporting, selected, allow_unreachable=allow_unreachable, whole=True)
+    return told(judged(pairs, asking), reporting, opened, quiet=asking.quiet, fix=fixing.fix)

@@ -27,8 +27,11 @@ def command(
     printed, never run.
     """
     from driftscan.cli import asking as words
+    from driftscan.cli import gate
     from driftscan.cli.judging import judged
     from driftscan.cli.telling import told
 
     one, other = words.named((subject, reference), Hosts(inventory, ()))
-    return told(judged([(one, other)], asking), reporting, quiet=asking.quiet, fix=fixing.fix)
+    opened = gate.opened(reporting, [one])
+    reports = judged([(one, other)], asking)
+    return told(reports, reporting, opened, quiet=asking.quiet, fix=fixing.fix)

@@ -204,16 +204,12 @@ def _engine(entry: _Entry, _folder: Path, _trusted: bool) -> Defaults:
     return {entry.key: entry.value}
 
 
-def _later(entry: _Entry, _folder: Path, _trusted: bool) -> Defaults:
-    raise entry.wrong("accepted divergences are not there yet: remove it")
-
-
 KEYS: dict[str, Callable[[_Entry, Path, bool], Defaults]] = {
     "inventory": _path,
     "targets": _targets,
     "formats": _formats,
     "fail_on": _fail_on,
-    "accept": _later,
+    "accept": _path,
     "become": _truth,
     "deadline": _number,
     "workers": _number,

@@ -15,6 +15,7 @@ _REPORTING = Reporting(
     format="text",
     outputs=(),
     fail_on="installed",
+    accept=None,
     brief=False,
     everything=False,
     width=None,

@@ -38,13 +38,15 @@ def command(
     """
     from dataclasses import replace
 
+    from driftscan.cli import gate
     from driftscan.cli.judging import judged
     from driftscan.cli.telling import told
 
     pair = _pair(subject, reference, Hosts(inventory, ()))
+    opened = gate.opened(reporting, pair[:1])
     reports = judged([pair], asking, about)
     full = reporting if reporting.brief else replace(reporting, everything=True)
-    return told(reports, full, quiet=asking.quiet, fix=fixing.fix)
+    return told(reports, full, opened, quiet=asking.quiet, fix=fixing.fix)
 
 
 def _pair(subject: str, reference: str | None, hosts: Hosts) -> "tuple[Target, Target]":

@@ -18,6 +18,7 @@ COMMANDS = (
     "compare",
     "check",
     "explain",
+    "accept",
     "baseline",
     "inventory",
     "script",

@@ -61,6 +61,7 @@ class Reporting:
     format: str
     outputs: tuple[tuple[str, str], ...]
     fail_on: "FailOn"
+    accept: str | None
     brief: bool
     everything: bool
     width: int | None
@@ -210,6 +211,13 @@ reporting = _bundle(
         show_default=True,
         envvar="DRIFTSCAN_FAIL_ON",
         help="The level from which a difference is drift (exit code 1).",
+    ),
+    click.option(
+        "--accept",
+        metavar="FILE",
+        envvar="DRIFTSCAN_ACCEPT",
+        type=click.Path(),
+        help="The accepted differences; without it ./driftscan-accept.yml if it is there.",
     ),
     click.option("--brief", is_flag=True, help="One line a cause."),
     click.option("--all", "everything", is_flag=True, help="Every item and all evidence."),

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from driftscan.cli.gate import verdict
 from driftscan.cli.options import use_color
 from driftscan.errors import DriftscanError
 
 if TYPE_CHECKING:
+    from driftscan.cli.gate import Gate
     from driftscan.cli.options import Reporting
     from driftscan.model import HostReport, Report
 
@@ -20,6 +22,7 @@ PIPED_WIDTH = 100
 def told(
     hosts: "Mapping[str, HostReport]",
     reporting: "Reporting",
+    gate: "Gate | None" = None,
     *,
     quiet: bool,
     fix: str | None = None,
@@ -29,7 +32,7 @@ def told(
     With `fix` the remedies are written into that folder first; if they cannot be, the report is
     still told before the error is raised.
     """
-    from driftscan import policy, store
+    from driftscan import store
 
     wrong = None
     if fix is not None:
@@ -39,7 +42,7 @@ def told(
             hosts = fixing.written(hosts, Path(fix))
         except DriftscanError as error:
             wrong = error
-    report = policy.judge(hosts, reporting.fail_on)
+    report = verdict(hosts, reporting, gate)
     for name, path in reporting.outputs:
         if path == "-":
             out(_rendered(name, report, reporting, color=use_color(reporting.color)))

@@ -1,5 +1,6 @@
 """The nouns: frozen, typed, no I/O. Everything else maps these onto each other."""
 
+from driftscan.model.accepting import Pin, Rule, Rules
 from driftscan.model.asked import (
     Answer,
     Files,
@@ -111,12 +112,15 @@ __all__ = [
     "Partial",
     "Payload",
     "Phase",
+    "Pin",
     "Place",
     "Question",
     "Questions",
     "Raw",
     "Remedy",
     "Report",
+    "Rule",
+    "Rules",
     "Say",
     "Section",
     "Sections",

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from driftscan.model import Report
-from driftscan.report import github, json, junit, markdown, text
+from driftscan.report import github, json, junit, markdown, settled, text
 from driftscan.report.inert import inert
 
 
@@ -23,7 +23,7 @@ Form: TypeAlias = Callable[[Report, Look], str]
 
 FORMS: Mapping[str, Form] = {
     "text": lambda report, look: text.render(
-        report,
+        report if look.everything else settled.open_only(report),
         width=look.width,
         color=look.color,
         brief=look.brief,

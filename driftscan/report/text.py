@@ -17,6 +17,7 @@ from driftscan.model import (
     Report,
     Use,
 )
+from driftscan.report import settled
 
 _LABEL = {"breaks": "BREAKS", "in-use": "IN USE", "installed": "INSTALLED"}
 _COLOR = {"BREAKS": "31;1", "IN USE": "33;1", "INSTALLED": "1"}
@@ -40,6 +41,9 @@ def render(
     page = _Page(width, color)
     if len(report.hosts) != 1:
         page.line(summary(report))
+    for note in report.notes:
+        page.item("Note", note)
+    if len(report.hosts) != 1 or report.notes:
         page.line()
     for index, (name, host) in enumerate(sorted(report.hosts.items())):
         if index:
@@ -52,7 +56,8 @@ def summary(report: Report) -> str:
     """One line: how many hosts were compared, how many drifted, how many could not be judged."""
     counts = report.counts
     parts = [f"{counts.get('compared', 0)} of {counts.get('hosts', 0)} hosts compared"]
-    parts += [f"{counts[name]} {name}" for name in ("drifted", "unreached") if counts.get(name)]
+    shown = ("drifted", "unreached", "accepted")
+    parts += [f"{counts[name]} {name}" for name in shown if counts.get(name)]
     if not report.complete:
         parts.append("incomplete")
     return ", ".join(parts)
@@ -108,6 +113,7 @@ def _host(page: _Page, name: str, host: HostReport, *, brief: bool, everything: 
     page.line(_title(host))
     page.line()
     _causes(page, host, everything)
+    _accepted(page, host, everything)
     if brief:
         return
     _findings(page, host, everything)
@@ -146,6 +152,14 @@ def _causes(page: _Page, host: HostReport, everything: bool) -> None:
     page.line()
 
 
+def _accepted(page: _Page, host: HostReport, everything: bool) -> None:
+    told = list(settled.lines(host, everything=everything))
+    for label, text in told:
+        page.item(label, text)
+    if told:
+        page.line()
+
+
 def _label(level: Level) -> str:
     return _LABEL.get(level, level.upper())
 
@@ -157,7 +171,8 @@ def _nothing(host: HostReport) -> str:
         return f"No difference in the {compared} items that could be compared; not known: " + (
             ", ".join(blocked)
         )
-    return f"No difference: {compared} items are equal."
+    but = " but what is accepted" if host.state == "accepted" else ""
+    return f"No difference{but}: {compared} items are equal."
 
 
 def _cause(cause: Cause) -> str:

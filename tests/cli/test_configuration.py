@@ -113,7 +113,7 @@ def test_a_file_of_the_working_directory_may_not_write_outside_of_it(places, wor
         ("workers: true", "1:1: workers: must be a whole number above 0"),
         ("workers: 0", "1:1: workers: must be a whole number above 0"),
         ("engine: ''", "1:1: engine: must be the name or the path of a program"),
-        ("accept: x.yml", "1:1: accept: accepted divergences are not there yet"),
+        ("accept: [x]", "1:1: accept: must be a path"),
         ("fail_on: never\nfail_on: never", "2:1: 'fail_on' stands here a second time"),
         ("- a", "1:1: expected a mapping"),
         ("a: [", "2:1: not YAML"),

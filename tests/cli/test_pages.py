@@ -56,6 +56,6 @@ def test_the_configuration_of_the_page_is_understood_and_has_every_key(tmp_path)
         f"json={tmp_path}/report.json"
     ]
     rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (yes|no)[^|]*\|$", CONFIGURATION, re.MULTILINE))
-    assert rows.keys() == configuration.KEYS.keys() - {"accept"}
+    assert rows.keys() == configuration.KEYS.keys()
     here = {key for key, allowed in rows.items() if allowed == "yes"}
-    assert here == set(configuration.HERE) - {"accept"}
+    assert here == set(configuration.HERE)

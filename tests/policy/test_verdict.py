@@ -67,6 +67,7 @@ def test_the_counts_tell_hosts_and_findings_and_the_hosts_are_sorted():
         "hosts": 4,
         "compared": 3,
         "unreached": 1,
+        "excused": 0,
         "incomplete": 1,
         "drifted": 1,
         "causes": 0,
@@ -76,3 +77,56 @@ def test_the_counts_tell_hosts_and_findings_and_the_hosts_are_sorted():
         "installed": 1,
         "expected": 2,
     }
+
+
+# --- hosts that may be missing -----------------------------------------------------------------
+
+
+def lost(name, state="timeout", target=""):
+    cause = Unreached(target=target or name, state=state, stage="connect", cause="no answer")
+    return HostReport(state=state, unreached=cause)
+
+
+@pytest.mark.parametrize(
+    ("allow", "missing", "code"),
+    [
+        ("0", 1, 3),
+        ("1", 1, 0),
+        ("1", 2, 3),
+        ("2", 2, 0),
+        ("9%", 1, 3),
+        ("10%", 1, 0),
+        ("19%", 2, 3),
+        ("100%", 9, 0),
+        ("100%", 10, 3),
+        ("10", 10, 3),
+    ],
+)
+def test_so_many_hosts_may_be_missing_and_one_has_to_be_seen(allow, missing, code):
+    names = [f"h{number}" for number in range(10)]
+    hosts = {name: lost(name) if i < missing else GOOD for i, name in enumerate(names)}
+
+    report = judge(hosts, "installed", allow_unreachable=allow)
+
+    assert (report.exit_code, report.complete) == (code, False)
+    assert report.counts["unreached"] == missing
+    assert report.counts["excused"] == (missing if code == 0 else 0)
+    assert any("h0" in note for note in report.notes) == (code == 0)
+
+
+def test_a_missing_host_does_not_hide_the_drift_of_another():
+    hosts = {"a": lost("a"), "b": compared("installed")}
+    assert judge(hosts, "installed", allow_unreachable="1").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        lost("a", "host_key_mismatch"),
+        lost("a", "internal_error"),
+        lost("a", target="image://web"),
+        compared(blocks=True),
+    ],
+)
+def test_what_is_no_missing_host_is_never_allowed(host):
+    assert judge({"a": host, "b": GOOD}, "installed", allow_unreachable="50%").exit_code == 3
