@@ -1,9 +1,10 @@
-"""Files that an administrator set by hand: alternatives."""
+"""Files that an administrator set by hand: alternatives, and edited configuration files."""
 
 from collections.abc import Sequence
 
+from driftscan.explain import filetimes, impact, loaded
 from driftscan.explain.case import Case
-from driftscan.model import Cause, Divergence, Evidence, Want
+from driftscan.model import Cause, Divergence, Evidence, HostRecord, Item, Place, Side, Want
 
 
 def wants(case: Case) -> list[Want]:
@@ -13,9 +14,20 @@ def wants(case: Case) -> list[Want]:
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
-    """`alternative`: a link group in manual mode, with the programs that win because of it."""
+    """`alternative`: a link group in manual mode, with the programs that win because of it;
+    `conffile-edited`: one cause a package, by the sum of what it shipped."""
     chosen = [d for d in open_ if d.section == "alternatives"]
-    return [_alternative(case, divergence, open_) for divergence in chosen]
+    edited: dict[str, list[Divergence]] = {}
+    for divergence in open_:
+        if divergence.section == "conffiles":
+            edited.setdefault(_package(divergence), []).append(divergence)
+    return [
+        *(_alternative(case, divergence, open_) for divergence in chosen),
+        *(_edited(case, package, edited[package]) for package in sorted(edited)),
+    ]
+
+
+# --- alternatives ------------------------------------------------------------------------------
 
 
 def _alternative(case: Case, divergence: Divergence, open_: Sequence[Divergence]) -> Cause:
@@ -37,6 +49,22 @@ def _alternative(case: Case, divergence: Divergence, open_: Sequence[Divergence]
         confidence="recorded",
         claims=claims,
         evidence=evidence,
+        host_record=_logged(case, name) if divergence.subject is not None else None,
+    )
+
+
+def _logged(case: Case, name: str) -> HostRecord | None:
+    """The command that set it last, by update-alternatives' own log, which names no user."""
+    item = case.evidence(case.subject, "alternatives-log").get(name)
+    if item is None:
+        return None
+    return HostRecord(
+        time=str(item.get("time", ""))[:16],
+        zone=case.records.zone,
+        user="root or unknown",
+        command=str(item.get("command", "")),
+        source="alternatives log",
+        cites=case.cite(case.subject, "alternatives-log", name),
     )
 
 
@@ -49,3 +77,75 @@ def _text(case: Case, divergence: Divergence) -> str:
         )
     text = f"{name} is set by hand to {ours['target']} on {subject}"
     return text if theirs is None else f"{text}, to {theirs['target']} on {reference}"
+
+
+# --- configuration files -----------------------------------------------------------------------
+
+
+def _package(divergence: Divergence) -> str:
+    item = divergence.subject or divergence.reference or {}
+    return str(item.get("package", ""))
+
+
+def _edited(case: Case, package: str, members: Sequence[Divergence]) -> Cause:
+    here = [d.key for d in members if d.subject is not None]
+    there = [d.key for d in members if d.reference is not None]
+    used = bool(impact.uses(case, [package])) or case.requested(package)
+    return Cause(
+        type="conffile-edited",
+        subject=package or members[0].key,
+        text=loaded.some([_told(case, d) for d in members]),
+        confidence="recorded",
+        level="in-use" if used else "installed",
+        claims=[d.id for d in members],
+        evidence=[
+            *(_sum(case, side, d.key, item) for d in members for side, item in _sides(case, d)),
+            *_left(case, here),
+        ],
+        host_record=filetimes.record(case, "conffile-times", here),
+        image_record=_line(case, there),
+    )
+
+
+def _sides(case: Case, divergence: Divergence) -> list[tuple[Side, Item]]:
+    pairs = ((case.subject, divergence.subject), (case.reference, divergence.reference))
+    return [(side, item) for side, item in pairs if item is not None]
+
+
+def _told(case: Case, divergence: Divergence) -> str:
+    states = [(side.label, str(item.get("state", ""))) for side, item in _sides(case, divergence)]
+    if len(states) == 1:
+        ((label, state),) = states
+        other = case.reference if divergence.subject is not None else case.subject
+        return f"{divergence.key} is {state} on {label}, as shipped on {other.label}"
+    if states[0][1] == states[1][1]:
+        return f"{divergence.key} is edited on both, in different ways"
+    return f"{divergence.key} is {' and '.join(f'{state} on {label}' for label, state in states)}"
+
+
+def _sum(case: Case, side: Side, path: str, item: Item) -> Evidence:
+    text = f"{path} is missing on {side.label}, and its package ships it"
+    if item.get("state") == "edited":
+        text = f"the sum of {path} on {side.label} is not that of what its package shipped"
+    cites = case.cite(side, "conffiles", path)
+    return Evidence(text=text, confidence="recorded", cites=cites)
+
+
+def _left(case: Case, paths: Sequence[str]) -> list[Evidence]:
+    """What an upgrade left beside: a newer version that was not taken, or the older one."""
+    found: list[Evidence] = []
+    times = case.evidence(case.subject, "conffile-times")
+    for path in paths:
+        beside = times.get(path, {}).get("beside")
+        if isinstance(beside, list) and beside:
+            names = ", ".join(f"{path.rpartition('/')[2]}.{suffix}" for suffix in beside)
+            text = f"an upgrade left {names} beside {path}"
+            cites = case.cite(case.subject, "conffile-times", path)
+            found.append(Evidence(text=text, confidence="recorded", cites=cites))
+    return found
+
+
+def _line(case: Case, paths: Sequence[str]) -> Place | None:
+    """The line of the Dockerfile that names the first of them."""
+    lines = (case.line_with(case.reference, path) for path in paths)
+    return next((place for place in lines if place), None)

@@ -27,7 +27,7 @@ def unjudged(case: Case) -> list[Divergence]:
     """
     if "dpkg" in case.comparison.equal:
         return []
-    own = ("libraries", "runtimes", "winners")
+    own = ("libraries", "runtimes", "winners", "python")
     found = case.comparison.divergences
     return [d for d in found if d.section in own and _owners(case, d)]
 
@@ -39,13 +39,22 @@ def _owners(case: Case, divergence: Divergence) -> list[str]:
         # Another release is a cause of its own, not a matter of one package.
         return [own] if own and not {"codename", "id"} & set(divergence.changes) else []
     sides = ((case.subject, divergence.subject), (case.reference, divergence.reference))
-    if divergence.section in ("libraries", "runtimes"):
+    if divergence.section in ("libraries", "runtimes", "python"):
         return [str(item["owner"]) for _, item in sides if item and item.get("owner")]
+    if divergence.section == "conffiles":
+        return [package for _, item in sides if item and (package := _one_sided(case, item))]
     if divergence.section == "winners":
         kind = divergence.key.partition("@")[0]
         found = [_owner_of_winner(case, side, kind, item) for side, item in sides if item]
         return [owner for owner in found if owner]
     return []
+
+
+def _one_sided(case: Case, item: Item) -> str:
+    """The package of a configuration file, if one side lacks it: then that says it all."""
+    package = str(item.get("package", ""))
+    divergence = case.by_id.get(f"dpkg:{package}")
+    return package if divergence and divergence.kind != "changed" else ""
 
 
 def _owner_of_winner(case: Case, side: Side, kind: str, item: Item) -> str:

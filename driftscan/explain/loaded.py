@@ -20,6 +20,19 @@ def maps(case: Case, wanted: Callable[[str], bool]) -> list[Evidence]:
     return found
 
 
+def runs(case: Case, path: str) -> list[Evidence]:
+    """The running programs whose executable is the file."""
+    return [
+        Evidence(
+            text=f"{program(key)} runs it{_count(item)}",
+            confidence="proven",
+            cites=case.cite(case.subject, "processes", key),
+        )
+        for key, item in sorted(case.evidence(case.subject, "processes").items())
+        if key.partition("|")[0] == path
+    ]
+
+
 def program(key: str) -> str:
     """`/usr/sbin/php-fpm8.2|php8.2-fpm.service` -> its unit, else the program's own name."""
     path, _, service = key.partition("|")

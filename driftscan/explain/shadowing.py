@@ -1,10 +1,10 @@
-"""What stands in front of a package's own file: libraries, and runtimes first in a PATH."""
+"""What stands in front of a package's own file: libraries, and programs first in a PATH."""
 
 from collections.abc import Sequence
 
-from driftscan.explain import loaded
+from driftscan.explain import filetimes, loaded
 from driftscan.explain.case import Case
-from driftscan.model import Cause, Divergence, Evidence, Item, Want
+from driftscan.model import Cause, Divergence, Evidence, Item, Side, Want
 
 
 def wants(case: Case) -> list[Want]:
@@ -14,8 +14,12 @@ def wants(case: Case) -> list[Want]:
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
-    """`library-shadowed` (proven by the linker's own cache) and `runtime-shadowed`."""
-    return [*_libraries(case, open_), *_runtimes(case, open_)]
+    """`library-shadowed` (proven by the linker's own cache), `runtime-shadowed` and, by the order
+    of a PATH, `program-shadowed`."""
+    causes = [*_libraries(case, open_), *_runtimes(case, open_)]
+    taken = {claim for cause in causes for claim in cause.claims}
+    programs = [d for d in open_ if d.section == "programs" and d.id not in taken]
+    return [*causes, *(_program(case, d) for d in programs)]
 
 
 # --- libraries ---------------------------------------------------------------------------------
@@ -72,7 +76,8 @@ def _library(case: Case, divergence: Divergence, hidden: str) -> Cause:
         confidence="proven",
         level="breaks",
         claims=[divergence.id],
-        evidence=[first, *users, *_packages(case, owner), *_built(case)],
+        evidence=[first, *users, *_packages(case, owner), *_built(case, directory)],
+        host_record=filetimes.record(case, "local-files", sorted(files)),
     )
 
 
@@ -94,9 +99,27 @@ def _packages(case: Case, owner: str) -> list[Evidence]:
 _TOOLS = ("gcc", "g++", "make", "build-essential", "cmake")
 
 
-def _built(case: Case) -> list[Evidence]:
-    """Compilers and headers that came with one command: the fingerprint of a build."""
-    found: list[Evidence] = []
+def _built(case: Case, directory: str) -> list[Evidence]:
+    """Sources that stayed, or compilers and headers that one command brought: a build there."""
+    if not directory.startswith("/usr/local/"):
+        return []
+    files = case.evidence(case.subject, "local-files")
+    sources = [path for path in sorted(files) if path.startswith("/usr/local/src/")]
+    commands = _tools(case)
+    if not sources and not commands:
+        return []
+    told = [f"{loaded.some(sources)} is there"] if sources else []
+    cites = case.cite(case.subject, "local-files", *sources[:3])
+    for key, text in commands[-1:]:
+        told.append(text)
+        cites += case.cite(case.subject, "apt-history", key)
+    text = f"it was probably built on {case.subject.label}: {'; '.join(told)}"
+    return [Evidence(text=text, confidence="inferred", cites=cites)]
+
+
+def _tools(case: Case) -> list[tuple[str, str]]:
+    """The transactions that brought what a build needs, by key."""
+    found: list[tuple[str, str]] = []
     for key, item in sorted(case.evidence(case.subject, "apt-history").items()):
         install = item.get("install")
         names = [name.partition(":")[0] for name in install] if isinstance(install, dict) else []
@@ -104,13 +127,67 @@ def _built(case: Case) -> list[Evidence]:
         tools = sorted(set(names) & set(_TOOLS))
         if tools or len(headers) > 1:
             brought = [*tools, f"{len(headers)} -dev packages"] if headers else tools
-            text = (
-                f"it was probably built there: {' and '.join(brought)} came {item.get('start')} "
-                f"with {item.get('command')} ({item.get('user') or 'root or unknown'})"
-            )
-            cites = case.cite(case.subject, "apt-history", key)
-            found.append(Evidence(text=text, confidence="inferred", cites=cites))
-    return found[-1:]
+            by = item.get("user") or "root or unknown"
+            text = f"{' and '.join(brought)} came {item.get('start')} with {item.get('command')}"
+            found.append((key, f"{text} ({by})"))
+    return found
+
+
+# --- programs ----------------------------------------------------------------------------------
+
+
+def _program(case: Case, divergence: Divergence) -> Cause:
+    path, here = divergence.key, divergence.subject is not None
+    side, other = (case.subject, case.reference) if here else (case.reference, case.subject)
+    item = (divergence.subject if here else divergence.reference) or {}
+    hidden = str(item.get("hides", ""))
+    owner = str(item.get("owner", ""))
+    first = _order(case, side, path, hidden)
+    users = loaded.runs(case, path) if here else []
+    used = bool(users) or (here and _wanted(case, owner))
+    return Cause(
+        type="program-shadowed",
+        subject=path.rpartition("/")[2],
+        text=f"{path}, which no package owns, hides {hidden}{f' of {owner}' if owner else ''} "
+        f"on {side.label}"
+        + ("" if divergence.kind == "changed" else f"; {other.label} has no such file"),
+        confidence="proven" if first else "recorded",
+        level="in-use" if used else "installed",
+        claims=[divergence.id],
+        evidence=[*first, *_names(case, side, path), *users],
+        host_record=filetimes.record(case, "local-files", [path]) if here else None,
+    )
+
+
+def _order(case: Case, side: Side, path: str, hidden: str) -> list[Evidence]:
+    """The PATHs that list the directory of the one before the other's."""
+    paths = case.facts(side, "path")
+    ours, theirs = path.rpartition("/")[0], hidden.rpartition("/")[0]
+    scopes: list[str] = []
+    cites: list[str] = []
+    for key in sorted(paths):
+        scope, slash, directory = key.partition("//")
+        behind = f"{scope}/{theirs}"
+        if not slash or f"/{directory}" != ours or behind not in paths:
+            continue
+        if _position(paths[key]) < _position(paths[behind]):
+            scopes.append(scope)
+            cites += case.cite(side, "path", key, behind)
+    text = f"{ours} comes before {theirs} in the PATH of: {', '.join(scopes)}"
+    return [Evidence(text=text, confidence="proven", cites=cites)] if scopes else []
+
+
+def _names(case: Case, side: Side, path: str) -> list[Evidence]:
+    text = f"{path} is there and no package lists it"
+    return [Evidence(text=text, confidence="proven", cites=case.cite(side, "programs", path))]
+
+
+def _wanted(case: Case, owner: str) -> bool:
+    """Whether somebody asked for the hidden program's package, or another of its source."""
+    packages = case.facts(case.subject, "dpkg")
+    source = packages.get(owner, {}).get("source")
+    own = [n for n, item in packages.items() if source and item.get("source") == source]
+    return any(case.requested(name) for name in own)
 
 
 # --- runtimes ----------------------------------------------------------------------------------
@@ -138,7 +215,8 @@ def _runtime(
 ) -> Cause:
     ours, theirs = winners[0].subject or {}, winners[0].reference or {}
     copy = f"{kind}|{ours.get('real', '')}"
-    copies = [d.id for d in open_ if d.id == f"runtimes:{copy}"]
+    own = (f"runtimes:{copy}", f"programs:{ours.get('path', '')}")
+    copies = [d.id for d in open_ if d.id in own]
     scopes = ", ".join(d.key.partition("@")[2] for d in winners)
     instead = f"; on {case.reference.label} it is {theirs['path']}" if theirs.get("path") else ""
     cites = [

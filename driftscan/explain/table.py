@@ -9,10 +9,12 @@ from driftscan.explain import (
     linker,
     pins,
     processes,
+    python,
     release,
     repositories,
     shadowing,
     transactions,
+    vendored,
 )
 from driftscan.explain.contract import Family
 
@@ -26,6 +28,8 @@ FAMILIES: tuple[Family, ...] = (
     transactions,
     files,
     shadowing,
+    python,
+    vendored,
     linker,
     environment,
     processes,

@@ -68,6 +68,22 @@ maps=$(grep -H -s -E '^[0-9a-f-]+ ..x. [^/]*/' /proc/[0-9]*/maps | awk '
   { seen[part[3], path]; pids[path] = pids[path] "," part[3] }
   END { for (path in pids) print "map", substr(pids[path], 2), path }')
 [ -n "$maps" ] && printf '%s\n' "$maps"
+# Who listens: the sockets of the kernel's tables that wait (0A, and the flag 10000 of unix(7)),
+# joined with the open files of the processes. Ports stay hexadecimal.
+{ grep -H -s -E '^ *[0-9]+: [0-9A-F:]+ [0-9A-F:]+ 0A ' /proc/net/tcp /proc/net/tcp6
+  grep -H -s -E ' 00010000 [0-9]+ [0-9]+ +[0-9]+ /' /proc/net/unix
+  ls -lnq /proc/[0-9]*/fd
+} | awk '
+  /^\/proc\/net\/tcp/ { n = split($3, part, ":"); name[$11] = "tcp/" part[n]; next }
+  /^\/proc\/net\/unix/ { name[$7] = "unix:" substr($0, index($0, " /") + 1); next }
+  /^\/proc\// { split($0, part, "/"); pid = part[3]; next }
+  match($0, /socket:\[[0-9]+\]$/) {
+    inode = substr($0, RSTART + 8, RLENGTH - 9)
+    if (inode in name && !((pid, name[inode]) in told)) {
+      told[pid, name[inode]]
+      print "listen", pid, name[inode]
+    }
+  }'
 
 # dpkg lists a file under /lib or /usr/lib, whichever its package was built with.
 printf '%s\n' "$@" "$targets" "$maps" |
@@ -92,7 +108,8 @@ GIVES = (
         "processes",
         "evidence",
         "executable|service",
-        "count, pids, service, loads (file to owner), deleted, started (seconds since 1970)",
+        "count, pids, service, loads (file to owner), deleted, started (seconds since 1970), "
+        "ports (tcp/NUMBER or unix:PATH, where it listens)",
         privilege="root for other accounts' processes (in a container also CAP_SYS_PTRACE)",
         cost="of that 15 ms with 35 processes",
         live=True,

@@ -23,6 +23,7 @@ class Told(Struct):
     proc: list[str] = []
     roots: list[str] = []
     maps: list[str] = []
+    listens: list[str] = []
     odd: list[str] = []
 
 
@@ -33,6 +34,7 @@ def read(lines: Iterable[str]) -> Told:
     """Raises ParseError for a line the question cannot have printed."""
     told = Told()
     rows = {"target": told.targets, "stat": told.stats, "root": told.roots, "map": told.maps}
+    rows["listen"] = told.listens
     listed: list[str] = []
     for line in lines:
         word, _, rest = line.partition(" ")

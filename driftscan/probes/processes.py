@@ -36,6 +36,7 @@ _PROC = re.compile(r"/proc/([0-9]+|self)/(exe|ns/mnt)(?: -> (.*))?")
 _CGROUP = re.compile(r"/proc/([0-9]+)/cgroup:[0-9]+:[^:]*:(/.*)")
 _ROOT = re.compile(r"([0-9]+:[0-9]+) (?:/|/proc/([0-9]+)/root)")
 _MAP = re.compile(r"([0-9]+(?:,[0-9]+)*) (/.*)")
+_LISTEN = re.compile(r"([0-9]+) (?:tcp/([0-9A-F]{4})|(unix:/.*))")
 _DELETED = " (deleted)"
 # needrestart(1) leaves these out: memory that only looks like a file, and files made to vanish.
 _MEMORY = re.compile(r"/(?:SYSV|dev/|drm|memfd:|i915|anon_hugepage|\[|#)")
@@ -51,7 +52,7 @@ def section(told: Told) -> Section:
     own_group = own.group if own else ""
     _linked(told, processes)
     _rooted(told, processes)
-    loads = _loads(told)
+    loads, ports = _loads(told), _ports(told)
     seen: dict[str, Process] = {}
     closed = 0
     for pid, process in processes.items():
@@ -61,7 +62,7 @@ def section(told: Told) -> Section:
             closed += 1
         elif process.executable and _ours(process, told):
             seen[pid] = process
-    items = _grouped(seen, loads, told.owners)
+    items = _grouped(seen, loads, ports, told.owners)
     gaps = _gaps(closed, closed + len(seen), "1" in processes)
     if told.odd:
         gaps.append(f"{len(told.odd)} lines were not understood, as {told.odd[0]!r}")
@@ -147,8 +148,24 @@ def _loads(told: Told) -> dict[str, list[str]]:
     return loads
 
 
+def _ports(told: Told) -> dict[str, list[str]]:
+    """Where each process listens: `tcp/9000`, `unix:/run/x.sock`."""
+    ports: dict[str, list[str]] = {}
+    for row in told.listens:
+        match = _LISTEN.fullmatch(row)
+        if match is None:
+            told.odd.append(row)
+            continue
+        port = f"tcp/{int(match[2], 16)}" if match[2] else match[3]
+        ports.setdefault(match[1], []).append(port)
+    return ports
+
+
 def _grouped(
-    seen: Mapping[str, Process], loads: Mapping[str, list[str]], owners: Mapping[str, str]
+    seen: Mapping[str, Process],
+    loads: Mapping[str, list[str]],
+    ports: Mapping[str, list[str]],
+    owners: Mapping[str, str],
 ) -> Items:
     groups: dict[str, list[str]] = {}
     for pid, process in seen.items():
@@ -165,5 +182,6 @@ def _grouped(
             "loads": {path: owners.get(folded(path), "") for path in sorted(files)},
             "deleted": [path.removesuffix(_DELETED) for path in mapped if path.endswith(_DELETED)],
             "started": min(seen[pid].started for pid in pids),
+            "ports": sorted({port for pid in pids for port in ports.get(pid, [])}),
         }
     return items

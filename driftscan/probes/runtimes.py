@@ -14,19 +14,16 @@ from msgspec import Struct
 from driftscan import versions
 from driftscan.errors import ParseError
 from driftscan.model import (
-    Absent,
     Collected,
-    Denied,
     Item,
     Items,
     Partial,
-    Payload,
     Raw,
     Section,
     Sections,
     Shell,
 )
-from driftscan.probes import settings, units
+from driftscan.probes import alternatives, settings, units
 from driftscan.probes.contract import About
 
 NAME = "runtimes"
@@ -175,28 +172,16 @@ copies | head -c @LIMIT@
 """.replace("@PLACES@", " ".join(_PLACES)).replace("@LIMIT@", str(settings.LIMIT + (1 << 20)))
 )
 
-_ALTERNATIVES = r"""
-for d in /var/lib/dpkg/alternatives /var/lib/alternatives; do
-  [ -d "$d" ] || continue
-  printf 'database %s\n' "$d"
-  [ -r "$d" ] || { printf 'denied %s\n' "$d"; continue; }
-  for f in $(grep -lsx manual "$d"/*); do
-    IFS= read -r mode <"$f"
-    [ "$mode" = manual ] || continue
-    printf 'manual %s\ntarget %s\n' "${f##*/}" "$(readlink "/etc/alternatives/${f##*/}")"
-  done
-done
-"""
-
 ASK = (
     Shell("copies", _COPIES),
-    Shell("alternatives", _ALTERNATIVES),
+    alternatives.ASK,
 )
 GIVES = (
     About("runtimes", "facts", "kind|real path", "version, owner, note", cost="28 ms"),
     About("winners", "facts", "kind@scope", "path, real, version"),
     About("path", "facts", "scope/directory", "position"),
     About("alternatives", "facts", "name, of those set by hand", "target", cost="3 ms"),
+    About("alternatives-log", "evidence", "as alternatives", "time, command"),
     About("runtime-copies", "evidence", "path", "real, kind (or directory, closed)"),
 )
 
@@ -251,7 +236,7 @@ def parse(raw: Raw) -> Mapping[str, Section]:
         "runtime-copies": _section(_copies(found), denied),
         "winners": _section({}, places.gaps),
         "path": _section({}, places.gaps),
-        "alternatives": _alternatives(raw.outputs["alternatives"]),
+        **alternatives.sections(raw.outputs["alternatives"]),
     }
     for scope, path in _paths(places):
         sections |= with_path(sections, scope, path)
@@ -485,24 +470,3 @@ def _winners(directories: Iterable[str], copies: Items) -> Iterator[tuple[str, I
             if copy:
                 yield kind, {"path": f"{directory}/{kind}", "real": copy["real"]}
                 break
-
-
-# --- alternatives ------------------------------------------------------------------------------
-
-_CHOICE = re.compile(r"(database|denied|manual|target) ?(.*)")
-
-
-def _alternatives(payload: Payload) -> Section:
-    """Those whose link group is in manual mode (update-alternatives(1))."""
-    told: dict[str, list[str]] = {"database": [], "denied": [], "manual": [], "target": []}
-    for line in payload.lines:
-        match = _CHOICE.fullmatch(line)
-        if match is None:
-            raise ParseError(f"expected 'manual name' or 'target path', got {line!r}")
-        told[match[1]].append(match[2])
-    if told["denied"]:
-        return Denied(cure=f"read access to {told['denied'][0]}, or --become")
-    if not told["database"]:
-        return Absent()
-    targets = _paired(told["manual"], told["target"])
-    return Collected(items={name: {"target": target} for name, target in targets.items()})

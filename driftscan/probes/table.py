@@ -3,12 +3,14 @@
 from driftscan.probes import (
     apt_history,
     apt_sources,
+    conffiles,
     dpkg,
     environment,
     host,
     libraries,
     os,
     runtimes,
+    unpackaged,
 )
 from driftscan.probes.contract import Probe
 
@@ -21,4 +23,6 @@ PROBES: tuple[Probe, ...] = (
     apt_history,
     runtimes,
     environment,
+    unpackaged,
+    conffiles,
 )

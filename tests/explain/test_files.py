@@ -59,7 +59,7 @@ def test_a_shadowing_library_names_who_maps_it_and_that_packages_do_not_explain_
         ),
         (
             "inferred",
-            "it was probably built there: gcc and 2 -dev packages came 2026-10-28 18:44:00 with "
+            "it was probably built on web-c: gcc and 2 -dev packages came 2026-10-28 18:44:00 with "
             "apt-get install libpng-dev libjpeg-dev gcc (deploy)",
         ),
     ]
@@ -278,3 +278,190 @@ def test_a_variable_that_a_unit_sets_or_a_file_may_set_is_not_told_as_unset_ther
         ),
     ]
     assert cause.evidence[2].cites == ["subject/environment-sources:unit:app.service"]
+
+
+# --- beside the packages -------------------------------------------------------------------------
+
+LOCAL_PYTHON = "/usr/local/lib/python3.11/dist-packages"
+APT_PYTHON = "/usr/lib/python3/dist-packages"
+PIPS = f"pypi//requests@{LOCAL_PYTHON}"
+APTS = {
+    f"pypi//{name}@{APT_PYTHON}": {"version": v, "installer": "", "owner": f"python3-{name}"}
+    for name, v in (("requests", "2.28.1"), ("urllib3", "1.26.12"))
+}
+
+
+def test_pip_over_apt_names_both_versions_and_the_mix():
+    ours = fingerprint(
+        "web-p",
+        {},
+        facts={"python": {**APTS, PIPS: {"version": "2.32.3", "installer": "pip"}}},
+        evidence={
+            "python-needs": {PIPS: {"needs": ["certifi", "urllib3"]}},
+            "local-files": {
+                f"{LOCAL_PYTHON}/requests-2.32.3.dist-info": {"changed": 1795524203, "uid": 0}
+            },
+        },
+    )
+
+    (cause,) = explained(ours, fingerprint("web-b", {}, facts={"python": APTS})).causes
+
+    assert cause.id == "pip-over-apt:requests"
+    assert cause.text == (
+        "pip's requests 2.32.3 hides 2.28.1 of python3-requests on web-p, "
+        "together with apt's urllib3 1.26.12"
+    )
+    assert cause.evidence[1].cites == [
+        f"subject/python-needs:{PIPS}",
+        f"subject/python:pypi//urllib3@{APT_PYTHON}",
+    ]
+    assert (cause.host_record.confidence, cause.host_record.source) == ("inferred", "file time")
+
+
+def test_a_distribution_of_pip_that_hides_nothing_is_told_with_its_place():
+    ours = fingerprint("web-p", {}, facts={"python": {}})
+    key = f"pypi//flask@{LOCAL_PYTHON}"
+    reference = image(
+        {},
+        {4: "RUN pip install flask==3.0"},
+        {},
+        facts={"python": {key: {"version": "3.0", "installer": "pip"}}},
+    )
+
+    (cause,) = explained(ours, reference).causes
+
+    assert cause.id == f"pip:{LOCAL_PYTHON}"
+    assert cause.text == f"pip put into {LOCAL_PYTHON}: flask 3.0 on image web only"
+    assert cause.image_record.line == 4
+
+
+def test_a_distribution_of_a_package_follows_the_package():
+    theirs = fingerprint("web-b", {}, facts={"python": {}})
+    lone = {k: {**v, "owner": "python3-requests"} for k, v in APTS.items()}
+    ours = fingerprint("web-p", {"python3-requests": package("2")}, facts={"python": lone})
+
+    report = explained(ours, theirs)
+
+    assert [f.id for f in report.findings] == ["dpkg:python3-requests"]
+    assert len(report.findings[0].members) == 3
+
+
+def test_libraries_that_an_application_brings_are_told_with_who_maps_them():
+    ours = fingerprint(
+        "web-p",
+        {},
+        facts={
+            "vendored": {
+                "/srv/app/lib": {"libraries": ["libpng16-5c63271e.so.16.44.0", "libown.so"]}
+            },
+            "libraries": {"libpng16.so.16|libc6|/usr/lib": {"owner": "libpng16-16", "position": 0}},
+        },
+        evidence={
+            "processes": {FPM: {"count": 3, "loads": {"/srv/app/lib/libown.so": ""}}},
+        },
+    )
+    theirs = fingerprint(
+        "web-b",
+        {},
+        facts={
+            "vendored": {},
+            "libraries": {"libpng16.so.16|libc6|/usr/lib": {"owner": "libpng16-16", "position": 0}},
+        },
+    )
+
+    (cause,) = explained(ours, theirs).causes
+
+    assert (cause.id, cause.level) == ("vendored:/srv/app/lib", "in-use")
+    assert cause.text == (
+        "/srv/app/lib on web-p carries 2 libraries of its own (not there on web-b): "
+        "updates of packages do not reach them"
+    )
+    assert [text for _, text in texts(cause)[1:]] == [
+        "packaged here as well: libpng16.so.16 of libpng16-16",
+        "php8.2-fpm maps /srv/app/lib/libown.so (3 processes)",
+    ]
+
+
+def hiding(path_facts):
+    item = {"hides": "/usr/bin/convert", "owner": "imagemagick-6.q16"}
+    packages = {
+        "imagemagick-6.q16": package("8", "imagemagick"),
+        "imagemagick": package("8", "imagemagick"),
+    }
+    done = transaction("apt-get install imagemagick", install={"imagemagick": "8"})
+    ours = fingerprint(
+        "web-c",
+        packages,
+        facts={"programs": {"/usr/local/bin/convert": item}, "path": path_facts},
+        evidence={"apt-history": {"1": done}},
+    )
+    theirs = fingerprint("web-b", packages, facts={"programs": {}, "path": path_facts})
+    (cause,) = explained(ours, theirs).causes
+    return cause
+
+
+def test_a_program_that_hides_a_packaged_one_is_proven_by_the_path():
+    cause = hiding({"system//usr/local/bin": {"position": 1}, "system//usr/bin": {"position": 2}})
+
+    assert cause.id == "program-shadowed:convert"
+    assert cause.text == (
+        "/usr/local/bin/convert, which no package owns, hides /usr/bin/convert of "
+        "imagemagick-6.q16 on web-c; web-b has no such file"
+    )
+    assert (cause.level, cause.confidence) == ("in-use", "proven")
+    assert texts(cause)[0] == (
+        "proven",
+        "/usr/local/bin comes before /usr/bin in the PATH of: system",
+    )
+
+
+def test_where_the_path_looks_elsewhere_first_nothing_is_proven():
+    cause = hiding({"system//usr/local/bin": {"position": 2}, "system//usr/bin": {"position": 1}})
+
+    assert cause.confidence == "recorded"
+
+
+def test_edited_configuration_is_one_cause_a_package_with_what_an_upgrade_left():
+    ini, conf = "/etc/php/php.ini", "/etc/php/fpm.conf"
+    ours = fingerprint(
+        "web-p",
+        {"php-fpm": package("8")},
+        facts={
+            "conffiles": {
+                ini: {"state": "edited", "package": "php-fpm", "sum": "a"},
+                conf: {"state": "missing", "package": "php-fpm"},
+            }
+        },
+        evidence={
+            "conffile-times": {ini: {"changed": 1795524203, "uid": 0, "beside": ["ucf-dist"]}}
+        },
+    )
+    reference = image(
+        {"php-fpm": package("8")},
+        {5: f"RUN sed -i s/a/b/ {ini}"},
+        {},
+        facts={"conffiles": {ini: {"state": "edited", "package": "php-fpm", "sum": "b"}}},
+    )
+
+    (cause,) = explained(ours, reference).causes
+
+    assert cause.id == "conffile-edited:php-fpm"
+    assert cause.text == (
+        f"{conf} is missing on web-p, as shipped on image web, "
+        f"{ini} is edited on both, in different ways"
+    )
+    assert texts(cause)[-1] == ("recorded", f"an upgrade left php.ini.ucf-dist beside {ini}")
+    assert cause.image_record.line == 5
+    assert cause.host_record.time == "2026-11-24 12:43"
+
+
+def test_configuration_of_a_package_that_one_side_lacks_is_no_difference_of_its_own():
+    ours = fingerprint(
+        "web-p",
+        {"cron": package("3")},
+        facts={"conffiles": {"/etc/crontab": {"state": "edited", "package": "cron", "sum": "a"}}},
+    )
+
+    report = explained(ours, fingerprint("web-b", {}, facts={"conffiles": {}}))
+
+    assert [f.id for f in report.findings] == ["dpkg:cron"]

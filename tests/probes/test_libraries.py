@@ -275,6 +275,7 @@ def test_processes_are_grouped_by_program_and_service():
                 "loads": {"/usr/lib/x/b c.so": ""},
                 "deleted": [],
                 "started": 1009,
+                "ports": [],
             },
             "/usr/sbin/php-fpm8.2|php8.2-fpm.service": {
                 "count": 2,
@@ -287,6 +288,7 @@ def test_processes_are_grouped_by_program_and_service():
                 },
                 "deleted": ["/usr/lib/x/liba.so.1"],
                 "started": 1005,
+                "ports": [],
             },
         }
     )
@@ -366,3 +368,26 @@ def test_whatever_a_host_says_only_parse_errors_escape(lines, conf):
     except ParseError:
         return
     assert set(sections) == {about.name for about in libraries.GIVES}
+
+
+def test_a_program_tells_where_it_listens(captured):
+    items = libraries.parse(captured("libraries", "handmade"))["processes"].items
+    ports = {key.partition("|")[0]: item["ports"] for key, item in items.items()}
+    assert ports["/usr/sbin/php-fpm8.2"] == ["unix:/run/php/php8.2-fpm.sock"]
+    assert ports["/usr/sbin/sshd"] == ["tcp/2300"]
+    assert ports["/usr/sbin/cron"] == []
+
+
+def test_ports_are_hexadecimal_in_the_kernel_and_odd_ones_are_told():
+    section = processes(
+        "stat 1 S 1 4194560 0",
+        "stat 10 S 10 4194560 500",
+        "/proc/self/ns/mnt -> mnt:[1]",
+        "/proc/10/ns/mnt -> mnt:[1]",
+        "/proc/10/exe -> /usr/sbin/nginx",
+        "listen 10 tcp/0050",
+        "listen 10 tcp/01BB",
+        "listen 10 udp/0035",
+    )
+    assert section.items["/usr/sbin/nginx|"]["ports"] == ["tcp/443", "tcp/80"]
+    assert section.gaps == ["1 lines were not understood, as '10 udp/0035'"]

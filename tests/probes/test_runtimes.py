@@ -332,3 +332,22 @@ def test_any_answer_gives_sections_or_names_the_line(before, after, alternatives
     except ParseError:
         return
     assert sorted(sections) == sorted(GIVEN)
+
+
+def test_who_set_an_alternative_is_in_its_own_log(captured):
+    sections = runtimes.parse(captured("runtimes", "handmade"))
+    assert sections["alternatives"] == Collected(items={"pager": {"target": "/bin/more"}})
+    assert sections["alternatives-log"].items["pager"]["command"] == (
+        "update-alternatives --set pager /bin/more"
+    )
+    assert sections["alternatives-log"].items["pager"]["time"].startswith("2026-")
+
+
+def test_of_several_commands_the_last_one_counts():
+    lines = (
+        "log 2026-10-01 10:00:00: run with --set java /opt/a/bin/java",
+        "log 2026-10-02 10:00:00: run with --config java",
+    )
+    assert parsed(alternatives=lines)["alternatives-log"].items == {
+        "java": {"time": "2026-10-02 10:00:00", "command": "update-alternatives --config java"}
+    }

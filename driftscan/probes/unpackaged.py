@@ -1,0 +1,252 @@
+"""What stands beside the packages: Python distributions, programs that hide, own libraries.
+
+Names and places only: nothing is run and no file but INSTALLER and METADATA is opened. Paths of a
+merged /usr are told as /usr/bin (usrmerge(7)).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from posixpath import basename, dirname
+
+from msgspec import Struct
+
+from driftscan.errors import ParseError
+from driftscan.model import Collected, Failed, Item, Items, Partial, Payload, Raw, Section, Shell
+from driftscan.probes import reading
+from driftscan.probes.contract import About
+from driftscan.probes.loader import folded
+
+NAME = "unpackaged"
+ASK = (
+    Shell(
+        "files",
+        r"""
+# One find and one stat for all: places that are not there cost nothing.
+set --
+for d in /usr/local/bin /usr/local/sbin /usr/local/src /usr/local/lib /usr/local/lib/*-linux-* \
+  /usr/lib/python3*/*-packages /usr/local/lib/python3*/*-packages \
+  /usr/lib/python3*/*-packages/*.libs /usr/local/lib/python3*/*-packages/*.libs \
+  /opt/*/lib /opt/*/lib64 /opt/*/*/lib /srv/*/lib /srv/*/*/lib \
+  /opt/*/lib/python3*/site-packages/*.libs /opt/*/*/lib/python3*/site-packages/*.libs \
+  /srv/*/lib/python3*/site-packages/*.libs /srv/*/*/lib/python3*/site-packages/*.libs; do
+  if [ -d "$d" ]; then set -- "$@" "$d"; fi
+done
+for d in /opt/* /srv/* "$@"; do
+  if [ -d "$d" ] && ! [ -x "$d" ]; then printf 'closed %s\n' "$d"; fi
+done
+if [ $# -gt 0 ]; then
+  find -H "$@" -mindepth 1 -maxdepth 1 '(' -path '/usr/local/*bin/*' -o -path '/usr/local/src/*' \
+    -o -path '*/python3*/*-packages/*-info' -o -name 'lib*.so' -o -name 'lib*.so.*' ')' \
+    -exec stat -c '%Y %f %u %g %s %n' '{}' + | head -c 1000000
+fi
+grep -HsE -m 1 . /usr/lib/python3*/*-packages/*-info/INSTALLER \
+  /usr/local/lib/python3*/*-packages/*-info/INSTALLER
+grep -HsE '^Requires-Dist: ' /usr/local/lib/python3*/*-packages/*-info/METADATA |
+  grep -v ';.*extra' | head -n 5000
+
+# Who owns what: only what a local program hides, and what is in the packages' own places.
+set --
+for f in /usr/local/sbin/* /usr/local/bin/*; do
+  if ! [ -f "$f" ] || ! [ -x "$f" ]; then continue; fi
+  for d in /usr/sbin /usr/bin /sbin /bin; do
+    if ! [ -f "$d/${f##*/}" ] || ! [ -x "$d/${f##*/}" ]; then continue; fi
+    case $f in *"$NL"*) continue ;; esac
+    # What is hidden may be an alternative: the package owns what that leads to.
+    r=$(readlink -f -- "$f") u=$(readlink -f -- "$d/${f##*/}")
+    if [ "$r" != "$u" ]; then
+      printf 'over %s\nreal %s\nunder %s\nleads %s\n' "$f" "$r" "$d/${f##*/}" "$u"
+      set -- "$@" -e "$u" -e "${u#/usr}"
+    fi
+    break
+  done
+done
+for f in /usr/lib/python3*/*-packages/*-info; do
+  if [ -e "$f" ]; then set -- "$@" -e "$f"; fi
+done
+if cd /var/lib/dpkg/info; then
+  printf 'have dpkg\n'
+  [ $# -eq 0 ] || find . -name '*.list' -exec grep -HFxs "$@" '{}' + | sed 's,^\./,owner ,'
+fi
+""",
+    ),
+)
+GIVES = (
+    About(
+        "python",
+        "facts",
+        "pypi//name@place (the name as PyPI normalises it)",
+        "version, installer (of the file INSTALLER), owner (a package's)",
+        cost="all five 9 ms, 20 ms where a program hides another",
+    ),
+    About(
+        "programs",
+        "facts",
+        "path below /usr/local that hides a program of /usr",
+        "hides, owner (of the hidden one), target (where it leads)",
+    ),
+    About(
+        "vendored",
+        "facts",
+        "directory below /opt, /srv or a wheel's *.libs",
+        "libraries (file names)",
+    ),
+    About("python-needs", "evidence", "as python, of those below /usr/local", "needs (names)"),
+    About(
+        "local-files",
+        "evidence",
+        "path of what those sections and libraries name, and of /usr/local/src",
+        "changed (seconds since 1970), uid",
+    ),
+)
+
+
+class _Found(Struct):
+    """The lines of the answer, by what they are."""
+
+    stats: dict[str, reading.Stat] = {}
+    installers: dict[str, str] = {}
+    needs: dict[str, list[str]] = {}
+    over: list[str] = []
+    under: list[str] = []
+    real: list[str] = []
+    leads: list[str] = []
+    owners: dict[str, str] = {}
+    closed: list[str] = []
+    packaged: bool = False
+
+
+_LINE = re.compile(
+    r"(?P<stat>-?[0-9]{1,12} [0-9a-f]{1,8} [0-9]{1,10} [0-9]{1,10} [0-9]{1,20} (?P<path>/.*))"
+    r"|(?P<info>/.*?-info)/(?:INSTALLER:(?P<installer>.*)"
+    r"|METADATA:Requires-Dist: *(?P<needs>[A-Za-z0-9._-]+).*)"
+    r"|owner (?P<owner>[^:/]+)(?::[^:/]+)?\.list:(?P<owned>/.*)"
+    r"|(?P<word>over|under|real|leads|closed) (?P<of>/.*)|(?P<have>have dpkg)"
+)
+
+
+def parse(raw: Raw) -> Mapping[str, Section]:
+    """The sections of GIVES; raises ParseError for a line that the question cannot print."""
+    if "files" not in raw.outputs:
+        unknown = Failed(reason="only a running machine tells")
+        return {about.name: unknown for about in GIVES}
+    found = _found(raw.outputs["files"].lines)
+    python = _python(found)
+    gaps = [f"{path}: denied" for path in sorted(set(found.closed))]
+    local = [gap for gap in gaps if gap.startswith("/usr")]
+    return {
+        "python": _section(python, local),
+        "programs": _section(_programs(found), local),
+        "vendored": _section(_vendored(found), gaps),
+        "python-needs": Collected(items=_needs(found, python)),
+        "local-files": Collected(items=_files(found)),
+    }
+
+
+def _section(items: Items, gaps: list[str]) -> Section:
+    return Partial(items=items, gaps=gaps) if gaps else Collected(items=items)
+
+
+def _found(lines: Iterable[str]) -> _Found:
+    found = _Found()
+    words = {"over": found.over, "under": found.under, "real": found.real}
+    words |= {"leads": found.leads, "closed": found.closed}
+    for line in lines:
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise ParseError(f"expected a file, its owner or its installer, got {line!r}")
+        if match["stat"]:
+            (stat,) = reading.stats(Payload((line,)))
+            found.stats[stat.path] = stat
+        elif match["installer"] is not None:
+            found.installers[match["info"]] = match["installer"]
+        elif match["needs"]:
+            found.needs.setdefault(match["info"], []).append(match["needs"])
+        elif match["owned"]:
+            path = folded(match["owned"])
+            found.owners[path] = min(match["owner"], found.owners.get(path, match["owner"]))
+        elif match["word"]:
+            words[match["word"]].append(match["of"])
+        else:
+            found.packaged = True
+    return found
+
+
+# --- Python ------------------------------------------------------------------------------------
+
+# The form of the directory's name is that of wheels and of eggs: NAME-VERSION, an egg's with -pyX.
+_DISTRIBUTION = re.compile(
+    r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)-(?P<version>[0-9][^-]*)"
+    r"(?:-py[0-9.]+)?(?:-[a-z][^/]*)?\.(?:dist|egg)-info"
+)
+
+
+def normalised(name: str) -> str:
+    """The name as PyPI compares it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _python(found: _Found) -> Items:
+    items: Items = {}
+    for path in found.stats:
+        match = _DISTRIBUTION.fullmatch(basename(path))
+        if match is None:
+            continue
+        item: Item = {"version": match["version"], "installer": found.installers.get(path, "")}
+        if found.packaged and not path.startswith("/usr/local/"):
+            item["owner"] = found.owners.get(path, "")
+        items[_key(path, match["name"])] = item
+    return items
+
+
+def _key(path: str, name: str) -> str:
+    return f"pypi//{normalised(name)}@{dirname(path)}"
+
+
+def _needs(found: _Found, python: Items) -> Items:
+    """Names that a distribution asks for without a condition of extras; itself left out."""
+    items: Items = {}
+    for path, names in found.needs.items():
+        match = _DISTRIBUTION.fullmatch(basename(path))
+        key = _key(path, match["name"]) if match else ""
+        if match and key in python:
+            needed = {normalised(name) for name in names} - {normalised(match["name"])}
+            items[key] = {"needs": sorted(needed)}
+    return items
+
+
+# --- programs and libraries --------------------------------------------------------------------
+
+
+def _programs(found: _Found) -> Items:
+    if not len(found.over) == len(found.real) == len(found.under) == len(found.leads):
+        raise ParseError(f"{len(found.over)} programs hide {len(found.under)}")
+    items: Items = {}
+    rows = zip(found.over, found.real, found.under, found.leads, strict=True)
+    for over, real, under, leads in rows:
+        item: Item = {"hides": folded(under)}
+        if found.packaged:
+            item["owner"] = found.owners.get(folded(leads), "")
+        if real != over:
+            item["target"] = real
+        items[over] = item
+    return items
+
+
+_LIBRARY = re.compile(r"lib[^/]+\.so(?:\.[^/]*)?")
+_PROGRAMS = ("/usr/local/bin/", "/usr/local/sbin/")
+_OWN = re.compile(r"/(?:opt|srv)/.*|.*\.libs")
+
+
+def _vendored(found: _Found) -> Items:
+    directories: dict[str, list[str]] = {}
+    for path in found.stats:
+        if _LIBRARY.fullmatch(basename(path)) and _OWN.fullmatch(dirname(path)):
+            directories.setdefault(dirname(path), []).append(basename(path))
+    return {place: {"libraries": sorted(names)} for place, names in directories.items()}
+
+
+def _files(found: _Found) -> Items:
+    bins = tuple(path for path in found.stats if path.startswith(_PROGRAMS))
+    told = {*found.stats} - {*bins} | ({*found.over} & {*bins})
+    stats = (found.stats[path] for path in sorted(told) if not path.startswith("/usr/lib/"))
+    return {stat.path: {"changed": stat.mtime, "uid": stat.uid} for stat in stats}

@@ -1,0 +1,16 @@
+#!/bin/sh
+# recipe.sh DEBS WHEELS: what was done to a throw-away copy of the lab's web-a; handmade-ops is it
+# asked as ops. DEBS: python3-pip, -requests, -pil and what they need; WHEELS: requests, pillow.
+# Oracles: `dpkg -V`, and Python's own importlib.metadata.
+set -eu
+dpkg -i --force-depends "$1"/*.deb
+python3 -m pip install --break-system-packages --no-deps --no-index "$2"/*.whl
+cp /usr/bin/convert-im6.q16 /usr/local/bin/convert
+ln -s /usr/bin/perl /usr/local/bin/perl
+mkdir -p /srv/app/lib /usr/local/src/ImageMagick-6
+cp /usr/lib/x86_64-linux-gnu/libpng16.so.16 /srv/app/lib/
+echo 'memory_limit = 1G' >>/etc/php/8.2/fpm/php.ini
+echo '# x' >>/etc/ImageMagick-6/policy.xml
+cp /etc/ImageMagick-6/policy.xml /etc/ImageMagick-6/policy.xml.dpkg-dist
+rm /etc/cron.d/e2scrub_all /etc/logrotate.d/apt
+update-alternatives --set pager /bin/more
