@@ -23,7 +23,11 @@ def _open(host: HostReport) -> HostReport:
         host,
         findings=open_,
         causes=[cause for cause in host.causes if cause.id not in done],
-        remedies=[r for r in host.remedies if not r.causes or set(r.causes) - done],
+        remedies=[
+            replace(r, notes=[*r.notes, "what is accepted is in it too"] if done else r.notes)
+            for r in host.remedies
+            if not r.causes or set(r.causes) - done
+        ],
     )
 
 

@@ -130,6 +130,27 @@ def test_a_host_that_lost_php_is_drift_that_breaks(driftscan, baseline):
     assert f"{DEMO}/Dockerfile:{_line('php-fpm')}" in text
 
 
+def test_a_difference_that_is_accepted_passes_until_its_value_changes(
+    driftscan, baseline, tmp_path
+):
+    update, add = "apt-get update -qq", "apt-get install -y -qq telnetd"
+    words = ["--reason", "r", "--owner", "ops", "--until", "2099-12-31", "--host", "web-x"]
+    rules = str(tmp_path / "accept.yml")
+    with hosts.start("web-x", "web-b", [update, add]) as host:
+        strict = driftscan("check", "web-x", "-f", "json", inventory=host.inventory)
+        (found,) = strict.report["hosts"].values()
+        for cause in sorted({finding["cause"] for finding in found["findings"]}):
+            name = (cause, *words, "--file", rules)
+            assert driftscan("accept", *name, inventory=host.inventory).code == 0
+        lenient = driftscan("check", "web-x", "--accept", rules, inventory=host.inventory)
+        host.shell("apt-mark hold telnetd")
+        changed = driftscan("check", "web-x", "--accept", rules, inventory=host.inventory)
+
+    assert (strict.code, lenient.code, changed.code) == (1, 0, 1), lenient.out
+    assert "ACCEPTED" in lenient.out
+    assert "REOPENED" in changed.out
+
+
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
