@@ -1,28 +1,29 @@
 """The report for people: the answer first, then its proof, in at most the width given."""
 
-import textwrap
 from collections.abc import Iterable, Sequence
 
 from driftscan.model import (
     LEVELS,
     Cause,
     Confidence,
+    Evidence,
     Explains,
     Finding,
     HostRecord,
     HostReport,
-    Level,
-    Place,
+    Hypothesis,
     Remedy,
     Report,
-    Use,
 )
-from driftscan.report import settled
+from driftscan.report import settled, words
+from driftscan.report.finding import detail, fit, label, one, place, record
+from driftscan.report.page import Page
 
-_LABEL = {"breaks": "BREAKS", "in-use": "IN USE", "installed": "INSTALLED"}
-_COLOR = {"BREAKS": "31;1", "IN USE": "33;1", "INSTALLED": "1"}
-_INDENT = 12
-_DETAILED = 4
+_MOST_DETAILED = 4
+_MOST_CAUSES = 6
+_MOST_PROOFS = 3
+_MOST_NAMES = 6
+_MOST_GAPS = 4
 
 
 def render(
@@ -38,9 +39,9 @@ def render(
     Every value of a host was made printable when it was collected; nothing is cut but lists
     that say how many more there are.
     """
-    page = _Page(width, color)
+    page = Page(width, color)
     if len(report.hosts) != 1:
-        page.line(summary(report))
+        page.line(words.summary(report))
     for note in report.notes:
         page.item("Note", note)
     if len(report.hosts) != 1 or report.notes:
@@ -52,58 +53,7 @@ def render(
     return page.text()
 
 
-def summary(report: Report) -> str:
-    """One line: how many hosts were compared, how many drifted, how many could not be judged."""
-    counts = report.counts
-    parts = [f"{counts.get('compared', 0)} of {counts.get('hosts', 0)} hosts compared"]
-    shown = ("drifted", "unreached", "accepted")
-    parts += [f"{counts[name]} {name}" for name in shown if counts.get(name)]
-    if not report.complete:
-        parts.append("incomplete")
-    return ", ".join(parts)
-
-
-class _Page:
-    """Lines of at most `width` columns, continued under their own text."""
-
-    def __init__(self, width: int, color: bool) -> None:
-        self._width = max(width, 40)
-        self._color = color
-        self._lines: list[str] = []
-
-    def line(self, text: str = "") -> None:
-        self.item("", text, indent=0)
-
-    def item(self, label: str, text: str, *, indent: int = _INDENT, name: str = "") -> None:
-        """A label in the margin, its text wrapped beside it, an id at the end of the text."""
-        text = f"{text}  [{name}]" if name else text
-        lines = textwrap.wrap(
-            text,
-            self._width - indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        ) or [""]
-        for number, part in enumerate(lines):
-            margin = label if number == 0 else ""
-            padded = margin.ljust(indent)
-            if self._color and margin in _COLOR:
-                padded = f"\x1b[{_COLOR[margin]}m{margin}\x1b[0m" + " " * (indent - len(margin))
-            self._lines.append((padded + part).rstrip())
-
-    def command(self, text: str) -> None:
-        """A command, continued with backslashes so that it can be copied whole."""
-        lines = textwrap.wrap(text, self._width - 6, break_long_words=False, break_on_hyphens=False)
-        if "'" in text or '"' in text or text.startswith("#"):
-            lines = [text]
-        for number, part in enumerate(lines):
-            end = " \\" if number < len(lines) - 1 else ""
-            self._lines.append(("  " if number == 0 else "    ") + part + end)
-
-    def text(self) -> str:
-        return "\n".join(self._lines).rstrip("\n") + "\n"
-
-
-def _host(page: _Page, name: str, host: HostReport, *, brief: bool, everything: bool) -> None:
+def _host(page: Page, name: str, host: HostReport, *, brief: bool, everything: bool) -> None:
     if host.unreached is not None:
         lost = host.unreached
         page.line(f"{name} was not compared: {lost.state} at {lost.stage}: {lost.cause}")
@@ -117,6 +67,7 @@ def _host(page: _Page, name: str, host: HostReport, *, brief: bool, everything: 
     if brief:
         return
     _findings(page, host, everything)
+    _questions(page, host, everything)
     _expected(page, host, everything)
     _coverage(page, host, everything)
     _remedies(page, host, everything)
@@ -130,7 +81,9 @@ def _title(host: HostReport) -> str:
     if image is not None:
         against = f"image {image.text} ({image.file}, built {_utc(image.built)})"
     account = f"as {subject.privilege}" if subject.privilege else ""
-    return f"{subject.target}  vs  {against}  {account}".rstrip()
+    trips = f"{host.trips} trips" if host.trips > 1 else ""
+    how = ", ".join(part for part in (trips, account) if part)
+    return f"{subject.target}  vs  {against}  {how}".rstrip()
 
 
 def _utc(stamp: str) -> str:
@@ -140,28 +93,48 @@ def _utc(stamp: str) -> str:
 # --- causes ------------------------------------------------------------------------------------
 
 
-def _causes(page: _Page, host: HostReport, everything: bool) -> None:
+def _causes(page: Page, host: HostReport, everything: bool) -> None:
     if not host.causes:
         page.line(_nothing(host))
         page.line()
         return
-    for cause in host.causes:
-        page.item(_label(cause.level), _cause(cause), name=cause.id)
-        for evidence in cause.evidence if everything else ():
+    shown = host.causes if everything else host.causes[:_MOST_CAUSES]
+    for cause in shown:
+        page.item(label(cause.level), _cause(cause), name=cause.id)
+        for evidence in _proofs(cause, everything):
             page.item("  " + evidence.confidence, evidence.text)
+    rest = host.causes[len(shown) :]
+    if rest:
+        page.item("", f"{len(rest)} more causes (see --all): {', '.join(c.id for c in rest)}")
+    if host.symptom:
+        page.item("Symptom", _symptom(host))
+    if host.since is not None:
+        page.item("Since", _probably(host.since.text, host.since.confidence))
     page.line()
 
 
-def _accepted(page: _Page, host: HostReport, everything: bool) -> None:
+def _accepted(page: Page, host: HostReport, everything: bool) -> None:
     told = list(settled.lines(host, everything=everything))
-    for label, text in told:
-        page.item(label, text)
+    for name, text in told:
+        page.item(name, text)
     if told:
         page.line()
 
 
-def _label(level: Level) -> str:
-    return _LABEL.get(level, level.upper())
+def _proofs(cause: Cause, everything: bool) -> Sequence[Evidence]:
+    """With what breaks although no package differs its evidence: nothing else would tell it."""
+    if everything:
+        return cause.evidence
+    bare = cause.level == "breaks" and not any(c.startswith("dpkg:") for c in cause.claims)
+    return cause.evidence[:_MOST_PROOFS] if bare else ()
+
+
+def _symptom(host: HostReport) -> str:
+    hits = [f for f in host.findings if f.match is not None]
+    said = f"'{host.symptom}'"
+    if hits:
+        return f"{said} is what a changelog of {', '.join(f.key for f in hits)} speaks of"
+    return f"{said}: no changelog that was read speaks of it"
 
 
 def _nothing(host: HostReport) -> str:
@@ -178,12 +151,14 @@ def _nothing(host: HostReport) -> str:
 def _cause(cause: Cause) -> str:
     text = cause.text
     if cause.image_record is not None and cause.image_record.kind == "line":
-        text += f" ({_place(cause.image_record)})"
+        text += f" ({place(cause.image_record)})"
     text += "."
     if cause.explains is not None:
         text += f" {_share(cause.explains, cause.confidence)}"
     if cause.host_record is not None:
-        text += f" {_record(cause.host_record)}."
+        text += f" {record(cause.host_record)}."
+    if cause.also:
+        text += f" Also: {', '.join(cause.also)}."
     return text
 
 
@@ -193,163 +168,85 @@ def _share(explains: Explains, confidence: Confidence) -> str:
     if of == 1:
         return f"That {probably}explains the one version difference."
     share = f"all {number}" if number == of else f"{number} of {of}"
-    return (
-        f"That {probably}explains {share} version differences "
-        f"({explains.sources} source{_s(explains.sources)})."
-    )
+    sources = f"{explains.sources} source{_s(explains.sources)}"
+    return f"That {probably}explains {share} version differences ({sources})."
+
+
+def _probably(text: str, confidence: Confidence) -> str:
+    return f"probably: {text}" if confidence == "inferred" else text
 
 
 def _s(count: int) -> str:
     return "" if count == 1 else "s"
 
 
-def _place(place: Place) -> str:
-    return f"{place.file}:{place.line}"
-
-
-def _record(record: HostRecord) -> str:
-    when = f"{record.time} {record.zone}".rstrip()
-    what = record.command or f"({record.source})"
-    sure = "probably " if record.confidence == "inferred" else ""
-    return f"{sure}{when}  {record.user}  {what}"
-
-
 # --- findings ----------------------------------------------------------------------------------
 
 
-def _findings(page: _Page, host: HostReport, everything: bool) -> None:
+def _findings(page: Page, host: HostReport, everything: bool) -> None:
+    """What the causes have not told in full already: packages, and whatever has a proof."""
     shown = [f for f in host.findings if everything or f.section == "dpkg"]
-    causes = {cause.id: cause for cause in host.causes}
+    detailed = shown if everything else _worth_detail(shown)
+    for finding in detailed:
+        detail(page, host, finding, everything)
     for level in LEVELS:
-        here = [f for f in shown if f.level == level]
-        detailed = here if everything or level == "breaks" else _worth_detail(here)
-        for finding in detailed:
-            detail(page, host, finding, causes)
-        rest = [f for f in here if f not in detailed]
+        rest = [f for f in shown if f.level == level and f not in detailed]
         if rest:
-            names = ", ".join(_one(f) for f in rest)
-            page.item(_label(level), f"{len(rest)} more: {names}")
+            names = ", ".join(one(f) for f in rest[:_MOST_NAMES])
+            more = f" +{len(rest) - _MOST_NAMES}" if len(rest) > _MOST_NAMES else ""
+            page.item(label(level), f"{len(rest)} more: {names}{more}")
     if shown:
         page.line()
 
 
 def _worth_detail(findings: Sequence[Finding]) -> list[Finding]:
-    """What somebody asked for by name and something runs: the rest fits in a line."""
-    asked = [f for f in findings if f.requested and f.level != "installed"]
-    return asked[:_DETAILED]
+    """What breaks; if nothing does, the first of what is used: the rest fits in a line."""
+    worst = [f for f in findings if f.level == "breaks"]
+    return worst[:_MOST_DETAILED] or [f for f in findings[:1] if f.level != "installed"]
 
 
-def _one(finding: Finding) -> str:
-    if finding.kind == "changed":
-        old, new = _short(finding.subject_version, finding.reference_version)
-        return f"{finding.key} {old} -> {new}"
-    side = {"missing": "missing", "extra": "only here"}.get(finding.kind, "differs")
-    return f"{finding.key} ({side})"
+# --- the questions -----------------------------------------------------------------------------
 
 
-def _short(ours: str, theirs: str) -> tuple[str, str]:
-    """Two versions without the beginning that they share, cut at a boundary between parts."""
-    size = 0
-    for index, (left, right) in enumerate(zip(ours, theirs, strict=False)):
-        if left != right:
-            break
-        if left in "+~-":
-            size = index + 1
-    return ours[size:] or ours, theirs[size:] or theirs
+def _questions(page: Page, host: HostReport, everything: bool) -> None:
+    if not host.hypotheses:
+        return
+    page.line("Could it be ...")
+    width = max(len(h.question) for h in host.hypotheses) + 4
+    for hypothesis in host.hypotheses:
+        page.item(f"  {hypothesis.question}", _answer(hypothesis, everything), indent=width)
+    page.line()
 
 
-def detail(page: _Page, host: HostReport, finding: Finding, causes: dict[str, Cause]) -> None:
-    """One finding with both records, its reach and what it needs."""
-    subject = host.subject.target if host.subject else "subject"
-    page.item(_label(finding.level), _headline(finding), name=finding.id)
-    ours = _side(finding.subject_version, finding.host_record)
-    if ours:
-        page.item("  " + _fit(subject), ours)
-    theirs = _side(finding.reference_version, finding.reference_record, finding.image_record, host)
-    if theirs:
-        name = "image" if host.reference_image else host.reference.target if host.reference else ""
-        page.item("  " + _fit(name), theirs)
-    if finding.section == "dpkg":
-        page.item("  used by", _used(finding))
-    if finding.dependency_count:
-        page.item("  needs", _needs(finding))
-    cause = causes.get(finding.cause)
-    if cause is not None and (cause is not host.causes[0] or finding.also):
-        also = f"; also {', '.join(finding.also)}" if finding.also else ""
-        page.item("  because", f"{cause.id}{also}")
-
-
-def _fit(name: str) -> str:
-    return name if len(name) <= _INDENT - 3 else name[: _INDENT - 4] + "~"
-
-
-def _headline(finding: Finding) -> str:
-    packages = [d for d in finding.members if d.section == finding.section]
-    count = f", {len(packages)} packages" if len(packages) > 1 else ""
-    if finding.kind == "changed":
-        way = {"older": "is behind", "newer": "is ahead"}.get(finding.direction, "differs")
-        fields = sorted({name for d in packages for name in d.changes})
-        inside = "" if "version" in fields else f" ({', '.join(fields)})"
-        return f"{finding.key} {way}{inside}{count}"
-    side = {"missing": "is missing", "extra": "is only here"}.get(finding.kind, "differs")
-    return f"{finding.key} {side}{count}"
-
-
-def _side(
-    version: str,
-    record: HostRecord | None,
-    place: Place | None = None,
-    host: HostReport | None = None,
-) -> str:
-    parts = [version] if version else []
-    if record is not None:
-        parts.append(_record(record))
-    if place is not None and place.kind == "line":
-        built = host.reference_image.built if host and host.reference_image else place.built
-        parts.append(f"{_place(place)} (built {_utc(built)})  {place.text}")
-    elif place is not None:
-        parts.append("from the base image" if place.kind == "base" else "line unknown")
-    return "  ".join(parts)
-
-
-def _used(finding: Finding) -> str:
-    if finding.uses:
-        return "; ".join(_use(use) for use in finding.uses)
-    return "no running process" if finding.uses_known else "unknown: not every process is readable"
-
-
-def _use(use: Use) -> str:
-    name = use.service.removesuffix(".service") or use.program.rpartition("/")[2]
-    files = ", ".join(sorted({path.rpartition("/")[2] for path in use.files})[:3])
-    return f"{name} ({use.processes} process{'es' if use.processes != 1 else ''}, {files})"
-
-
-def _needs(finding: Finding) -> str:
-    names = finding.dependencies
-    if not names:
-        return f"{finding.dependency_count} packages, none of which differs"
-    shown = ", ".join(names[:8])
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return f"{len(names)} of {finding.dependency_count} packages differ too: {shown}{more}"
+def _answer(hypothesis: Hypothesis, everything: bool) -> str:
+    because = hypothesis.because if everything else hypothesis.because[:2]
+    answer = hypothesis.answer.upper() if hypothesis.answer == "yes" else hypothesis.answer
+    if hypothesis.confidence == "inferred":
+        answer += " (inferred)"
+    return f"{answer}: {'; '.join(e.text for e in because)}" if because else answer
 
 
 # --- the rest ----------------------------------------------------------------------------------
 
 
-def _expected(page: _Page, host: HostReport, everything: bool) -> None:
-    if not host.expected:
-        return
+def _expected(page: Page, host: HostReport, everything: bool) -> None:
+    if host.expected:
+        page.item("EXPECTED", _awaited(host))
+    if everything:
+        for told in _distinct(r for group in host.expected for r in group.host_records):
+            page.item("", record(told))
+        for group in host.expected:
+            page.item("  " + fit(group.rule), f"{group.reason}: {', '.join(group.members)}")
+
+
+def _awaited(host: HostReport) -> str:
     members = [member for group in host.expected for member in group.members]
     packages = sum(member.startswith("dpkg:") for member in members)
-    rules = ", ".join(f"{group.rule} {len(group.members)}" for group in host.expected)
     other = f" and {len(members) - packages} other items" if len(members) > packages else ""
-    page.item("EXPECTED", f"{packages} packages{other} that only a host has, by rule: {rules}")
-    for record in _distinct(r for group in host.expected for r in group.host_records):
-        page.item("", _record(record))
-    if everything:
-        for group in host.expected:
-            page.item("  " + _fit(group.rule), f"{group.reason}: {', '.join(group.members)}")
-    page.line()
+    rules = sorted(host.expected, key=lambda group: (-len(group.members), group.rule))
+    names = ", ".join(f"{group.rule} {len(group.members)}" for group in rules[:_MOST_GAPS])
+    more = f" +{len(rules) - _MOST_GAPS}" if len(rules) > _MOST_GAPS else ""
+    return f"{packages} packages{other} that only a host has, by rule: {names}{more}"
 
 
 def _distinct(records: Iterable[HostRecord]) -> list[HostRecord]:
@@ -357,24 +254,30 @@ def _distinct(records: Iterable[HostRecord]) -> list[HostRecord]:
     return [unique[key] for key in sorted(unique)][:3]
 
 
-def _coverage(page: _Page, host: HostReport, everything: bool) -> None:
+def _coverage(page: Page, host: HostReport, everything: bool) -> None:
     differing = {d.section for f in host.findings for d in f.members}
-    equal = [f"{name} {count}" for name, count in sorted(host.equal.items()) if count]
-    whole = [entry for entry in equal if entry.rpartition(" ")[0] not in differing]
-    partly = [entry for entry in equal if entry.rpartition(" ")[0] in differing]
-    page.item("Equal", ", ".join(whole) or "nothing")
-    if partly:
-        page.item("", f"and beside the differences: {', '.join(partly)}")
+    sections = {name: count for name, count in sorted(host.equal.items()) if count}
+    whole = [_section(n, c, everything) for n, c in sections.items() if n not in differing]
+    partly = [_section(n, c, True) for n, c in sections.items() if n in differing]
+    beside = f"; beside the differences: {', '.join(partly)}" if partly else ""
+    page.item("Equal", (", ".join(whole) or "no section whole") + beside)
     natural = "only a running machine has it"
-    shown = [g for g in host.unknown if everything or g.why != natural]
+    gaps = [g for g in host.unknown if everything or g.why != natural]
+    shown = gaps if everything else sorted(gaps, key=lambda g: not g.blocks)[:_MOST_GAPS]
     for gap in shown:
         cure = f": {gap.cure}" if gap.cure else ""
         page.item("Unknown", f"{gap.what} of {gap.side}: {gap.why}{cure}")
-    if not shown:
+    if len(gaps) > len(shown):
+        page.item("", f"and {len(gaps) - len(shown)} more (see --all)")
+    if not gaps:
         page.item("Unknown", "nothing of what was asked")
 
 
-def _remedies(page: _Page, host: HostReport, everything: bool) -> None:
+def _section(name: str, count: int, everything: bool) -> str:
+    return f"{name} {count}" if everything else name
+
+
+def _remedies(page: Page, host: HostReport, everything: bool) -> None:
     subject = host.subject.target if host.subject else ""
     for remedy in host.remedies:
         if remedy.direction == "reference" and not everything:
@@ -385,17 +288,13 @@ def _remedies(page: _Page, host: HostReport, everything: bool) -> None:
         where = where if remedy.direction == "subject" else "the other way"
         page.line(f"Fix ({where})  [{remedy.id}]")
         for step in remedy.steps:
-            if step.why:
-                page.item("", f"# {step.why}", indent=2)
-            page.command(step.run)
+            page.command(step.run, step.why)
         for note in remedy.notes:
             page.item("", f"note: {note}", indent=2)
 
 
-def _other_way(page: _Page, remedy: Remedy) -> None:
+def _other_way(page: Page, remedy: Remedy) -> None:
     """The last command alone: what the others would write is long, and rarely wanted."""
     lines = len(remedy.steps) - 1
-    page.line()
-    where = f"{lines} line{_s(lines)} for the Dockerfile (see --all), then" if lines else ""
-    page.item("", f"Or the other way: {where}".rstrip() + f"  [{remedy.id}]", indent=0)
-    page.command(remedy.steps[-1].run)
+    where = f"{lines} line{_s(lines)} for the Dockerfile (--all), then " if lines else ""
+    page.line(f"Or the other way: {where}{remedy.steps[-1].run}  [{remedy.id}]")

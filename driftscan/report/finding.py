@@ -1,0 +1,254 @@
+"""One finding on the page: what changed, since when, by whom on both sides, what it breaks."""
+
+from collections.abc import Sequence
+
+from driftscan.model import (
+    Changes,
+    Confidence,
+    Finding,
+    HostRecord,
+    HostReport,
+    Level,
+    Match,
+    Place,
+    Symbols,
+    Use,
+    Window,
+)
+from driftscan.report.page import INDENT, Page
+
+_LABEL = {"breaks": "BREAKS", "in-use": "IN USE", "installed": "INSTALLED"}
+_SHOWN = 3
+
+
+def label(level: Level) -> str:
+    """How a level is printed."""
+    return _LABEL.get(level, level.upper())
+
+
+def detail(page: Page, host: HostReport, finding: Finding, everything: bool) -> None:
+    """Everything that is known of one finding, a line each; what is not known is left out."""
+    subject = host.subject.target if host.subject else "subject"
+    page.item(label(finding.level), _headline(finding), name=finding.id)
+    _why_it_breaks(page, finding, everything)
+    _changes(page, finding, subject, everything)
+    if finding.section == "dpkg":
+        page.item("  used by", _used(finding))
+    _records(page, host, finding, subject, everything)
+    if finding.dependency_count:
+        page.item("  needs", _needs(finding, everything))
+    if host.causes and (finding.cause != host.causes[0].id or finding.also):
+        also = f"; also {', '.join(finding.also)}" if finding.also else ""
+        page.item("  because", f"{finding.cause}{also}")
+
+
+def _why_it_breaks(page: Page, finding: Finding, everything: bool) -> None:
+    # what the lines `change` and `window` tell better is not told twice
+    told = [] if finding.windows or finding.match else finding.proof
+    for one in finding.proof if everything else told[:_SHOWN]:
+        page.item("  proof", _sure(one.text, one.confidence))
+
+
+def _changes(page: Page, finding: Finding, subject: str, everything: bool) -> None:
+    if finding.match is not None:
+        page.item("  change", _match(finding.match))
+    elif finding.changes is not None:
+        page.item("  change", _changed(finding.changes))
+    for news in finding.changes.news if finding.changes and everything else ():
+        page.item("  news", news)
+    for window in finding.windows if everything else finding.windows[:1]:
+        page.item("  window", _window(window, subject))
+    if finding.symbols is not None and (text := _symbols(finding.symbols)):
+        page.item("  symbols", text)
+
+
+def _records(
+    page: Page, host: HostReport, finding: Finding, subject: str, everything: bool
+) -> None:
+    ours = _side(finding, finding.subject_version, finding.host_record, None, everything)
+    if ours:
+        page.item("  " + fit(subject), ours)
+    told, where = finding.reference_record, finding.image_record
+    theirs = _side(finding, finding.reference_version, told, where, everything)
+    if theirs:
+        name = "image" if host.reference_image else host.reference.target if host.reference else ""
+        page.item("  " + fit(name), theirs)
+
+
+def fit(name: str) -> str:
+    """A name as it fits the margin."""
+    return name if len(name) <= INDENT - 3 else name[: INDENT - 4] + "~"
+
+
+def one(finding: Finding) -> str:
+    """A finding in a few words, for the lines that list several."""
+    if finding.kind == "changed":
+        old, new = short(finding.subject_version, finding.reference_version)
+        return f"{finding.key} {old} -> {new}" if old or new else finding.key
+    side = {"missing": "missing", "extra": "only here"}.get(finding.kind, "differs")
+    return f"{finding.key} ({side})"
+
+
+def short(ours: str, theirs: str) -> tuple[str, str]:
+    """Two versions without the beginning that they share, cut at a boundary between parts."""
+    size = 0
+    for index, (left, right) in enumerate(zip(ours, theirs, strict=False)):
+        if left != right:
+            break
+        if left in "+~-":
+            size = index + 1
+    return ours[size:] or ours, theirs[size:] or theirs
+
+
+def place(where: Place) -> str:
+    """`FILE:LINE` of a Dockerfile."""
+    return f"{where.file}:{where.line}"
+
+
+def record(told: HostRecord) -> str:
+    """When, who and by which command, on one line."""
+    when = f"{told.time} {told.zone}".rstrip()
+    what = told.command or f"({told.source})"
+    return _sure(f"{when}  {told.user}  {what}", told.confidence)
+
+
+def _sure(text: str, confidence: Confidence) -> str:
+    return f"probably {text}" if confidence == "inferred" else text
+
+
+def _headline(finding: Finding) -> str:
+    packages = [d for d in finding.members if d.section == finding.section]
+    count = (
+        f", {len(packages)} packages" if len(packages) > 1 and packages[0].section == "dpkg" else ""
+    )
+    if finding.kind == "changed":
+        way = {"older": "is behind", "newer": "is ahead"}.get(finding.direction, "differs")
+        fields = sorted({name for d in packages for name in d.changes})
+        inside = "" if "version" in fields or not fields else f" ({', '.join(fields)})"
+        return f"{finding.key} {way}{_versions(finding)}{inside}{count}"
+    side = {"missing": "is missing", "extra": "is only here"}.get(finding.kind, "differs")
+    return f"{finding.key} {side}{count}"
+
+
+def _versions(finding: Finding) -> str:
+    ours, theirs = finding.subject_version, finding.reference_version
+    if not ours or not theirs or ours == theirs:
+        return ""
+    old, new = short(ours, theirs)
+    shared = ours[: len(ours) - len(old)].rstrip("+~-")
+    same = f" ({shared} on both)" if shared else ""
+    return f": {old} -> {new}{same}"
+
+
+def _match(match: Match) -> str:
+    of = "only match" if match.hits == 1 else f"one of {match.hits} matches"
+    return (
+        f'{match.version}  "{match.text}"  your symptom: {of} in {match.searched} '
+        f"changelog{_s(match.searched)}"
+    )
+
+
+def _changed(changes: Changes) -> str:
+    counts = ", ".join(f"{count} {kind}" for kind, count in changes.counts.items())
+    uploads = f"{changes.entries} upload{_s(changes.entries)}"
+    total = f"{uploads}: {counts}" if counts else uploads
+    if not changes.complete:
+        total += "; more may have changed, the text does not reach that far"
+    head = changes.headline
+    if head is None:
+        return total
+    bugs = f"  {', '.join(head.bugs)}" if head.bugs else ""
+    return f'{head.version}  "{head.text}"{bugs}  ({total})'
+
+
+def _window(window: Window, subject: str) -> str:
+    inside = f"{subject} is inside" if window.inside else f"{subject} is outside"
+    return (
+        f"{window.of}: broken since {window.introduced}{_on(window.introduced_date)}, fixed in "
+        f"{window.fixed}{_on(window.fixed_date)}; {inside}"
+    )
+
+
+def _on(date: str) -> str:
+    return f" ({date[:10]})" if date else ""
+
+
+def _symbols(symbols: Symbols) -> str:
+    parts = [
+        f"{what} {', '.join(names[:4])}{_more(names, 4)}"
+        for what, names in (
+            ("soname gone:", symbols.sonames_lost),
+            ("soname new:", symbols.sonames_gained),
+            ("symbols gone:", symbols.lost),
+            ("symbols new:", symbols.gained),
+        )
+        if names
+    ]
+    return "; ".join(parts)
+
+
+def _more(names: Sequence[str], shown: int) -> str:
+    return f" +{len(names) - shown}" if len(names) > shown else ""
+
+
+def _side(
+    finding: Finding,
+    version: str,
+    told: HostRecord | None,
+    where: Place | None,
+    everything: bool,
+) -> str:
+    # the headline has both versions of what changed
+    parts = [version] if version and (everything or finding.kind != "changed") else []
+    if told is not None:
+        parts.append(record(told))
+    if where is not None and where.kind == "line":
+        parts.append(f"{place(where)}  {where.text if everything else _command(where, finding)}")
+    elif where is not None:
+        parts.append("from the base image" if where.kind == "base" else "line unknown")
+    return "  ".join(parts)
+
+
+def _command(where: Place, finding: Finding) -> str:
+    """Of a long RUN the command that names a package of the finding, else its beginning."""
+    names = {d.key for d in finding.members} | {finding.key}
+    parts = [part.strip() for part in where.text.split("&&")]
+    named = next((part for part in parts if names & set(part.split())), "")
+    if named:
+        return named.removeprefix("RUN ")
+    return where.text if len(where.text) <= 60 else where.text[:57] + "..."
+
+
+def _used(finding: Finding) -> str:
+    if finding.uses:
+        more = f" and {len(finding.uses) - _SHOWN} more" if len(finding.uses) > _SHOWN else ""
+        return "; ".join(_use(use) for use in finding.uses[:_SHOWN]) + more
+    return "no running process" if finding.uses_known else "unknown: not every process is readable"
+
+
+def _use(use: Use) -> str:
+    name = use.service.removesuffix(".service") or use.program.rpartition("/")[2]
+    parts = [f"{use.processes} process{'es' if use.processes != 1 else ''}"]
+    if use.via:
+        parts.append(f"through {', '.join(use.via)}")
+    else:
+        parts.append(", ".join(sorted({path.rpartition("/")[2] for path in use.files})[:_SHOWN]))
+    if use.ports:
+        parts.append(f"listens on {', '.join(use.ports)}")
+    if use.stale:
+        parts.append("still runs the old file")
+    return f"{name} ({', '.join(parts)})"
+
+
+def _needs(finding: Finding, everything: bool) -> str:
+    names = finding.dependencies
+    if not names:
+        return f"{finding.dependency_count} packages, none of which differs"
+    limit = len(names) if everything else 6
+    shown = ", ".join(names[:limit])
+    more = f" +{len(names) - limit}" if len(names) > limit else ""
+    return f"{len(names)} of {finding.dependency_count} packages differ too: {shown}{more}"
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
