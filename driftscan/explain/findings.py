@@ -68,7 +68,7 @@ def _finding(
     cause = min(claimed, key=lambda name: (-claimed[name], name))
     also = sorted(name for name in claimed if name != cause)
     names = [d.key for d in members] if section == "dpkg" else []
-    users = impact.uses(case, names)
+    users = impact.users(case, members)
     requested = any(case.requested(n) and not expectations.plumbing(n) for n in names)
     level = _level([by_claim[d.id] for d in members], users, requested)
     needed, differing = _dependencies(case, names)

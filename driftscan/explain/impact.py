@@ -1,10 +1,10 @@
 """Who is hit: running programs that load what differs, and how far that is known."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
 from driftscan.explain.case import Case
-from driftscan.model import Collected, Use
+from driftscan.model import Collected, Divergence, Item, Use
 
 
 def known(case: Case) -> bool:
@@ -15,16 +15,74 @@ def known(case: Case) -> bool:
 def uses(case: Case, packages: Iterable[str]) -> list[Use]:
     """The subject's running programs that map a file of the packages, in order."""
     wanted = set(packages)
+    return _users(case, lambda _path, owner: owner in wanted)
+
+
+def users(case: Case, members: Iterable[Divergence]) -> list[Use]:
+    """The subject's running programs that map what differs, whatever it is, in order."""
+    here = [d for d in members if d.subject is not None]
+    packages = {d.key for d in here if d.section == "dpkg"}
+    files = {path for d in here for path in _files(d)}
+    places = {d.key for d in here if d.section == "vendored"}
+    programs = {d.key for d in here if d.section == "processes"}
+
+    def wanted(path: str, owner: str) -> bool:
+        return owner in packages or path in files or path.rpartition("/")[0] in places
+
+    return [*_users(case, wanted), *_stale(case, programs)]
+
+
+def _files(divergence: Divergence) -> list[str]:
+    """The names by which a process may map an item that no package owns."""
+    item = divergence.subject or {}
+    if divergence.section == "programs":
+        return [divergence.key, str(item.get("target", ""))]
+    if divergence.section == "libraries" and not item.get("owner"):
+        soname, _, rest = divergence.key.partition("|")
+        return [f"{rest.rpartition('|')[2]}/{soname}", str(item.get("target", ""))]
+    return []
+
+
+def _users(case: Case, wanted: Callable[[str, str], bool]) -> list[Use]:
     found: list[Use] = []
     for key, item in sorted(case.evidence(case.subject, "processes").items()):
-        loads, count = item.get("loads"), item.get("count")
-        if not isinstance(loads, dict) or not isinstance(count, int):
-            continue
-        files = sorted(path for path, owner in loads.items() if owner in wanted)
-        if files:
-            program, _, service = key.partition("|")
-            found.append(Use(program=program, service=service, processes=count, files=files))
+        loads = item.get("loads")
+        mapped = loads.items() if isinstance(loads, dict) else ()
+        files = sorted(path for path, owner in mapped if wanted(path, owner))
+        found += _use(key, item, files)
     return found
+
+
+def _stale(case: Case, programs: set[str]) -> list[Use]:
+    """Programs that differ by what they run: told with the files that are gone."""
+    items = case.evidence(case.subject, "processes")
+    return [
+        use
+        for key in sorted(programs)
+        for use in _use(key, items.get(key, {}), sorted(_deleted(items.get(key, {}))))
+    ]
+
+
+def _use(key: str, item: Item, files: list[str]) -> list[Use]:
+    count, ports = item.get("count"), item.get("ports")
+    if not files or not isinstance(count, int):
+        return []
+    program, _, service = key.partition("|")
+    return [
+        Use(
+            program=program,
+            service=service,
+            processes=count,
+            files=files,
+            ports=ports if isinstance(ports, list) else [],
+            stale=not _deleted(item).isdisjoint(files),
+        )
+    ]
+
+
+def _deleted(item: Item) -> set[str]:
+    deleted = item.get("deleted")
+    return set(deleted) if isinstance(deleted, list) else set()
 
 
 def name(use: Use) -> str:

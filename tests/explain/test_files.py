@@ -465,3 +465,57 @@ def test_configuration_of_a_package_that_one_side_lacks_is_no_difference_of_its_
     report = explained(ours, fingerprint("web-b", {}, facts={"conffiles": {}}))
 
     assert [f.id for f in report.findings] == ["dpkg:cron"]
+
+
+# --- how to undo it ------------------------------------------------------------------------------
+
+
+def runs(report):
+    return [step.run for remedy in report.remedies[:1] for step in remedy.steps]
+
+
+def test_pip_over_apt_is_undone_by_pip_and_a_missing_file_by_dpkg():
+    ours = fingerprint(
+        "web-p",
+        {"cron": package("3")},
+        facts={
+            "python": {**APTS, PIPS: {"version": "2.32.3", "installer": "pip"}},
+            "conffiles": {"/etc/crontab": {"state": "missing", "package": "cron"}},
+        },
+    )
+    theirs = fingerprint("web-b", {"cron": package("3")}, facts={"python": APTS, "conffiles": {}})
+
+    assert runs(explained(ours, theirs)) == [
+        "apt-get install --reinstall -o Dpkg::Options::=--force-confmiss cron",
+        "python3 -m pip uninstall -y --break-system-packages requests",
+        "driftscan compare web-p web-b",
+    ]
+
+
+def test_a_stale_program_is_restarted_and_that_is_all():
+    report = explained(*stale())
+
+    assert runs(report) == ["systemctl restart php8.2-fpm", "driftscan compare web-u web-b"]
+    assert report.findings[0].uses[0].stale
+
+
+def test_a_hiding_program_is_set_aside_and_the_service_that_runs_it_is_restarted():
+    item = {"hides": "/usr/bin/worker", "owner": "worker"}
+    running = {
+        "/usr/local/bin/worker|worker.service": {"count": 1, "loads": {"/usr/local/bin/worker": ""}}
+    }
+    ours = fingerprint(
+        "web-c",
+        {},
+        facts={"programs": {"/usr/local/bin/worker": item}},
+        evidence={"processes": running},
+    )
+
+    report = explained(ours, fingerprint("web-b", {}, facts={"programs": {}}))
+
+    assert runs(report) == [
+        "mkdir -p /root/set-aside/usr/local/bin && "
+        "mv /usr/local/bin/worker /root/set-aside/usr/local/bin/",
+        "systemctl restart worker",
+        "driftscan compare web-c web-b",
+    ]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from driftscan.explain.case import Case
-from driftscan.explain.remedies import settings, sources
+from driftscan.explain.remedies import beside, settings, sources
 from driftscan.model import Cause, Divergence, Step
 
 Undo: TypeAlias = Callable[[Case, Cause, Sequence[Divergence]], list[Step]]
@@ -17,7 +17,14 @@ TABLE: Mapping[str, Undo] = {
     "pin": sources.unpin,
     "library-shadowed": settings.library,
     "runtime-shadowed": settings.program,
-    "binary-shadowed": settings.program,
+    "program-shadowed": beside.program,
+    "pip-over-apt": beside.python,
+    "pip": beside.python,
+    "conffile-edited": beside.configuration,
+    "vendored": settings.reviewed,
+    "linker-path": settings.reviewed,
+    "linker-variable": settings.reviewed,
+    "preload": settings.reviewed,
     "alternative": settings.alternative,
     "environment": settings.variable,
 }
