@@ -64,6 +64,12 @@ class Case:
         """One side is a host (or a running container of it), the other an image."""
         return self.subject.is_image != self.reference.is_image
 
+    @property
+    def releases_differ(self) -> bool:
+        """Whether the sides run other releases, or other systems altogether."""
+        release = self.by_id.get("os:release")
+        return release is not None and bool({"id", "codename", "version_id"} & set(release.changes))
+
     def of(self, side: Side) -> Records:
         return self.records if side is self.subject else self.reference_records
 

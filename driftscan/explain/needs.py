@@ -46,6 +46,10 @@ class Graph:
                 found.append(satisfied)
         return found
 
+    def relies(self, package: str, other: str) -> bool:
+        """Whether the package depends on the other directly, and nothing else would do."""
+        return {other} in self.groups(package, recommends=False)
+
     def closure(self, start: Iterable[str], *, recommends: bool = False) -> set[str]:
         """Everything the packages need, themselves included."""
         seen = set(start)

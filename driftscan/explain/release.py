@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+from driftscan.explain import wanted
 from driftscan.explain.case import Case
-from driftscan.model import Cause, Divergence, Evidence, Item, Want
+from driftscan.explain.records import Records, Transaction
+from driftscan.explain.wording import run, some
+from driftscan.model import Cause, Divergence, Evidence, Item, Side, Want
 
 
 def wants(case: Case) -> list[Want]:
@@ -13,25 +16,148 @@ def wants(case: Case) -> list[Want]:
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
-    """`release-differs`: claims every package and repository when the codenames differ."""
+    """`release-differs`: claims packages and repositories when the codenames differ.
+
+    Not what the Dockerfile asks for and the host lost without a successor: that is worse than
+    another version, and a cause of its own.
+    """
     release = next((d for d in open_ if d.id == "os:release"), None)
-    if release is None or not {"id", "codename", "version_id"} & set(release.changes):
+    if release is None or not case.releases_differ:
         return []
     ours, theirs = (_name(item) for item in (release.subject, release.reference))
-    claims = [d.id for d in open_ if d.section in ("os", "dpkg", "repositories", "libraries")]
+    claims = [d.id for d in open_ if _of_release(d) and not _lost(case, d)]
+    moved = _moved(case.records)
+    by = f"{run(moved)} moved it there; " if moved else ""
     return [
         Cause(
             type="release-differs",
             subject="os",
             text=f"{case.subject.label} runs {ours}, {case.reference.label} {theirs}: "
-            "rebuild it rather than converge package by package",
+            f"{by}rebuild it rather than converge package by package",
             confidence="recorded",
             claims=claims,
-            evidence=[Evidence(text=f"os-release: {ours} / {theirs}", confidence="recorded")],
+            evidence=[
+                _told(case, ours, theirs),
+                *_what_moved(case, moved),
+                *_left_behind(case, moved, theirs),
+                *_renamed(case),
+            ],
+            host_record=case.records.of(moved) if moved else None,
         )
     ]
+
+
+def _of_release(divergence: Divergence) -> bool:
+    owned = any((item or {}).get("owner") for item in (divergence.subject, divergence.reference))
+    return divergence.section in ("os", "dpkg", "repositories") or (
+        divergence.section == "libraries" and owned
+    )
+
+
+def _lost(case: Case, divergence: Divergence) -> bool:
+    return (
+        divergence.section == "dpkg"
+        and divergence.kind == "missing"
+        and not wanted.successors(case, divergence)
+        and bool(wanted.asked_for(case, divergence.key))
+    )
 
 
 def _name(item: Item | None) -> str:
     item = item or {}
     return str(item.get("pretty") or f"{item.get('id', '')} {item.get('version_id', '')}").strip()
+
+
+def _told(case: Case, ours: str, theirs: str) -> Evidence:
+    cites = [
+        *case.cite(case.subject, "os", "release"),
+        *case.cite(case.reference, "os", "release"),
+    ]
+    return Evidence(text=f"os-release: {ours} / {theirs}", confidence="recorded", cites=cites)
+
+
+# --- the transaction that moved the host -------------------------------------------------------
+
+_SHARE = 0.3
+"""Of the packages: what one transaction must have upgraded or removed to be a release's."""
+
+
+def _moved(records: Records) -> Transaction | None:
+    """The one that moved most packages, if it moved enough or its command says so."""
+    counts = [(len(_upgraded(t)) + len(_gone(t)), t) for t in records.transactions]
+    touched = {name for t in records.transactions for name in t.operations}
+    best = max(counts, key=lambda pair: (pair[0], pair[1].start), default=None)
+    if best is None or not best[0]:
+        return None
+    count, transaction = best
+    return transaction if transaction.of_release or count >= _SHARE * len(touched) else None
+
+
+def _done(transaction: Transaction, *actions: str) -> list[str]:
+    return sorted(n for n, done in transaction.operations.items() if done.action in actions)
+
+
+def _upgraded(transaction: Transaction) -> list[str]:
+    return _done(transaction, "upgrade", "downgrade")
+
+
+def _gone(transaction: Transaction) -> list[str]:
+    return _done(transaction, "remove", "purge")
+
+
+def _what_moved(case: Case, moved: Transaction | None) -> list[Evidence]:
+    if moved is None:
+        return []
+    record = case.records.of(moved)
+    counts = f"{len(_upgraded(moved))} upgraded, {len(_done(moved, 'install'))} installed"
+    text = f"{record.user}: {run(moved)}: {counts}, {len(_gone(moved))} removed"
+    return [Evidence(text=text, confidence="recorded", cites=record.cites)]
+
+
+# --- what stayed, what got another name --------------------------------------------------------
+
+
+def _left_behind(case: Case, moved: Transaction | None, theirs: str) -> list[Evidence]:
+    """Packages of the reference's release on a host of a newer one: nobody updates them there."""
+    marks = tuple(f"{sign}deb{_number(case, case.reference)}u" for sign in "+~")
+    if _number(case, case.subject) <= _number(case, case.reference):
+        return []
+    old = [
+        name
+        for name, item in sorted(case.facts(case.subject, "dpkg").items())
+        if any(mark in str(item.get("version", "")) for mark in marks) or _is_older(case, name)
+    ]
+    if moved is not None:
+        old = [name for name in old if name not in moved.operations]
+    if not old:
+        return []
+    text = f"still of {theirs}: {some(old, 6)}"
+    cites = case.cite(case.subject, "dpkg", *old)
+    cites += case.records.of(moved).cites if moved else []
+    return [Evidence(text=text, confidence="inferred", cites=cites)]
+
+
+def _number(case: Case, side: Side) -> int:
+    number = str(case.facts(side, "os").get("release", {}).get("version_id", ""))
+    whole = number.partition(".")[0]
+    return int(whole) if whole.isascii() and whole.isdigit() and len(whole) < 9 else 0
+
+
+def _is_older(case: Case, package: str) -> bool:
+    divergence = case.by_id.get(f"dpkg:{package}")
+    return divergence is not None and divergence.direction == "older"
+
+
+def _renamed(case: Case) -> list[Evidence]:
+    """The same source under another name of its binary package."""
+    pairs = [
+        (d.key, new[0])
+        for d in case.comparison.divergences
+        if d.section == "dpkg" and d.kind == "missing" and (new := wanted.renamed(case, d))
+    ]
+    if not pairs:
+        return []
+    text = f"another name: {some([f'{old} is {new}' for old, new in pairs])}"
+    cites = case.cite(case.reference, "dpkg", *(old for old, _ in pairs))
+    cites += case.cite(case.subject, "dpkg", *sorted({new for _, new in pairs}))
+    return [Evidence(text=text, confidence="inferred", cites=cites)]

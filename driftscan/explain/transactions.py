@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from driftscan.explain import wanted
 from driftscan.explain.case import Case
 from driftscan.explain.records import Transaction, newest
 from driftscan.explain.wording import logged, some, were
@@ -62,9 +63,10 @@ def _removed(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
                 confidence="recorded",
                 level=_loss(case, members),
                 claims=[d.id for d in members],
-                evidence=[logged(record), *_asked_for(case, lead)],
+                evidence=[logged(record), *wanted.asked_for(case, lead)],
                 host_record=record,
                 image_record=_place(case, members, lead),
+                also=["release-differs:os"] if case.releases_differ else [],
             )
         )
     return causes
@@ -86,7 +88,7 @@ def _dropped(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
                 confidence="recorded",
                 level=_loss(case, members),
                 claims=[d.id for d in members],
-                evidence=[*([logged(record)] if record else []), *_asked_for(case, lead)],
+                evidence=[*([logged(record)] if record else []), *wanted.asked_for(case, lead)],
                 host_record=record,
                 image_record=_place(case, members, lead),
             )
@@ -95,28 +97,15 @@ def _dropped(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
 
 
 def _loss(case: Case, members: Sequence[Divergence]) -> Level:
-    return "breaks" if any(_named(case, d.key) for d in members) else "installed"
+    return "breaks" if any(wanted.asked_for(case, d.key) for d in members) else "installed"
 
 
 def _named(case: Case, package: str) -> bool:
-    """The reference has it because it was asked for by name."""
+    """The reference was asked for it by its own name."""
     place = case.brought_by(case.reference, package)
     if place is not None:
         return place.kind == "line" and package in place.text.split()
     return case.reference_records.asked(package) is not None
-
-
-def _asked_for(case: Case, package: str) -> list[Evidence]:
-    """That somebody wanted it on the reference: the line of the Dockerfile, or a command."""
-    place = case.brought_by(case.reference, package)
-    if place is not None:
-        if not _named(case, package):
-            return []
-        text = f"{place.file}:{place.line} asks for {package}"
-        cites = case.cite(case.reference, "dpkg", package)
-        return [Evidence(text=text, confidence="recorded", cites=cites)]
-    transaction = case.reference_records.asked(package)
-    return [logged(case.reference_records.of(transaction))] if transaction else []
 
 
 # --- never there -------------------------------------------------------------------------------
@@ -279,8 +268,9 @@ def _together(case: Case, members: Sequence[Divergence]) -> Cause:
 
 
 def _named_lead(case: Case, members: Sequence[Divergence]) -> str:
-    """The one that the reference was asked for by name, else the first."""
+    """The one that the reference was asked for by name, else for another's sake, else the first."""
     asked = [d.key for d in members if _named(case, d.key)]
+    asked = asked or [d.key for d in members if wanted.asked_for(case, d.key)]
     return min(asked) if asked else min(d.key for d in members)
 
 

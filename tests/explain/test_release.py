@@ -1,0 +1,84 @@
+"""Another release: one cause, the command that moved the host, and what was lost by it."""
+
+from tests.build import explained, image, package, transaction
+from tests.explain.test_package_causes import FACTS, causes, history, host, texts
+
+TRIXIE = {
+    "release": {"id": "debian", "version_id": "13", "codename": "trixie", "pretty": "Debian 13"}
+}
+
+
+def upgraded(evidence=None, **more):
+    """A host that was moved to Debian 13, and the image of Debian 12 it was made from."""
+    upgrade = transaction(
+        "apt-get dist-upgrade -y",
+        upgrade={f"p{n}": "1 -> 2" for n in range(40)},
+        install={"libmagick-7": "7"},
+        remove={"php8.2-fpm": "8.2", "libmagick-6": "6"},
+        automatic=["libmagick-7"],
+    )
+    ours = host(
+        "web-t",
+        {
+            **{f"p{n}": package("2") for n in range(40)},
+            "php-fpm": package("2"),
+            "libmagick-7": package("7", "imagemagick"),
+            "old": package("1+deb12u1"),
+            **more,
+        },
+        os=TRIXIE,
+        evidence={"apt-history": history(upgrade)} if evidence is None else evidence,
+    )
+    reference = image(
+        {
+            **{f"p{n}": package("1") for n in range(40)},
+            "php-fpm": package("1"),
+            "php8.2-fpm": package("8.2"),
+            "libmagick-6": package("6", "imagemagick"),
+            "old": package("1+deb12u2"),
+        },
+        {4: "RUN apt-get install -y php-fpm"},
+        {"php-fpm": 4, "php8.2-fpm": 4, "libmagick-6": 4},
+        facts=FACTS,
+        evidence={"dpkg-needs": {"php-fpm": {"depends": "php8.2-fpm"}, "php8.2-fpm": {}}},
+    )
+    return explained(ours, reference)
+
+
+def test_a_release_upgrade_is_one_cause_with_its_command_and_what_it_lost_breaks():
+    report = upgraded()
+
+    lost, release = report.causes
+    assert (lost.id, lost.level, lost.claims) == (
+        "removed:php8.2-fpm",
+        "breaks",
+        ["dpkg:php8.2-fpm"],
+    )
+    assert lost.also == ["release-differs:os"]
+    assert texts(lost)[1] == "web/Dockerfile:4 asks for php-fpm, which needs php8.2-fpm"
+    assert release.text == (
+        "web-t runs Debian 13, image web Debian 12: `apt-get dist-upgrade -y` of "
+        "2026-10-21 14:02 moved it there; rebuild it rather than converge package by package"
+    )
+    assert len(release.claims) > 0.95 * (len(release.claims) + len(lost.claims))
+    assert texts(release)[1:] == [
+        "deploy: `apt-get dist-upgrade -y` of 2026-10-21 14:02: "
+        "40 upgraded, 1 installed, 2 removed",
+        "still of Debian 12: old",
+        "another name: libmagick-6 is libmagick-7",
+    ]
+    assert report.findings[0].id == "dpkg:php8.2-fpm"
+
+
+def test_what_has_a_successor_in_the_other_release_is_not_lost():
+    report = upgraded(**{"php8.4-fpm": package("8.4")})
+
+    assert list(causes(report)) == ["release-differs:os"]
+
+
+def test_another_release_without_logs_names_no_command():
+    report = upgraded(evidence={})
+
+    release = next(c for c in report.causes if c.type == "release-differs")
+    assert release.host_record is None
+    assert "moved" not in release.text
