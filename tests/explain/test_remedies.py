@@ -2,14 +2,16 @@
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan import diff
+from driftscan.explain import remedies
 from driftscan.explain.case import Case
 from driftscan.explain.remedies import table
-from driftscan.model import Cause, Side
+from driftscan.model import Cause, Collected, Failed, Side, Want
 from driftscan.report import fix
 from tests.build import explained, fingerprint, image, package
 
@@ -302,3 +304,80 @@ def test_no_claim_of_any_cause_becomes_shell_text(cause_type, subject, told, key
 
     for step in table.undo(Case(ours, theirs, comparison), cause, comparison.divergences):
         assert is_words(step.run), step.run
+
+
+# --- availability --------------------------------------------------------------------------------
+
+
+def learned(ours, **versions):
+    """The host after the second trip: what its package lists of 2026-11-20 have."""
+    items = {name: {"versions": found, "fetched": 1795132800} for name, found in versions.items()}
+    return msgspec.structs.replace(ours, details={"available": Collected(items=items)})
+
+
+def notes(ours, theirs):
+    return explained(ours, theirs).remedies[0].notes
+
+
+def test_only_what_would_be_installed_is_looked_up_in_the_lists_of_the_subject():
+    ours = host("web-a", {"a": package("1"), "b": package("1"), "c": package("1")})
+    theirs = host("web-b", {"a": package("2"), "b": package("1"), "d": package("1")})
+    comparison = diff.compare(ours, theirs)
+
+    wanted = remedies.wants(Case(Side(fingerprint=ours), Side(fingerprint=theirs), comparison))
+
+    assert wanted == [
+        Want(side="subject", kind="available", name="a"),
+        Want(side="subject", kind="available", name="d"),
+    ]
+
+
+def test_versions_that_the_lists_have_are_told_with_the_age_of_the_lists():
+    ours = learned(host("web-a", {"a": package("1")}), a=["1", "2"])
+
+    assert notes(ours, host("web-b", {"a": package("2")})) == [
+        "the package lists of web-a (of 2026-11-20) have this version"
+    ]
+
+
+def test_a_version_that_no_list_has_is_told_with_where_else_it_can_come_from():
+    ours = learned(host("web-a", {"a": package("1")}), a=["1", "3"])
+
+    first, second = notes(ours, host("web-b", {"a": package("2")}))
+
+    assert "have 0 of these 1 versions; not a=2 (they have 1, 3)" in first
+    assert "http://snapshot.debian.org/archive/debian/20261123T170000Z/ bookworm main" in second
+    assert "/var/cache/apt/archives" in second
+
+
+def test_a_repository_that_is_added_may_bring_the_rest():
+    ours = learned(
+        host("web-a", {"a": package("1+deb12u1"), "b": package("1+deb12u1")}),
+        a=["1+deb12u1"],
+        b=["1+deb12u2"],
+    )
+    theirs = host(
+        "web-b",
+        {"a": package("1+deb12u2"), "b": package("1+deb12u2")},
+        repositories=SECURITY,
+    )
+
+    assert notes(ours, theirs) == [
+        "the package lists of web-a (of 2026-11-20) have 1 of these 2 versions: "
+        "the repository that is added has to bring the other 1"
+    ]
+
+
+def test_lists_that_cannot_be_read_leave_it_unknown():
+    ours = host("web-a", {"a": package("1")})
+    ours = msgspec.structs.replace(
+        ours, details={"available": Failed(reason="it has no package lists")}
+    )
+
+    assert notes(ours, host("web-b", {"a": package("2")})) == [
+        "unknown whether web-a can get these versions: it has no package lists"
+    ]
+
+
+def test_nobody_having_asked_nothing_is_said_of_it():
+    assert notes(host("web-a", {"a": package("1")}), host("web-b", {"a": package("2")})) == []

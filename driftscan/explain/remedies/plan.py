@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 from driftscan.explain.case import Case
-from driftscan.explain.remedies import packages, settings, table, words
+from driftscan.explain.remedies import available, packages, settings, table, words
 from driftscan.explain.remedies.other_way import other_way
 from driftscan.model import PHASES, Cause, Divergence, Finding, Remedy, Step
 
@@ -32,13 +32,14 @@ def _converge(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> 
         steps += settings.restarts(moved)
     if not steps:
         return []
+    pins = [word for step in steps if step.phase == "packages" for word in step.words]
     steps.append(words.run(*_again(case), why="what is left", phase="again"))
     return [
         Remedy(
             id="converge:subject",
             causes=[cause.id for cause in causes],
             steps=_ordered(steps),
-            notes=_notes(case, members, kept & set(shown)),
+            notes=_notes(case, members, kept & set(shown)) + available.notes(case, pins, causes),
         )
     ]
 
