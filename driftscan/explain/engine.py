@@ -31,7 +31,8 @@ from driftscan.model import (
 def wants(subject: Side, reference: Side, comparison: Comparison, symptom: str = "") -> list[Want]:
     """All that explaining this pair wants to learn on a second trip, each thing once, in order."""
     case = Case(subject, reference, comparison, symptom)
-    asked = [*changes.wants(case), *(want for family in FAMILIES for want in family.wants(case))]
+    asked = [*changes.wants(case), *remedies.wants(case)]
+    asked += [want for family in FAMILIES for want in family.wants(case)]
     return sorted(set(asked))
 
 

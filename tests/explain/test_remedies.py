@@ -84,6 +84,16 @@ def test_missing_and_changed_packages_are_installed_together():
     assert "apt-mark auto liba" in runs
 
 
+def test_an_edited_configuration_file_of_a_package_that_moves_stays_edited():
+    edited = {"/etc/a.conf": {"state": "edited", "package": "a", "sum": "0"}}
+    ours = host("web-a", {"a": package("1")}, conffiles=edited)
+    theirs = host("web-b", {"a": package("2")}, conffiles=edited)
+
+    install = next(run for run in commands(explained(ours, theirs)) if "install" in run)
+
+    assert "-o Dpkg::Options::=--force-confold a=2" in install
+
+
 def test_a_host_ahead_of_its_image_is_not_taken_back_the_image_is_built_anew():
     place = {"web": 2}
     reference = image(

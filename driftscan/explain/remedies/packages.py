@@ -14,7 +14,7 @@ def steps(case: Case, members: Sequence[Divergence]) -> list[Step]:
     changed = [d for d in members if d.kind == "changed" and "version" in d.changes]
     missing = [d for d in members if d.kind == "missing"]
     pins = exact(case, changed, missing)
-    found = [UPDATE, _install(pins, changed, missing)] if pins else []
+    found = [UPDATE, _install(case, pins, changed, missing)] if pins else []
     found += _unfinished(members)
     found += _automatic(case, pins, missing) if pins else []
     found += _held(members)
@@ -50,10 +50,13 @@ def _build(item: Item) -> tuple[str, str]:
     return str(item.get("source", "")), str(item.get("version", ""))
 
 
-def _install(pins: list[str], changed: Sequence[Divergence], missing: Sequence[Divergence]) -> Step:
+def _install(
+    case: Case, pins: list[str], changed: Sequence[Divergence], missing: Sequence[Divergence]
+) -> Step:
     options = [] if missing else ["--only-upgrade"]
     options.append("--no-install-recommends")
     options += ["--allow-downgrades"] if any(d.direction == "newer" for d in changed) else []
+    options += _keep_edited(case, {pin.partition("=")[0] for pin in pins})
     number = f"the {len(pins)} exact versions" if len(pins) > 1 else "the exact version"
     return Step(
         run=" ".join(["apt-get install", *options, *pins]),
@@ -61,6 +64,13 @@ def _install(pins: list[str], changed: Sequence[Divergence], missing: Sequence[D
         phase="packages",
         words=pins,
     )
+
+
+def _keep_edited(case: Case, names: set[str]) -> list[str]:
+    """Edited configuration stays: dpkg would stop and ask, and a script has nobody to answer."""
+    edited = case.facts(case.subject, "conffiles").values()
+    stays = any(item.get("package") in names for item in edited)
+    return ["-o", "Dpkg::Options::=--force-confold"] if stays else []
 
 
 def _unfinished(members: Sequence[Divergence]) -> list[Step]:

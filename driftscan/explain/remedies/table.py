@@ -23,7 +23,7 @@ TABLE: Mapping[str, Undo] = {
     "conffile-edited": beside.configuration,
     "vendored": settings.reviewed,
     "linker-path": settings.reviewed,
-    "linker-variable": settings.reviewed,
+    "linker-variable": settings.variable,
     "preload": settings.reviewed,
     "alternative": settings.alternative,
     "environment": settings.variable,
