@@ -76,7 +76,13 @@ def _library(case: Case, divergence: Divergence, hidden: str) -> Cause:
         confidence="proven",
         level="breaks",
         claims=[divergence.id],
-        evidence=[first, *users, *_packages(case, owner), *_built(case, directory)],
+        evidence=[
+            first,
+            *users,
+            *_builds(case, directory, soname),
+            *_packages(case, owner),
+            *_built(case, directory),
+        ],
         host_record=filetimes.record(case, "local-files", sorted(files)),
     )
 
@@ -94,6 +100,34 @@ def _packages(case: Case, owner: str) -> list[Evidence]:
             "a library outside the package manager does"
         )
     return [Evidence(text=text, confidence="recorded", cites=cites)]
+
+
+def _builds(case: Case, directory: str, soname: str) -> list[Evidence]:
+    """What this build of ImageMagick cannot do that the packaged one can, as both state it."""
+    if not soname.startswith("libMagick"):
+        return []
+    builds = case.evidence(case.subject, "builds")
+    ours = sorted(key for key in builds if key.startswith(f"{directory}/ImageMagick-"))
+    theirs = sorted(key for key in builds if key.startswith("/usr/lib/"))
+    if not ours or not theirs:
+        return []
+    own, packaged = builds[ours[-1]], builds[theirs[-1]]
+    here, there = _list(own, "delegates"), _list(packaged, "delegates")
+    lost = [name for name in there if name not in here]
+    if not lost:
+        return []
+    same = own.get("version") == packaged.get("version")
+    text = (
+        f"delegates: {', '.join(here) or 'none'}; the package has {len(there)}, among them "
+        f"{loaded.some(lost)}" + (f" (both call themselves {own['version']})" if same else "")
+    )
+    cites = case.cite(case.subject, "builds", ours[-1], theirs[-1])
+    return [Evidence(text=text, confidence="proven", cites=cites)]
+
+
+def _list(item: Item, field: str) -> list[str]:
+    value = item.get(field)
+    return value if isinstance(value, list) else []
 
 
 _TOOLS = ("gcc", "g++", "make", "build-essential", "cmake")

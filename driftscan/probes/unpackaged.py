@@ -43,6 +43,11 @@ grep -HsE -m 1 . /usr/lib/python3*/*-packages/*-info/INSTALLER \
   /usr/local/lib/python3*/*-packages/*-info/INSTALLER
 grep -HsE '^Requires-Dist: ' /usr/local/lib/python3*/*-packages/*-info/METADATA |
   grep -v ';.*extra' | head -n 5000
+# What builds of ImageMagick can do: two of the same version may differ in it.
+grep -HsE '<configure name="(DELEGATES|FEATURES|VERSION)"' \
+  /usr/lib/*/ImageMagick-*/config-*/configure.xml \
+  /usr/local/lib/ImageMagick-*/config-*/configure.xml \
+  /opt/*/lib/ImageMagick-*/config-*/configure.xml | head -n 100
 
 # Who owns what: only what a local program hides, and what is in the packages' own places.
 set --
@@ -76,7 +81,7 @@ GIVES = (
         "facts",
         "pypi//name@place (the name as PyPI normalises it)",
         "version, installer (of the file INSTALLER), owner (a package's)",
-        cost="all five 9 ms, 20 ms where a program hides another",
+        cost="all six 9 ms, 20 ms where a program hides another",
     ),
     About(
         "programs",
@@ -92,6 +97,12 @@ GIVES = (
     ),
     About("python-needs", "evidence", "as python, of those below /usr/local", "needs (names)"),
     About(
+        "builds",
+        "evidence",
+        "directory of ImageMagick's configure.xml",
+        "version, delegates, features",
+    ),
+    About(
         "local-files",
         "evidence",
         "path of what those sections and libraries name, and of /usr/local/src",
@@ -106,12 +117,9 @@ class _Found(Struct):
     stats: dict[str, reading.Stat] = {}
     installers: dict[str, str] = {}
     needs: dict[str, list[str]] = {}
-    over: list[str] = []
-    under: list[str] = []
-    real: list[str] = []
-    leads: list[str] = []
+    words: dict[str, list[str]] = {}
     owners: dict[str, str] = {}
-    closed: list[str] = []
+    builds: dict[str, dict[str, str]] = {}
     packaged: bool = False
 
 
@@ -119,6 +127,8 @@ _LINE = re.compile(
     r"(?P<stat>-?[0-9]{1,12} [0-9a-f]{1,8} [0-9]{1,10} [0-9]{1,10} [0-9]{1,20} (?P<path>/.*))"
     r"|(?P<info>/.*?-info)/(?:INSTALLER:(?P<installer>.*)"
     r"|METADATA:Requires-Dist: *(?P<needs>[A-Za-z0-9._-]+).*)"
+    r"|(?P<build>/.*?)/configure\.xml: *<configure name=\"(?P<field>[A-Z]+)\""
+    r" value=\"(?P<value>.*?)\".*"
     r"|owner (?P<owner>[^:/]+)(?::[^:/]+)?\.list:(?P<owned>/.*)"
     r"|(?P<word>over|under|real|leads|closed) (?P<of>/.*)|(?P<have>have dpkg)"
 )
@@ -131,13 +141,14 @@ def parse(raw: Raw) -> Mapping[str, Section]:
         return {about.name: unknown for about in GIVES}
     found = _found(raw.outputs["files"].lines)
     python = _python(found)
-    gaps = [f"{path}: denied" for path in sorted(set(found.closed))]
+    gaps = [f"{path}: denied" for path in sorted({*found.words.get("closed", [])})]
     local = [gap for gap in gaps if gap.startswith("/usr")]
     return {
         "python": _section(python, local),
         "programs": _section(_programs(found), local),
         "vendored": _section(_vendored(found), gaps),
         "python-needs": Collected(items=_needs(found, python)),
+        "builds": Collected(items=_builds(found)),
         "local-files": Collected(items=_files(found)),
     }
 
@@ -148,27 +159,31 @@ def _section(items: Items, gaps: list[str]) -> Section:
 
 def _found(lines: Iterable[str]) -> _Found:
     found = _Found()
-    words = {"over": found.over, "under": found.under, "real": found.real}
-    words |= {"leads": found.leads, "closed": found.closed}
     for line in lines:
         match = _LINE.fullmatch(line)
         if match is None:
             raise ParseError(f"expected a file, its owner or its installer, got {line!r}")
-        if match["stat"]:
-            (stat,) = reading.stats(Payload((line,)))
-            found.stats[stat.path] = stat
-        elif match["installer"] is not None:
-            found.installers[match["info"]] = match["installer"]
-        elif match["needs"]:
-            found.needs.setdefault(match["info"], []).append(match["needs"])
-        elif match["owned"]:
-            path = folded(match["owned"])
-            found.owners[path] = min(match["owner"], found.owners.get(path, match["owner"]))
-        elif match["word"]:
-            words[match["word"]].append(match["of"])
-        else:
-            found.packaged = True
+        _add(found, match)
     return found
+
+
+def _add(found: _Found, match: re.Match[str]) -> None:
+    if match["stat"]:
+        (stat,) = reading.stats(Payload((match["stat"],)))
+        found.stats[stat.path] = stat
+    elif match["installer"] is not None:
+        found.installers[match["info"]] = match["installer"]
+    elif match["needs"]:
+        found.needs.setdefault(match["info"], []).append(match["needs"])
+    elif match["build"]:
+        found.builds.setdefault(match["build"], {})[match["field"].lower()] = match["value"]
+    elif match["owned"]:
+        path = folded(match["owned"])
+        found.owners[path] = min(match["owner"], found.owners.get(path, match["owner"]))
+    elif match["word"]:
+        found.words.setdefault(match["word"], []).append(match["of"])
+    else:
+        found.packaged = True
 
 
 # --- Python ------------------------------------------------------------------------------------
@@ -218,17 +233,17 @@ def _needs(found: _Found, python: Items) -> Items:
 
 
 def _programs(found: _Found) -> Items:
-    if not len(found.over) == len(found.real) == len(found.under) == len(found.leads):
-        raise ParseError(f"{len(found.over)} programs hide {len(found.under)}")
+    over, *others = (found.words.get(word, []) for word in ("over", "real", "under", "leads"))
+    if any(len(other) != len(over) for other in others):
+        raise ParseError(f"{len(over)} programs hide {len(others[1])}")
     items: Items = {}
-    rows = zip(found.over, found.real, found.under, found.leads, strict=True)
-    for over, real, under, leads in rows:
+    for path, real, under, leads in zip(over, *others, strict=True):
         item: Item = {"hides": folded(under)}
         if found.packaged:
             item["owner"] = found.owners.get(folded(leads), "")
-        if real != over:
+        if real != path:
             item["target"] = real
-        items[over] = item
+        items[path] = item
     return items
 
 
@@ -245,8 +260,19 @@ def _vendored(found: _Found) -> Items:
     return {place: {"libraries": sorted(names)} for place, names in directories.items()}
 
 
+def _builds(found: _Found) -> Items:
+    return {
+        place: {
+            "version": told.get("version", ""),
+            "delegates": sorted(reading.words(told.get("delegates", ""))),
+            "features": sorted(reading.words(told.get("features", ""))),
+        }
+        for place, told in found.builds.items()
+    }
+
+
 def _files(found: _Found) -> Items:
     bins = tuple(path for path in found.stats if path.startswith(_PROGRAMS))
-    told = {*found.stats} - {*bins} | ({*found.over} & {*bins})
+    told = {*found.stats} - {*bins} | ({*found.words.get("over", [])} & {*bins})
     stats = (found.stats[path] for path in sorted(told) if not path.startswith("/usr/lib/"))
     return {stat.path: {"changed": stat.mtime, "uid": stat.uid} for stat in stats}

@@ -71,6 +71,20 @@ def test_a_shadowing_library_names_who_maps_it_and_that_packages_do_not_explain_
     ]
 
 
+def test_a_shadowing_build_that_can_do_less_says_what():
+    builds = {
+        "/usr/local/lib/ImageMagick-6.9.11/config-Q16": {"version": "6", "delegates": ["jpeg"]},
+        "/usr/lib/x/ImageMagick-6.9.11/config-Q16": {"version": "6", "delegates": ["jpeg", "png"]},
+    }
+    cause = shadowed(evidence={"builds": builds})
+
+    assert texts(cause)[1] == (
+        "proven",
+        "delegates: jpeg; the package has 2, among them png (both call themselves 6)",
+    )
+    assert cause.evidence[1].cites == [f"subject/builds:{key}" for key in builds]
+
+
 def test_where_the_package_differs_too_upgrading_it_is_told_to_be_in_vain():
     cause = shadowed(versions=("1", "2"))
 

@@ -64,9 +64,19 @@ def test_times_are_kept_of_what_is_local_and_not_of_every_program(captured):
     assert "/usr/local/bin/perl" not in files
 
 
+def test_builds_of_one_version_tell_what_each_can_do(captured):
+    items = unpackaged.parse(captured("unpackaged", "handmade"))["builds"].items
+    local = items["/usr/local/lib/ImageMagick-6.9.11/config-Q16"]
+    packaged = items["/usr/lib/x86_64-linux-gnu/ImageMagick-6.9.11/config-Q16"]
+    assert local["version"] == packaged["version"] == "6.9.11"
+    assert local["delegates"] == ["jpeg", "ps", "video"]
+    assert {"png", "webp", "heic"} <= set(packaged["delegates"])
+
+
 def test_a_host_without_anything_local_has_empty_sections(captured):
     for machine in ("web-a", "web-b"):
-        sections = unpackaged.parse(captured("unpackaged", machine))
+        sections = dict(unpackaged.parse(captured("unpackaged", machine)))
+        assert len(sections.pop("builds").items) == 1
         assert all(section == Collected(items={}) for section in sections.values())
 
 

@@ -14,3 +14,7 @@ echo '# x' >>/etc/ImageMagick-6/policy.xml
 cp /etc/ImageMagick-6/policy.xml /etc/ImageMagick-6/policy.xml.dpkg-dist
 rm /etc/cron.d/e2scrub_all /etc/logrotate.d/apt
 update-alternatives --set pager /bin/more
+mkdir -p /usr/local/lib/ImageMagick-6.9.11/config-Q16
+sed 's/\(DELEGATES" value="\)[^"]*/\1jpeg ps video/' \
+  /usr/lib/x86_64-linux-gnu/ImageMagick-6.9.11/config-Q16/configure.xml \
+  >/usr/local/lib/ImageMagick-6.9.11/config-Q16/configure.xml
