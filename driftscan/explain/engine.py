@@ -8,6 +8,7 @@ from driftscan.explain import changes, expectations, follow, processes, remedies
 from driftscan.explain.case import Case
 from driftscan.explain.findings import findings
 from driftscan.explain.focus import focus
+from driftscan.explain.since import since
 from driftscan.explain.table import FAMILIES
 from driftscan.model import (
     LEVELS,
@@ -77,6 +78,7 @@ def explain(
         equal=comparison.equal,
         unknown=gaps,
         remedies=remedies.remedies(case, causes, found),
+        since=since(case),
         expected=awaited,
         symptom=symptom,
     )

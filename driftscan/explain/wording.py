@@ -29,6 +29,11 @@ def logged(record: HostRecord) -> Evidence:
     )
 
 
+def quoted(transaction: Transaction) -> str:
+    """The command as a sentence quotes it."""
+    return f"`{transaction.command}`" if transaction.command else "an unnamed command"
+
+
 def run(transaction: Transaction) -> str:
     """The command with its moment, as a sentence quotes it."""
-    return f"`{transaction.command or 'an unnamed command'}` of {transaction.start[:16]}"
+    return f"{quoted(transaction)} of {transaction.start[:16]}"

@@ -301,3 +301,51 @@ def test_a_package_named_on_a_command_line_is_asked_for_though_no_list_has_it():
     (finding,) = explained(ours, theirs).findings
 
     assert (finding.id, finding.requested, finding.level) == ("dpkg:gs", True, "in-use")
+
+
+EARLIER = transaction("apt-get install vim", "2026-10-01 10:00:00", install={"vim": "9"})
+
+
+def test_a_package_that_dpkg_installed_and_apt_never_did_is_from_a_file():
+    log = {
+        "tool": {"events": ["2026-10-05 11:30:00 install <none> 2.0"]},
+        "base": {"events": ["2026-09-01 09:00:00 install <none> 1.0"]},
+    }
+    evidence = {"apt-history": history(EARLIER), "dpkg-log": log}
+    ours = host(
+        "web-a", {"tool": package("2.0"), "base": package("1.0")}, SECURITY, evidence=evidence
+    )
+    theirs = host("web-b", {"tool": package("1.0"), "base": package("1.1")}, SECURITY)
+
+    found = {cause.id: cause for cause in explained(ours, theirs).causes}
+
+    assert list(found) == ["behind:packages", "local-package:tool"]
+    local = found["local-package:tool"]
+    assert local.text == "tool was installed on web-a from a package file, with dpkg"
+    assert (local.host_record.time, local.host_record.source) == ("2026-10-05 11:30", "dpkg log")
+    assert local.host_record.cites == ["subject/apt-history:0", "subject/dpkg-log:tool"]
+
+
+def test_a_package_file_on_apt_s_command_line_is_told_with_the_command():
+    install = transaction(
+        "apt install ./tool_2.0_amd64.deb", install={"tool": "2.0", "dep": "1"}, automatic=["dep"]
+    )
+    ours = host(
+        "web-a",
+        {"tool": package("2.0"), "dep": package("1")},
+        evidence={"apt-history": history(install)},
+    )
+
+    found = causes(explained(ours, image({}, {}, {}, facts=FACTS)))
+
+    assert found == {"local-package:tool": ["dpkg:tool"], "host-only:tool": ["dpkg:dep"]}
+
+
+def test_with_a_history_that_was_cut_a_package_file_is_only_inferred():
+    log = {"tool": {"events": ["2026-10-05 11:30:00 install <none> 2.0"]}}
+    cut = Partial(items=history(EARLIER), gaps=["larger than the limit"])
+    ours = host("web-a", {"tool": package("2.0")}, evidence={"apt-history": cut, "dpkg-log": log})
+
+    (cause,) = explained(ours, image({}, {}, {}, facts=FACTS)).causes
+
+    assert (cause.id, cause.confidence) == ("local-package:tool", "inferred")
