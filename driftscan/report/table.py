@@ -6,7 +6,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from driftscan.model import Report
-from driftscan.report import github, json, junit, markdown, settled, text
+from driftscan.report import fleet, github, json, junit, markdown, settled, text
 from driftscan.report.inert import inert
 
 
@@ -21,14 +21,19 @@ class Look(Struct, frozen=True):
 
 Form: TypeAlias = Callable[[Report, Look], str]
 
+
+def _text(report: Report, look: Look) -> str:
+    """Without `everything`, what was accepted is left out, and many hosts are told as a fleet."""
+    if look.everything:
+        return text.render(report, width=look.width, color=look.color, everything=True)
+    open_ = settled.open_only(report)
+    if len(report.hosts) > 1:
+        return fleet.render(open_, width=look.width, color=look.color, brief=look.brief)
+    return text.render(open_, width=look.width, color=look.color, brief=look.brief)
+
+
 FORMS: Mapping[str, Form] = {
-    "text": lambda report, look: text.render(
-        report if look.everything else settled.open_only(report),
-        width=look.width,
-        color=look.color,
-        brief=look.brief,
-        everything=look.everything,
-    ),
+    "text": _text,
     "json": lambda report, _look: json.render(report),
     "junit": lambda report, _look: junit.render(report),
     "markdown": lambda report, _look: markdown.render(report),

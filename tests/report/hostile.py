@@ -101,7 +101,7 @@ LINE = Place(kind="line", file="web/Dockerfile", line=3, text="RUN x", built="20
 RECORD = HostRecord(time="2026-10-21 14:02", zone="UTC", user="deploy", command="apt-get install a")
 
 
-def _finding(key: str, level: str) -> Finding:
+def finding(key: str, level: str) -> Finding:
     item = {"version": "1"}
     member = Divergence(
         section="dpkg",
@@ -160,7 +160,7 @@ def _report() -> Report:
         reference=META,
         reference_image=LINE,
         causes=[cause],
-        findings=[_finding(level, level) for level in levels],
+        findings=[finding(level, level) for level in levels],
         equal={"dpkg": 3},
         unknown=[Gap(what="os", side="web-a", why="denied", cure="root")],
         remedies=[Remedy(id="r1", causes=["hold:a"], steps=[Step(run="x", why="y")], notes=["n"])],

@@ -14,7 +14,7 @@ from driftscan.report import github, markdown
 from driftscan.report.inert import inert
 from driftscan.report.table import FORMS, Look, render
 from driftscan.sanitize import safe
-from tests.report.hostile import CORPUS, MARK, META, RECORD, _finding, attacked
+from tests.report.hostile import CORPUS, MARK, META, RECORD, attacked, finding
 
 # --- what each reader makes of it --------------------------------------------------------------
 
@@ -122,10 +122,11 @@ def test_every_form_has_a_reader_here_and_a_name_on_the_command_line():
     assert [*READERS] == [*FORMS] == [*configuration.FORMATS]
 
 
+@pytest.mark.parametrize("everything", [True, False], ids=["all", "usual"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("attack", CORPUS)
-def test_an_attack_in_any_field_stays_text_in_every_form(form, attack):
-    written = render(form, attacked(CORPUS[attack]), Look(everything=True))
+def test_an_attack_in_any_field_stays_text_in_every_form(form, attack, everything):
+    written = render(form, attacked(CORPUS[attack]), Look(everything=everything))
 
     for line in written.split("\n"):
         assert safe(line) == line
@@ -156,7 +157,7 @@ def test_an_honest_text_survives_its_escapes():
 
 
 def _host(**fields):
-    found = [_finding("a", "breaks"), _finding("b", "installed")]
+    found = [finding("a", "breaks"), finding("b", "installed")]
     sides = {"subject": META, "reference": META}
     return HostReport(state="drift", findings=found, equal={"dpkg": 5}, **sides, **fields)
 
@@ -222,7 +223,7 @@ def test_github_names_the_line_of_the_dockerfile_and_gathers_the_hosts():
 
 
 def test_github_shows_ten_of_a_kind_and_tells_of_the_others():
-    many = [_finding(f"p{number:02}", "installed") for number in range(14)]
+    many = [finding(f"p{number:02}", "installed") for number in range(14)]
     text = render("github", _run(web_a=replace(_host(), findings=many)), Look())
     assert text.count("::notice ") == github.CAP == 10
     assert "driftscan: 4 more notices than GitHub shows in a step\n" in text
@@ -230,7 +231,7 @@ def test_github_shows_ten_of_a_kind_and_tells_of_the_others():
 
 def test_markdown_that_is_too_long_for_a_comment_says_what_it_left_out():
     hosts = {f"h{number:03}": _host(remedies=[]) for number in range(180)}
-    found = [_finding("p" * 200, "breaks") for _ in range(20)]
+    found = [finding("p" * 200, "breaks") for _ in range(20)]
     hosts = {name: replace(host, findings=found) for name, host in hosts.items()}
     text = render("markdown", _run(**hosts), Look())
     assert len(text) < markdown.LIMIT + 200

@@ -1,0 +1,172 @@
+"""Many hosts for people: a line a host, worst first, and each cause once with its hosts."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from driftscan.model import LEVELS, Cause, HostReport, Level, Report
+from driftscan.report import settled, words
+from driftscan.report.finding import label
+from driftscan.report.page import Page
+
+_MOST_CAUSES = 20
+_MOST_BREAKS = 10
+_MOST_NAMES = 8
+
+
+def render(report: Report, *, width: int = 100, color: bool = False, brief: bool = False) -> str:
+    """The summary, each host's line, then what they have in common; `brief` ends with the hosts.
+
+    One host in full is told by `driftscan explain`, all of them by `--all`.
+    """
+    page = Page(width, color)
+    page.line(words.summary(report))
+    for note in report.notes:
+        page.item("Note", note)
+    page.line()
+    hosts = sorted(report.hosts.items(), key=lambda entry: (_rank(entry[1]), entry[0]))
+    margin = min(max(len(name) for name in report.hosts), 30)
+    for name, host in hosts:
+        page.item(_state(host), f"{name.ljust(margin)}  {_line(host)}")
+    if not brief:
+        _together(page, dict(hosts))
+    return page.text()
+
+
+def _rank(host: HostReport) -> int:
+    """Drift by its level, then what could not be judged, then what is in order."""
+    if host.unreached is not None:
+        return len(LEVELS)
+    if host.worst is not None:
+        return LEVELS.index(host.worst)
+    if any(gap.blocks for gap in host.unknown):
+        return len(LEVELS) + 1
+    return len(LEVELS) + (2 if host.accepted else 3)
+
+
+def _state(host: HostReport) -> str:
+    if host.unreached is not None:
+        return "UNREACHED"
+    if host.worst is not None:
+        return label(host.worst)
+    if any(gap.blocks for gap in host.unknown):
+        return "UNKNOWN"
+    return "ACCEPTED" if host.accepted else "IN SYNC"
+
+
+def _line(host: HostReport) -> str:
+    if host.unreached is not None:
+        return words.unreached(host)
+    levels = [finding.level for finding in host.findings]
+    counts = {level: levels.count(level) for level in LEVELS if level in levels}
+    parts = [f"{count} {level.replace('-', ' ')}" for level, count in counts.items()]
+    accepted = {n for r in host.accepted if r.state == "active" for n in r.members}
+    parts += [f"{len(accepted)} accepted"] if accepted else []
+    parts.append(f"{sum(host.equal.values())} items equal")
+    blind = sorted({gap.what for gap in host.unknown if gap.blocks})
+    parts += [f"not known: {', '.join(blind)}"] if blind else []
+    return ", ".join(parts)
+
+
+# --- what hosts have in common -----------------------------------------------------------------
+
+
+class _Shared(Struct, frozen=True):
+    """Something that several hosts have, in the words that fit all of them."""
+
+    level: Level
+    id: str
+    text: str
+    hosts: list[str]
+    size: int
+
+
+def _together(page: Page, hosts: Mapping[str, HostReport]) -> None:
+    reached = sum(host.unreached is None for host in hosts.values())
+    page.line()
+    for shared in _capped(page, _causes(hosts), _MOST_CAUSES, "causes"):
+        page.item(label(shared.level), f"{_names(shared, reached)}: {shared.text}", name=shared.id)
+    page.line()
+    for shared in _capped(page, _breaks(hosts), _MOST_BREAKS, "findings that break"):
+        page.item(label(shared.level), f"{_names(shared, reached)}: {shared.text}", name=shared.id)
+    for name, host in hosts.items():
+        for mark, text in settled.lines(host, everything=False):
+            if mark != "ACCEPTED":
+                page.item(mark, f"{name}: {text}")
+    page.line()
+    page.line("`driftscan explain HOST` tells all of one host, --all of every host.")
+
+
+def _capped(page: Page, found: Sequence[_Shared], most: int, what: str) -> Iterator[_Shared]:
+    yield from found[:most]
+    if len(found) > most:
+        page.item("", f"{len(found) - most} more {what} (--all)")
+
+
+def _names(shared: _Shared, reached: int) -> str:
+    names = sorted(shared.hosts)
+    if len(names) == reached > 2:
+        return f"all {reached} hosts"
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
+
+
+def _causes(hosts: Mapping[str, HostReport]) -> list[_Shared]:
+    """The same id on several hosts is one cause: its text once, its share for each."""
+    of: dict[str, list[tuple[str, Cause]]] = {}
+    for name, host in hosts.items():
+        for cause in host.causes:
+            of.setdefault(cause.id, []).append((name, cause))
+    return _ordered(
+        [
+            _Shared(
+                level=min((cause.level for _, cause in found), key=LEVELS.index),
+                id=id_,
+                text=_text(found, hosts),
+                hosts=[name for name, _ in found],
+                size=sum(len(cause.claims) for _, cause in found),
+            )
+            for id_, found in of.items()
+        ]
+    )
+
+
+def _ordered(found: Sequence[_Shared]) -> list[_Shared]:
+    """Worst first, then what concerns most hosts, then what claims most."""
+    return sorted(found, key=lambda s: (LEVELS.index(s.level), -len(s.hosts), -s.size, s.id))
+
+
+def _text(found: Sequence[tuple[str, Cause]], hosts: Mapping[str, HostReport]) -> str:
+    texts = {_nameless(cause.text, hosts[name]) for name, cause in found}
+    text = texts.pop() if len(texts) == 1 else found[0][1].text
+    sure = "probably: " if all(cause.confidence == "inferred" for _, cause in found) else ""
+    shares = dict.fromkeys(
+        f"all {e.of}" if e.differences == e.of else f"{e.differences} of {e.of}"
+        for _, cause in sorted(found, key=lambda pair: pair[0])
+        if (e := cause.explains) is not None
+    )
+    explains = f". Explains {', '.join(shares)} version differences" if shares else ""
+    return f"{sure}{text}{explains}"
+
+
+def _nameless(text: str, host: HostReport) -> str:
+    """A text in the words that fit any host: its own name stands before it."""
+    if host.subject is None:
+        return text
+    name = re.escape(host.subject.target)
+    return re.sub(rf"(?<![\w.-]){name}(?![\w-])", "the host", text)
+
+
+def _breaks(hosts: Mapping[str, HostReport]) -> list[_Shared]:
+    of: dict[tuple[str, str], list[str]] = {}
+    for name, host in hosts.items():
+        for finding in host.findings:
+            if finding.level == "breaks":
+                of.setdefault((finding.id, words.finding(finding)), []).append(name)
+    return _ordered(
+        [
+            _Shared(level="breaks", id=id_, text=text, hosts=names, size=1)
+            for (id_, text), names in of.items()
+        ]
+    )
