@@ -1,10 +1,14 @@
 """Who is hit: running programs that load what differs, and how far that is known."""
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
 from driftscan.explain.case import Case
 from driftscan.model import Collected, Divergence, Item, Use
+
+# A library is called so; anything else that is mapped and ends in .so is opened as a module.
+_MODULE = re.compile(r"/(?!lib)[^/]+\.so$")
 
 
 def known(case: Case) -> bool:
@@ -49,7 +53,7 @@ def _users(case: Case, wanted: Callable[[str, str], bool]) -> list[Use]:
         loads = item.get("loads")
         mapped = loads.items() if isinstance(loads, dict) else ()
         files = sorted(path for path, owner in mapped if wanted(path, owner))
-        found += _use(key, item, files)
+        found += _use(case, key, item, files)
     return found
 
 
@@ -59,11 +63,11 @@ def _stale(case: Case, programs: set[str]) -> list[Use]:
     return [
         use
         for key in sorted(programs)
-        for use in _use(key, items.get(key, {}), sorted(_deleted(items.get(key, {}))))
+        for use in _use(case, key, items.get(key, {}), sorted(_deleted(items.get(key, {}))))
     ]
 
 
-def _use(key: str, item: Item, files: list[str]) -> list[Use]:
+def _use(case: Case, key: str, item: Item, files: list[str]) -> list[Use]:
     count, ports = item.get("count"), item.get("ports")
     if not files or not isinstance(count, int):
         return []
@@ -74,10 +78,31 @@ def _use(key: str, item: Item, files: list[str]) -> list[Use]:
             service=service,
             processes=count,
             files=files,
+            via=_modules(case, item, files),
             ports=ports if isinstance(ports, list) else [],
             stale=not _deleted(item).isdisjoint(files),
         )
     ]
+
+
+def _modules(case: Case, item: Item, files: list[str]) -> list[str]:
+    """Modules of the program whose package needs one of the files': why these are loaded at all.
+
+    DT_NEEDED of the program itself does not tell: it opens modules at run time.
+    """
+    loads = item.get("loads")
+    owners = loads if isinstance(loads, dict) else {}
+    wanted = {owners[path] for path in files if owners.get(path)}
+    return sorted(
+        {
+            PurePosixPath(path).name
+            for path, owner in owners.items()
+            if owner
+            and owner not in wanted
+            and _MODULE.search(path)
+            and any(wanted & group for group in case.graph.groups(owner, recommends=False))
+        }
+    )
 
 
 def _deleted(item: Item) -> set[str]:

@@ -134,10 +134,7 @@ def _versions(finding: Finding) -> str:
     ours, theirs = finding.subject_version, finding.reference_version
     if not ours or not theirs or ours == theirs:
         return ""
-    old, new = short(ours, theirs)
-    shared = ours[: len(ours) - len(old)].rstrip("+~-")
-    same = f" ({shared} on both)" if shared else ""
-    return f": {old} -> {new}{same}"
+    return f": {ours} -> {short(ours, theirs)[1]}"
 
 
 def _match(match: Match) -> str:
@@ -244,7 +241,7 @@ def _needs(finding: Finding, everything: bool) -> str:
     names = finding.dependencies
     if not names:
         return f"{finding.dependency_count} packages, none of which differs"
-    limit = len(names) if everything else 6
+    limit = len(names) if everything else 8
     shown = ", ".join(names[:limit])
     more = f" +{len(names) - limit}" if len(names) > limit else ""
     return f"{len(names)} of {finding.dependency_count} packages differ too: {shown}{more}"

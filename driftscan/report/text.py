@@ -260,7 +260,9 @@ def _coverage(page: Page, host: HostReport, everything: bool) -> None:
     whole = [_section(n, c, everything) for n, c in sections.items() if n not in differing]
     partly = [_section(n, c, True) for n, c in sections.items() if n in differing]
     beside = f"; beside the differences: {', '.join(partly)}" if partly else ""
-    page.item("Equal", (", ".join(whole) or "no section whole") + beside)
+    none = [name for name, count in sorted(host.equal.items()) if not count]
+    neither = f"; on neither side: {', '.join(none)}" if none else ""
+    page.item("Equal", (", ".join(whole) or "no section whole") + beside + neither)
     natural = "only a running machine has it"
     gaps = [g for g in host.unknown if everything or g.why != natural]
     shown = gaps if everything else sorted(gaps, key=lambda g: not g.blocks)[:_MOST_GAPS]

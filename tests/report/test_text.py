@@ -1,0 +1,231 @@
+"""The text a tired operator reads: what is known is a line, what is not is none."""
+
+import re
+
+import pytest
+from msgspec.structs import replace
+
+from driftscan.model import (
+    Cause,
+    Changes,
+    Divergence,
+    Evidence,
+    Finding,
+    Headline,
+    HostReport,
+    Hypothesis,
+    Match,
+    Meta,
+    Place,
+    Remedy,
+    Report,
+    Step,
+    Symbols,
+    Use,
+    Window,
+)
+from driftscan.report import text
+
+OLD, NEW = "8:6.9.11.60+dfsg-1.6+deb12u11", "8:6.9.11.60+dfsg-1.6+deb12u15"
+SAYS = 'Fix regression of CVE-2026-25971: SVG <image> with data: URI fails ("unable to open image")'
+
+
+def member(key):
+    return Divergence(
+        section="dpkg",
+        key=key,
+        kind="changed",
+        subject={"version": OLD},
+        reference={"version": NEW},
+        changes={"version": [OLD, NEW]},
+        direction="older",
+        group="imagemagick",
+    )
+
+
+def finding(**more):
+    return Finding(
+        section="dpkg",
+        key="imagemagick",
+        kind="changed",
+        direction="older",
+        subject_version=OLD,
+        reference_version=NEW,
+        level="breaks",
+        members=[member("imagemagick"), member("libmagickcore-6.q16-6")],
+        cause="repository-missing:bookworm-security",
+        **more,
+    )
+
+
+CAUSE = Cause(
+    type="repository-missing",
+    subject="bookworm-security",
+    text="web-a does not have the repository bookworm-security",
+    confidence="recorded",
+    level="breaks",
+    claims=["dpkg:imagemagick", "dpkg:libmagickcore-6.q16-6"],
+    evidence=[Evidence(text="it is configured on image web, not on web-a", confidence="recorded")],
+)
+
+
+def meta(name):
+    return Meta(target=name, kind="host", address="", taken="", privilege="root")
+
+
+def host(*findings, **more):
+    return HostReport(
+        state="drift",
+        subject=meta("web-a"),
+        reference=meta("web"),
+        reference_image=Place(
+            kind="base", file="web/Dockerfile", text="web", built="2026-11-24T12:40:00Z"
+        ),
+        causes=[CAUSE],
+        findings=list(findings),
+        equal={"dpkg": 211, "os": 3, "apt-pins": 0},
+        **more,
+    )
+
+
+def told(report, **look):
+    whole = Report(complete=True, exit_code=1, counts={}, hosts={"web-a": report})
+    return text.render(whole, **look)
+
+
+def flat(report, **look):
+    return re.sub(r"\s+", " ", told(report, **look))
+
+
+def test_the_symptom_in_a_changelog_is_told_with_its_version_and_how_many_were_searched():
+    match = Match(version="8:6.9.11.60+dfsg-1.6+deb12u14", text=SAYS, hits=1, searched=20)
+    page = flat(host(finding(match=match), symptom="unable to open image"))
+    assert f'change 8:6.9.11.60+dfsg-1.6+deb12u14 "{SAYS}"' in page
+    assert "your symptom: only match in 20 changelogs" in page
+    assert "Symptom 'unable to open image' is what a changelog of imagemagick speaks of" in page
+
+
+def test_a_symptom_that_no_changelog_knows_is_told_to_be_so():
+    page = flat(host(finding(), symptom="segfault"))
+    assert "Symptom 'segfault': no changelog that was read speaks of it" in page
+
+
+def test_a_broken_window_names_both_versions_both_dates_and_where_the_subject_is():
+    window = Window(
+        of="CVE-2026-25971",
+        introduced="u9",
+        introduced_date="2026-04-25T10:00:00Z",
+        fixed="u14",
+        fixed_date="2026-10-25T10:00:00Z",
+        inside=True,
+    )
+    assert (
+        "window CVE-2026-25971: broken since u9 (2026-04-25), fixed in u14 (2026-10-25); "
+        "web-a is inside"
+    ) in flat(host(finding(windows=[window])))
+
+
+def test_the_headline_of_a_changelog_stands_with_the_counts_of_its_kinds():
+    headline = Headline(version="u14", kind="regression", text=SAYS, bugs=["#1150224"])
+    changes = Changes(entries=4, counts={"regression": 2, "security": 97}, headline=headline)
+    page = flat(host(finding(changes=changes)))
+    assert f'change u14 "{SAYS}" #1150224 (4 uploads: 2 regression, 97 security)' in page
+
+
+def test_a_changelog_that_does_not_reach_back_says_that_more_may_have_changed():
+    changes = Changes(entries=1, complete=False)
+    assert "1 upload; more may have changed" in flat(host(finding(changes=changes)))
+
+
+def test_users_are_told_with_plugin_ports_and_stale_files():
+    use = Use(
+        program="/usr/sbin/php-fpm8.2",
+        service="php8.2-fpm.service",
+        processes=3,
+        files=["/usr/lib/libMagickCore-6.Q16.so.6"],
+        via=["imagick.so"],
+        ports=["tcp/9000"],
+        stale=True,
+    )
+    assert (
+        "used by php8.2-fpm (3 processes, through imagick.so, listens on tcp/9000, "
+        "still runs the old file)"
+    ) in flat(host(finding(uses=[use])))
+
+
+def test_symbols_and_sonames_are_told_and_long_lists_say_how_many_more():
+    symbols = Symbols(gained=list("abcdef"), sonames_lost=["libMagickCore-6.Q16.so.6"])
+    page = flat(host(finding(symbols=symbols)))
+    assert "symbols soname gone: libMagickCore-6.Q16.so.6; symbols new: a, b, c, d +2" in page
+
+
+def test_the_four_questions_stand_with_their_answers_and_reasons():
+    asked = [
+        Hypothesis(
+            id="version",
+            question="imagemagick's version?",
+            answer="yes",
+            confidence="recorded",
+            because=[Evidence(text="web-a is inside a broken window", confidence="recorded")],
+        ),
+        Hypothesis(
+            id="dependency",
+            question="a library that imagemagick uses?",
+            answer="unlikely",
+            confidence="inferred",
+        ),
+    ]
+    page = flat(host(finding(), hypotheses=asked))
+    assert "imagemagick's version? YES: web-a is inside a broken window" in page
+    assert "a library that imagemagick uses? unlikely (inferred)" in page
+
+
+def test_what_is_not_known_is_no_line_and_no_label():
+    page = told(host(finding()))
+    for label in ("change", "window", "symbols", "Could it be", "Symptom", "Since", "proof"):
+        assert label not in page
+    assert "\n\n\n" not in page
+
+
+def test_time_travel_is_told_after_the_causes():
+    since = Evidence(
+        text="web-a matched image web until 2026-10-25 11:00 UTC", confidence="inferred"
+    )
+    page = flat(host(finding(), since=since))
+    assert "Since probably: web-a matched image web until 2026-10-25 11:00 UTC" in page
+
+
+def test_what_breaks_without_any_package_shows_its_evidence():
+    shadow = replace(
+        CAUSE,
+        type="library-shadowed",
+        subject="libx.so.1",
+        claims=["libraries:libx.so.1|amd64|/usr/local/lib"],
+        evidence=[Evidence(text="php-fpm8.2 maps libx.so.1 (3 processes)", confidence="proven")],
+    )
+    page = flat(replace(host(), causes=[shadow]))
+    assert "proven php-fpm8.2 maps libx.so.1 (3 processes)" in page
+
+
+def test_equal_unknown_and_empty_sections_are_all_told():
+    page = flat(host(finding()))
+    assert "Equal os; beside the differences: dpkg 211; on neither side: apt-pins" in page
+    assert "Unknown nothing of what was asked" in page
+
+
+LONG = "apt-get install --only-upgrade " + " ".join(f"package-{n}={OLD}" for n in range(12))
+QUOTED = (
+    "echo 'deb http://security.debian.org/debian-security bookworm-security main' > " + "/x" * 40
+)
+
+
+@pytest.mark.parametrize("command", [LONG, QUOTED, "true", f"# review: {'words ' * 40}"])
+def test_a_command_that_is_broken_into_lines_is_still_the_same_command(command):
+    remedy = Remedy(id="converge:subject", causes=[], steps=[Step(run=command, why="a reason")])
+    page = told(host(finding(), remedies=[remedy]))
+    block = page.split("[converge:subject]\n")[1]
+    assert max(map(len, page.splitlines())) <= 100
+    lines = [line for line in block.splitlines() if not line.strip().startswith("#")]
+    joined = re.sub(r" \\\n *", " ", "\n".join(lines)).partition("    #")[0].strip()
+    assert joined == ("" if command.startswith("#") else command)
+    assert "a reason" in block
