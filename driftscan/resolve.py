@@ -1,12 +1,15 @@
 """Targets -> sides: files are loaded, images built, and all that lives is asked in one run."""
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 from msgspec import Struct
 
 from driftscan import baseline, scan, store
+from driftscan.details import cache, trips
+from driftscan.details.needs import Needs, Sources
 from driftscan.errors import InputError
 from driftscan.inventory.contract import Inventory
 from driftscan.machines import engine as engines
@@ -15,7 +18,7 @@ from driftscan.machines.contract import Machine
 from driftscan.machines.engine import Engine
 from driftscan.machines.local import Local
 from driftscan.machines.ssh import Credentials, Ssh
-from driftscan.model import Baseline, Limits, Side, Target, Unreached
+from driftscan.model import Baseline, Limits, Sections, Side, Target, Unreached, Want
 from driftscan.probes.table import PROBES
 from driftscan.scan import Job, OnEvent
 
@@ -43,7 +46,7 @@ def sides(
     wanted = {target.name: target for target in targets}
     road = _Road(options)
     stored = {name: road.loaded(target) for name, target in wanted.items() if _is_stored(target)}
-    jobs = [road.job(target) for target in wanted.values() if _is_live(target)]
+    jobs = [road.job(target) for target in wanted.values() if is_live(target)]
     yield from stored.items()
     for name, target in wanted.items():
         if target.road == "dockerfile":
@@ -60,6 +63,61 @@ def sides(
     )
     for name, result in results:
         yield name, result if isinstance(result, Unreached) else Side(fingerprint=result)
+
+
+class Wanting(Struct):
+    """What a run wants to learn on its second trip, and of which of its targets.
+
+    `known` are the details that fingerprints bring with them, `sources` what live hosts have.
+    """
+
+    targets: dict[str, Target] = {}
+    wants: dict[str, list[Want]] = {}
+    known: dict[str, Sections] = {}
+    sources: Sources = msgspec.field(default_factory=Sources)
+
+    def see(self, target: Target, side: Side) -> None:
+        """A target of the run that was asked."""
+        if is_live(target):
+            self.targets[target.name] = target
+            if not side.is_image:
+                self.sources.add(target.name, side.fingerprint)
+
+    def want(self, target: Target, side: Side, wanted: Sequence[Want]) -> None:
+        """Something to learn about a target of the run."""
+        self.wants.setdefault(target.name, []).extend(wanted)
+        self.known[target.name] = side.fingerprint.details
+
+
+def learn(
+    wanting: Wanting,
+    options: Options,
+    *,
+    on_event: OnEvent = lambda _name, _event, _text: None,
+) -> tuple[Needs, frozenset[str]]:
+    """What is known of the targets then, and which of them were asked once more.
+
+    Each machine is asked at most once; what cannot be learned is a gap, never an error.
+    """
+    needs = Needs(wanting.wants, wanting.known, cache.default())
+    if not needs.targets:
+        return needs, frozenset()
+    road = _Road(options)
+    hosts = [name for name, target in wanting.targets.items() if target.road != "image"]
+    plan = needs.plan(wanting.targets, hosts, wanting.sources)
+    machines = {name: road.job(wanting.targets[name]) for name in plan}
+    trips.ask(
+        needs,
+        plan,
+        machines,
+        limits=options.limits,
+        workers=options.workers,
+        on_event=on_event,
+        close=road.close,
+    )
+    for name in needs.targets:
+        needs.give_up(name, "a saved fingerprint answers no more questions")
+    return needs, frozenset(plan)
 
 
 def baseline_of(target: Target, inventory: Inventory | None) -> Target:
@@ -95,7 +153,8 @@ def _is_stored(target: Target) -> bool:
     return target.road in ("file", "baseline")
 
 
-def _is_live(target: Target) -> bool:
+def is_live(target: Target) -> bool:
+    """It can be asked, and asked again."""
     return not _is_stored(target) and target.road != "dockerfile"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from datetime import UTC, datetime
 from pathlib import PurePath
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -31,7 +31,7 @@ from driftscan.model import (
     Sections,
     Unreached,
 )
-from driftscan.probes.contract import Probe
+from driftscan.probes.contract import Asks, Probe
 
 EVIDENCE_LIMIT = 256_000
 """Bytes that the evidence of one fingerprint may have, compressed."""
@@ -43,6 +43,7 @@ Kind: TypeAlias = Literal["host", "container", "image"]
 Event: TypeAlias = Literal["started", "done", "failed"]
 OnEvent: TypeAlias = Callable[[str, Event, str], None]
 Result: TypeAlias = Fingerprint | Unreached
+Found = TypeVar("Found")
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -63,18 +64,36 @@ def scan(
     on_event: OnEvent = lambda _name, _event, _text: None,
     close: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[str, Result], None, None]:
-    """Every machine's name and result, as each finishes: a fingerprint, or why there is none.
+    """Every machine's name and result, as each finishes: a fingerprint, or why there is none."""
+    return each(
+        jobs,
+        lambda job: _fingerprint(job, probes, limits),
+        workers=workers,
+        on_event=on_event,
+        close=close,
+    )
 
-    `on_event` is called from the threads. When the caller stops early (Ctrl-C, a signal, or it
-    closes the iterator) no machine is asked any more, `close` has to end what is under way, and
-    two seconds later the iterator gives up waiting: what was yielded until then is whole.
+
+def each(
+    jobs: Iterable[Job],
+    ask: Callable[[Job], Found],
+    *,
+    workers: int = 0,
+    on_event: OnEvent = lambda _name, _event, _text: None,
+    close: Callable[[], None] = lambda: None,
+) -> Generator[tuple[str, Found | Unreached], None, None]:
+    """Every machine's name and what `ask` found there, or why it found nothing, as each finishes.
+
+    `ask` and `on_event` are called from the threads. When the caller stops early (Ctrl-C, a signal,
+    or it closes the iterator) no machine is asked any more, `close` has to end what is under way,
+    and two seconds later the iterator gives up waiting: what was yielded until then is whole.
     """
     waiting = list(jobs)
     if not waiting:
         return
     threads = workers or min(MOST_WORKERS, len(waiting))
     pool = ThreadPoolExecutor(threads, thread_name_prefix="driftscan")
-    futures = {pool.submit(_ask, job, probes, limits, on_event): job.name for job in waiting}
+    futures = {pool.submit(_asked, job, ask, on_event): job.name for job in waiting}
     try:
         for future in as_completed(futures):
             yield futures[future], future.result()
@@ -86,32 +105,34 @@ def scan(
     pool.shutdown()
 
 
-def _ask(job: Job, probes: Sequence[Probe], limits: Limits, on_event: OnEvent) -> Result:
+def _asked(job: Job, ask: Callable[[Job], Found], on_event: OnEvent) -> Found | Unreached:
     on_event(job.name, "started", "")
     began = time.monotonic()
-    taken = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    result: Result
     try:
-        questions = script.questions(probes, deadline=limits.deadline)
-        answer = job.machine.ask(questions, limits)
-        result = fingerprint(
-            answer,
-            questions,
-            probes,
-            target=job.name,
-            kind=job.kind,
-            address=job.address,
-            taken=taken,
-        )
+        found = ask(job)
     except MachineError as error:
-        result = unreached(job.name, error, time.monotonic() - began)
+        failed = unreached(job.name, error, time.monotonic() - began)
     except Exception as error:  # noqa: BLE001 - whatever happens to one machine is its own result
-        result = unreached(job.name, fault(error), time.monotonic() - began)
-    if isinstance(result, Unreached):
-        on_event(job.name, "failed", f"{result.state}: {result.cause}")
+        failed = unreached(job.name, fault(error), time.monotonic() - began)
     else:
-        on_event(job.name, "done", f"{result.meta.seconds:.1f} s")
-    return result
+        on_event(job.name, "done", f"{time.monotonic() - began:.1f} s")
+        return found
+    on_event(job.name, "failed", f"{failed.state}: {failed.cause}")
+    return failed
+
+
+def _fingerprint(job: Job, probes: Sequence[Probe], limits: Limits) -> Fingerprint:
+    taken = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    questions = script.questions(probes, deadline=limits.deadline)
+    return fingerprint(
+        job.machine.ask(questions, limits),
+        questions,
+        probes,
+        target=job.name,
+        kind=job.kind,
+        address=job.address,
+        taken=taken,
+    )
 
 
 _REPORT_IT = "this is a fault of driftscan: please report it"
@@ -165,7 +186,7 @@ def fingerprint(
     image leaves out what only a running machine has. Raises MachineError when there is no whole
     answer: `incomplete`, `collector_failed`, `no_collector` or `malformed`.
     """
-    raws = _raws(answer, questions, probes)
+    raws = unframed(answer, questions, probes)
     facts: Sections = {}
     evidence: Sections = {}
     account: Section = Failed(reason="not asked")
@@ -183,7 +204,8 @@ def fingerprint(
     )
 
 
-def _raws(answer: Answer, questions: Questions, probes: Sequence[Probe]) -> dict[str, Raw]:
+def unframed(answer: Answer, questions: Questions, probes: Sequence[Asks]) -> dict[str, Raw]:
+    """The raw answers in a machine's answer; raises MachineError when it is not whole."""
     if answer.status is None:
         raise MachineError(
             "incomplete",

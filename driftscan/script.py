@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 
 from driftscan import sanitize
 from driftscan.model import Files, Lines, Payload, Question, Questions, Raw, Shell, Stats
-from driftscan.probes.contract import Probe
+from driftscan.probes.contract import Asks
 
 _HEAD = r"""main() {
 [ -n "${ZSH_VERSION:-}" ] && emulate sh
@@ -119,14 +119,14 @@ exit $?
 """
 
 _FORMAT = 1
-_GLOB = re.compile(r"/[A-Za-z0-9_./*?\[\]@+~-]*")
+_GLOB = re.compile(r"/[A-Za-z0-9_./*?\[\]@+~:-]*")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _WILD = re.compile(r"[*?\[]")
 FILE_LIMIT = 4 << 20
 OUTPUT_LIMIT = 16 << 20
 
 
-def questions(probes: Iterable[Probe], *, deadline: float, nonce: str = "") -> Questions:
+def questions(probes: Iterable[Asks], *, deadline: float, nonce: str = "") -> Questions:
     """All questions of the probes as one trip; `deadline` seconds bound the script's own life.
 
     Without a nonce a new one is made: 128 random bits, so no content on a host can hold it.
@@ -205,7 +205,7 @@ class Malformed(Exception):  # noqa: N818
         self.state = state
 
 
-def unframe(output: bytes, nonce: str, probes: Iterable[Probe]) -> dict[str, Raw]:
+def unframe(output: bytes, nonce: str, probes: Iterable[Asks]) -> dict[str, Raw]:
     """The raw answers by probe name.
 
     Raises Malformed: `no_collector` when the script never began, `incomplete` when it never

@@ -10,6 +10,7 @@ from driftscan.cli.main import COMMANDS, main
 from driftscan.demo import story
 from driftscan.model import Baseline, Fingerprint, Report, Rule
 from driftscan.probes.table import PROBES
+from driftscan.probes.wanted.table import KINDS
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -21,6 +22,7 @@ def probes() -> str:
         "",
         "Made from `driftscan/probes/table.py` by `make docs`; a test keeps it so. Facts are",
         "compared, evidence only explains. Sections marked live exist on running machines only.",
+        "Details are asked on a second trip, and only about what differs.",
         "",
         "| section | probe | holds | key | fields | privilege | cost on the host |",
         "|---|---|---|---|---|---|---|",
@@ -31,6 +33,9 @@ def probes() -> str:
             cells = [f"`{about.name}`", probe.NAME, holds, about.key, about.fields]
             cells += [about.privilege, about.cost or "-"]
             rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    for kind in KINDS:
+        key, _, fields = kind.GIVES.partition(": ")
+        rows.append(f"| `{kind.KIND}` | wanted/{kind.KIND} | details | {key} | {fields} | - | - |")
     return "\n".join(rows) + "\n"
 
 
@@ -91,7 +96,7 @@ _TOLD = ("explain", "web-a", "--about", "imagemagick")
 def readme() -> str:
     """README.md with the real output of the program over the recorded servers."""
     with story.served() as inventory:
-        done = CliRunner().invoke(main, [*_TOLD, "-i", str(inventory)])
+        done = CliRunner().invoke(main, [*_TOLD, "--no-details", "-i", str(inventory)])
     block = f"```console\n$ driftscan {' '.join(_TOLD)}\n{done.output}```\n"
     text = (DOCS.parent / "README.md").read_text()
     return _STORY.sub(lambda found: found[1] + block + found[2], text)

@@ -9,7 +9,7 @@ import click
 
 from driftscan.cli import completing, options
 from driftscan.cli.gate import DEFAULT_FILE
-from driftscan.cli.options import Asking, Hosts
+from driftscan.cli.options import Asking, Explaining, Hosts
 from driftscan.errors import InputError
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ def _checked(
         selected = _of_group(selected, group, hosts)
     one = words.named((baseline,), hosts)[0] if baseline else None
     pairs = [(target, one or resolve.baseline_of(target, inventory)) for target in selected]
-    return judged(pairs, asking)
+    # values are accepted: what lies between the versions does not change them
+    return judged(pairs, asking, Explaining(details=False, symptom=""))
 
 
 def _of_group(targets: "list[Target]", group: str, hosts: Hosts) -> "list[Target]":

@@ -9,8 +9,10 @@ from driftscan.errors import InputError
 
 if TYPE_CHECKING:  # the model costs 40 ms: only once a command runs
     from driftscan.cli.options import Asking, Hosts
+    from driftscan.details.needs import Needs
     from driftscan.inventory.contract import Inventory
     from driftscan.model import Side, Target, Unreached
+    from driftscan.resolve import Options, Wanting
 
 DEFAULT_INVENTORY = "inventory.yml"
 
@@ -66,16 +68,30 @@ def sides(
 
     from driftscan import resolve
     from driftscan.cli import progress
-    from driftscan.model import Limits
 
     if asking.become is not None:
         targets = [replace(target, become=asking.become) for target in targets]
-    options = resolve.Options(
-        limits=Limits(deadline=asking.deadline), workers=asking.workers, engine=asking.engine
-    )
     targets = list(targets)
     with (
         progress.shown(resolve.takes_time(targets), quiet=asking.quiet) as on_event,
-        closing(resolve.sides(targets, options, on_event=on_event)) as found,
+        closing(resolve.sides(targets, _options(asking), on_event=on_event)) as found,
     ):
         yield from found
+
+
+def learned(wanting: "Wanting", asking: "Asking") -> "tuple[Needs, frozenset[str]]":
+    """What is known of the targets now, and which were asked; see `resolve.learn`."""
+    from driftscan import resolve
+    from driftscan.cli import progress
+
+    with progress.shown(len(wanting.wants), quiet=asking.quiet) as on_event:
+        return resolve.learn(wanting, _options(asking), on_event=on_event)
+
+
+def _options(asking: "Asking") -> "Options":
+    from driftscan import resolve
+    from driftscan.model import Limits
+
+    return resolve.Options(
+        limits=Limits(deadline=asking.deadline), workers=asking.workers, engine=asking.engine
+    )

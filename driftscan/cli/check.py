@@ -5,7 +5,7 @@ import re
 import click
 
 from driftscan.cli import completing, options
-from driftscan.cli.options import Asking, Fixing, Hosts, Reporting
+from driftscan.cli.options import Asking, Explaining, Fixing, Hosts, Reporting
 
 
 def _allowance(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
@@ -32,6 +32,7 @@ def _allowance(_context: click.Context, _parameter: click.Parameter, text: str) 
 )
 @options.hosts
 @options.asking
+@options.explaining
 @options.reporting
 @options.fixing
 def command(
@@ -40,6 +41,7 @@ def command(
     allow_unreachable: str,
     hosts: Hosts,
     asking: Asking,
+    explaining: Explaining,
     reporting: Reporting,
     fixing: Fixing,
 ) -> int:
@@ -58,4 +60,6 @@ def command(
     one = words.named((baseline,), hosts)[0] if baseline else None
     pairs = [(target, one or resolve.baseline_of(target, inventory)) for target in selected]
     opened = gate.opened(reporting, selected, allow_unreachable=allow_unreachable, whole=True)
-    return told(judged(pairs, asking), reporting, opened, quiet=asking.quiet, fix=fixing.fix)
+    return told(
+        judged(pairs, asking, explaining), reporting, opened, quiet=asking.quiet, fix=fixing.fix
+    )

@@ -3,7 +3,7 @@
 import click
 
 from driftscan.cli import completing, options
-from driftscan.cli.options import Asking, Fixing, Hosts, Reporting
+from driftscan.cli.options import Asking, Explaining, Fixing, Hosts, Reporting
 
 
 @click.command("compare", cls=options.Configured)
@@ -11,6 +11,7 @@ from driftscan.cli.options import Asking, Fixing, Hosts, Reporting
 @click.argument("reference", shell_complete=completing.targets)
 @options.INVENTORY
 @options.asking
+@options.explaining
 @options.reporting
 @options.fixing
 def command(
@@ -18,6 +19,7 @@ def command(
     reference: str,
     inventory: str | None,
     asking: Asking,
+    explaining: Explaining,
     reporting: Reporting,
     fixing: Fixing,
 ) -> int:
@@ -33,5 +35,5 @@ def command(
 
     one, other = words.named((subject, reference), Hosts(inventory, ()))
     opened = gate.opened(reporting, [one])
-    reports = judged([(one, other)], asking)
+    reports = judged([(one, other)], asking, explaining)
     return told(reports, reporting, opened, quiet=asking.quiet, fix=fixing.fix)

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from driftscan.cli.options import Asking, Reporting
+from driftscan.cli.options import Asking, Explaining, Reporting
 
 if TYPE_CHECKING:
     from driftscan.model import Target
 
 _ASKING = Asking(become=None, deadline=120.0, workers=0, engine="", quiet=False)
+_EXPLAINING = Explaining(details=False, symptom="")
 _REPORTING = Reporting(
     format="text",
     outputs=(),
@@ -50,7 +51,8 @@ def command() -> int:
     with story.served() as inventory:
         for words, line in STORY:
             out(f"\n{words}\n\n$ driftscan {line}\n\n")
-            verdict = told(judged([_pair(line, inventory)], _ASKING), _REPORTING, quiet=False)
+            reports = judged([_pair(line, inventory)], _ASKING, _EXPLAINING)
+            verdict = told(reports, _REPORTING, quiet=False)
             # Drift (1) is what the story is about; anything above is a failure of the demo.
             code = max(code, verdict if verdict > 1 else 0)
     return code

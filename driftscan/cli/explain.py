@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from driftscan.cli import completing, options
-from driftscan.cli.options import Asking, Fixing, Hosts, Reporting
+from driftscan.cli.options import Asking, Explaining, Fixing, Hosts, Reporting
 
 if TYPE_CHECKING:
     from driftscan.model import Target
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 )
 @options.INVENTORY
 @options.asking
+@options.explaining
 @options.reporting
 @options.fixing
 def command(
@@ -29,6 +30,7 @@ def command(
     about: str | None,
     inventory: str | None,
     asking: Asking,
+    explaining: Explaining,
     reporting: Reporting,
     fixing: Fixing,
 ) -> int:
@@ -44,7 +46,7 @@ def command(
 
     pair = _pair(subject, reference, Hosts(inventory, ()))
     opened = gate.opened(reporting, pair[:1])
-    reports = judged([pair], asking, about)
+    reports = judged([pair], asking, explaining, about)
     full = reporting if reporting.brief else replace(reporting, everything=True)
     return told(reports, full, opened, quiet=asking.quiet, fix=fixing.fix)
 

@@ -1,25 +1,36 @@
 """Pairs of targets -> explained, each on its own: one host's fault is never the end of the run."""
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from driftscan.cli import faults
-from driftscan.cli.asking import sides
+from driftscan.cli.asking import learned, sides
 from driftscan.errors import DriftscanError
 
 if TYPE_CHECKING:
-    from driftscan.cli.options import Asking
-    from driftscan.model import HostReport, Side, Target, Unreached
+    from driftscan.cli.options import Asking, Explaining
+    from driftscan.details.needs import Needs
+    from driftscan.model import Comparison, HostReport, Side, Target, Unreached, Want
+    from driftscan.resolve import Wanting
 
 
 def judged(
-    pairs: "Iterable[tuple[Target, Target]]", asking: "Asking", about: str | None = None
+    pairs: "Iterable[tuple[Target, Target]]",
+    asking: "Asking",
+    explaining: "Explaining",
+    about: str | None = None,
 ) -> "dict[str, HostReport]":
     """The report of each subject against its reference, by the subject's name.
 
-    A pair is explained as soon as both sides are there, and its subject then let go.
+    A pair is compared as soon as both sides are there. If nothing more is wanted to explain it,
+    it is explained at once and let go; all others wait for the one second trip of the run.
     """
+    from driftscan import resolve
+
+    run = _Run(resolve.Wanting(), explaining, about)
     targets: dict[str, Target] = {}
     open_: dict[str, str] = {}
     subjects_of: dict[str, list[str]] = {}
@@ -28,39 +39,126 @@ def judged(
         open_[subject.name] = reference.name
         subjects_of.setdefault(reference.name, []).append(subject.name)
     found: dict[str, Side | Unreached] = {}
-    reports: dict[str, HostReport] = {}
     with closing(sides(targets.values(), asking)) as arriving:
         for arrived, side in arriving:
             found[arrived] = side
+            run.see(targets[arrived], side)
             for name in sorted({arrived, *subjects_of.get(arrived, ())} & open_.keys()):
                 if name in found and open_[name] in found:
-                    reports[name] = report_of(name, found[name], found[open_.pop(name)], about)
+                    one, other = targets[name], targets[open_.pop(name)]
+                    run.compare(one, other, found[one.name], found[other.name])
                     if name not in subjects_of:
                         del found[name]
-    return reports
+    run.explain(asking)
+    return run.reports
 
 
-def report_of(
-    name: str,
-    subject: "Side | Unreached",
-    reference: "Side | Unreached",
-    about: str | None = None,
-) -> "HostReport":
-    """One pair explained, or why it could not be compared."""
-    from driftscan import diff, scan
-    from driftscan.explain import engine
-    from driftscan.model import HostReport, Unreached
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two sides that were compared, by the names of their targets, and what more is wanted."""
 
-    if isinstance(subject, Unreached):
-        return HostReport(state=subject.state, unreached=subject)
-    if isinstance(reference, Unreached):
-        return HostReport(state=reference.state, unreached=reference)
-    try:
+    names: tuple[str, str]
+    sides: "tuple[Side, Side]"
+    comparison: "Comparison"
+    wants: "list[Want]"
+
+    @property
+    def wanted(self) -> "tuple[list[Want], list[Want]]":
+        """The wants of the subject, and those of the reference."""
+        ours = [want for want in self.wants if want.side == "subject"]
+        return ours, [want for want in self.wants if want.side == "reference"]
+
+    def knowing(self, needs: "Needs") -> "tuple[Side, Side]":
+        """The sides with what the second trip brought."""
+        from msgspec.structs import replace
+
+        def with_details(number: int) -> "Side":
+            side = self.sides[number]
+            details = needs.sections(self.names[number], self.wanted[number])
+            return replace(side, fingerprint=replace(side.fingerprint, details=details))
+
+        return with_details(0), with_details(1)
+
+
+class _Run:
+    """The pairs of one run: reports that are made, and pairs that wait for the second trip."""
+
+    def __init__(self, wanting: "Wanting", explaining: "Explaining", about: str | None) -> None:
+        self.reports: dict[str, HostReport] = {}
+        self._wanting = wanting
+        self._explaining = explaining
+        self._about = about
+        self._waiting: list[_Pair] = []
+
+    def see(self, target: "Target", side: "Side | Unreached") -> None:
+        """A machine that answered may later tell what another cannot."""
+        from driftscan.model import Unreached
+
+        if not isinstance(side, Unreached):
+            self._wanting.see(target, side)
+
+    def compare(
+        self,
+        one: "Target",
+        other: "Target",
+        subject: "Side | Unreached",
+        reference: "Side | Unreached",
+    ) -> None:
+        """Report the pair, or note what explaining it wants."""
+        from driftscan.model import HostReport, Unreached
+
+        if isinstance(subject, Unreached):
+            self.reports[one.name] = HostReport(state=subject.state, unreached=subject)
+        elif isinstance(reference, Unreached):
+            self.reports[one.name] = HostReport(state=reference.state, unreached=reference)
+        else:
+            self._guarded(one.name, lambda: self._compare(one, other, subject, reference))
+
+    def _compare(self, one: "Target", other: "Target", subject: "Side", reference: "Side") -> None:
+        from driftscan import diff
+        from driftscan.explain import engine
+
         comparison = diff.compare(subject.fingerprint, reference.fingerprint)
-        return engine.explain(subject, reference, comparison, about)
-    except DriftscanError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the other hosts' reports are still wanted
-        faults.tell(error)
-        lost = scan.unreached(name, scan.fault(error), 0)
-        return HostReport(state=lost.state, unreached=lost)
+        wants: list[Want] = []
+        if self._explaining.details:
+            wants = engine.wants(subject, reference, comparison, self._explaining.symptom)
+        pair = _Pair((one.name, other.name), (subject, reference), comparison, wants)
+        if not wants:
+            self._explain(pair, pair.sides)
+            return
+        self._waiting.append(pair)
+        for target, side, wanted in zip((one, other), pair.sides, pair.wanted, strict=True):
+            self._wanting.want(target, side, wanted)
+
+    def explain(self, asking: "Asking") -> None:
+        """Ask once more for all that wait, and report them."""
+        if not self._waiting:
+            return
+        needs, asked = learned(self._wanting, asking)
+        for pair in self._waiting:
+            trips = 2 if asked & {*pair.names} else 1
+            work = functools.partial(self._explain, pair, pair.knowing(needs), trips)
+            self._guarded(pair.names[0], work)
+
+    def _explain(self, pair: _Pair, sides: "tuple[Side, Side]", trips: int = 1) -> None:
+        from msgspec.structs import replace
+
+        from driftscan.explain import engine
+
+        symptom = self._explaining.symptom
+        report = engine.explain(*sides, pair.comparison, self._about, symptom)
+        self.reports[pair.names[0]] = replace(report, trips=trips)
+
+    def _guarded(self, name: str, work: Callable[[], None]) -> None:
+        """A fault of ours is this host's result: the other hosts' reports are still wanted."""
+        from driftscan import scan
+        from driftscan.model import HostReport
+
+        try:
+            work()
+        except DriftscanError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            faults.tell(error)
+            lost = scan.unreached(name, scan.fault(error), 0)
+            self.reports[name] = HostReport(state=lost.state, unreached=lost)

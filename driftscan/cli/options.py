@@ -55,6 +55,14 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
+class Explaining:
+    """What is learned beyond the first answers, and what the user saw."""
+
+    details: bool
+    symptom: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reporting:
     """Where reports go, how they look, and what counts as drift."""
 
@@ -182,6 +190,26 @@ asking = _bundle(
     ),
     ENGINE,
     QUIET,
+)
+explaining = _bundle(
+    "explaining",
+    Explaining,
+    click.option(
+        "--details/--no-details",
+        default=True,
+        show_default=True,
+        envvar="DRIFTSCAN_DETAILS",
+        show_envvar=True,
+        help="Ask once more about what differs (changelogs, symbols), and keep the answers in the"
+        " cache. What an image lacks comes from another host of the run, else from its packages,"
+        " fetched in a container of it.",
+    ),
+    click.option(
+        "--symptom",
+        default="",
+        metavar="TEXT",
+        help="An error message you have seen: looked for in what changed.",
+    ),
 )
 reporting = _bundle(
     "reporting",

@@ -169,9 +169,10 @@ def _counted(causes: Sequence[Cause], open_: Sequence[Divergence]) -> list[Cause
 
 
 def _blind_spots(side: Side) -> list[Gap]:
-    """Evidence that is missing: it changes no verdict, but weakens what can be told."""
+    """Evidence and details that are missing: no verdict changes, but less can be told."""
     gaps: list[Gap] = []
-    for name, section in sorted(side.fingerprint.evidence.items()):
+    sections = {**side.fingerprint.evidence, **side.fingerprint.details}
+    for name, section in sorted(sections.items()):
         for why, cure in _why(section):
             gaps.append(
                 Gap(what=name, side=side.fingerprint.meta.target, why=why, cure=cure, blocks=False)

@@ -1,11 +1,11 @@
 """What a probe is: a name, its questions as data, the sections it gives, and a pure parser."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from driftscan.model import Question, Raw, Section
+from driftscan.model import Items, Question, Raw, Section, Want
 
 
 class About(Struct, frozen=True):
@@ -23,14 +23,18 @@ class About(Struct, frozen=True):
     live: bool = False
 
 
-class Probe(Protocol):
-    """A module of this shape, listed in `probes/table.py`, is a probe."""
+class Asks(Protocol):
+    """What a script is made of, and its answer read by: a name and the questions under it."""
 
     @property
     def NAME(self) -> str: ...  # noqa: N802 - a module's constant
 
     @property
     def ASK(self) -> tuple[Question, ...]: ...  # noqa: N802
+
+
+class Probe(Asks, Protocol):
+    """A module of this shape, listed in `probes/table.py`, is a probe."""
 
     @property
     def GIVES(self) -> tuple[About, ...]: ...  # noqa: N802
@@ -40,4 +44,33 @@ class Probe(Protocol):
 
         Raises ParseError for a line it does not understand: every section it gives is Failed.
         """
+        ...
+
+
+class Learned(Struct, frozen=True):
+    """What was learned of some wants: items by their names, why others have none, what is unsure.
+
+    A name that is in neither has nothing to tell, which is no gap.
+    """
+
+    items: Items
+    missing: Mapping[str, str] = {}
+    gaps: tuple[str, ...] = ()
+
+
+class Kind(Protocol):
+    """A module of this shape, listed in `probes/wanted/table.py`, answers wants of its kind."""
+
+    @property
+    def KIND(self) -> str: ...  # noqa: N802 - a module's constant
+
+    @property
+    def GIVES(self) -> str: ...  # noqa: N802
+
+    def questions(self, wants: Sequence[Want]) -> tuple[Question, ...]:
+        """All the wants of one machine; a name that is none of the ecosystem is left out."""
+        ...
+
+    def parse(self, raw: Raw, wants: Sequence[Want]) -> Learned:
+        """What the answer tells; raises ParseError for a line it does not understand."""
         ...

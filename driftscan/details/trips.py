@@ -1,0 +1,35 @@
+"""The second trip of a run: every machine asked at most once more, all at the same time."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from driftscan import scan
+from driftscan.details.asking import learned, questions_for
+from driftscan.details.needs import Needs
+from driftscan.model import Limits, Want
+from driftscan.probes.contract import Learned
+from driftscan.scan import Job, OnEvent
+
+
+def ask(
+    needs: Needs,
+    plan: Mapping[str, Sequence[Want]],
+    machines: Mapping[str, Job],
+    *,
+    limits: Limits,
+    workers: int = 0,
+    on_event: OnEvent = lambda _name, _event, _text: None,
+    close: Callable[[], None] = lambda: None,
+) -> None:
+    """Ask each machine what the plan has for it; `needs` knows the answers then.
+
+    A machine that does not answer leaves what it was asked for unknown, with the reason.
+    """
+
+    def one(job: Job) -> dict[str, Learned]:
+        wanted = plan[job.name]
+        questions = questions_for(wanted, deadline=limits.deadline)
+        return learned(job.machine.ask(questions, limits), questions, wanted, origin=job.name)
+
+    jobs = [machines[name] for name in sorted(plan)]
+    for name, found in scan.each(jobs, one, workers=workers, on_event=on_event, close=close):
+        needs.learn(name, plan[name], found)

@@ -1,0 +1,6 @@
+"""The table of all kinds of details: what the second trip can ask, in this order."""
+
+from driftscan.probes.contract import Kind
+from driftscan.probes.wanted import available, changelogs, status, symbols
+
+KINDS: tuple[Kind, ...] = (changelogs, symbols, available, status)
