@@ -49,6 +49,9 @@ bench: env ## what a scan costs, beside peers in the same run
 	@$(BIN)/python -m tests.bench
 
 record: lab ## record the lab's answers anew for `driftscan demo` and the tests
+	@. $(RUN)/env.sh && $(BIN)/driftscan baseline build inventories/demo/web --quiet --cached \
+	  --network host --build-arg "BASE=$$DRIFTSCAN_LAB_BASE" \
+	  --build-arg "http_proxy=$$DRIFTSCAN_LAB_PROXY" > /dev/null
 	@. $(RUN)/env.sh && $(BIN)/python -m tests.lab.record
 
 docs: env ## write the generated parts of docs/ anew

@@ -7,14 +7,15 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 
 from tests.lab import base, engine, hosts, images, inventory, mirror, serve
 from tests.lab.archive import STORY, SUITES
 from tests.lab.settings import PREFIX, ROOT, RUN, LabError, cache, one_at_a_time, say, tell
 
 
-def up(refresh: bool = False) -> None:
-    """Bring up engine, archive, base image, hosts; write .run."""
+def up(names: Sequence[str] = (), refresh: bool = False) -> None:
+    """Bring up engine, archive, base image and hosts (no name: all); write .run."""
     if os.environ.get("DRIFTSCAN_LAB") == "off":
         say("DRIFTSCAN_LAB=off: no lab")
         return
@@ -25,12 +26,13 @@ def up(refresh: bool = False) -> None:
         frozen = mirror.ensure(chosen, refresh)
         port = serve.serve(frozen)
         base.ensure(chosen, frozen.tree, frozen.key)
-        made = images.build_all(chosen, frozen, port)
-        running = hosts.launch_all(chosen, made, port)
+        made = images.build_all(chosen, frozen, port, names)
+        hosts.launch_all(chosen, made, port)
+        running = hosts.running()
         path = inventory.write(RUN, running)
         inventory.write_environment(chosen, port)
         mirror.prune(frozen)
-        images.prune(chosen, {f"{base.IMAGE}:{frozen.key}", *made.values()})
+        images.prune(chosen, frozen)
     names = ", ".join(f"{row.name} on {hosts.ADDRESS}:{row.port}" for row in running)
     say(f"up after {time.monotonic() - began:.0f} s: {names}")
     tell(f"driftscan compare -i {os.path.relpath(path, ROOT)} web-a web-b")
@@ -99,11 +101,14 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = made.add_subparsers(dest="command", required=True)
     for name in ("up", "mirror"):
-        commands.add_parser(name).add_argument(
+        command = commands.add_parser(name)
+        command.add_argument(
             "--refresh",
             action="store_true",
             help="ask the archive again even if the cached copy is fresh",
         )
+        if name == "up":
+            command.add_argument("names", nargs="*", metavar="HOST", help="only these hosts")
     commands.add_parser("down").add_argument(
         "--keep-engine", action="store_true", help="leave our own dockerd running"
     )
@@ -118,7 +123,7 @@ def main() -> int:
     try:
         match chosen.command:
             case "up":
-                up(chosen.refresh)
+                up(chosen.names, chosen.refresh)
             case "down":
                 down(chosen.keep_engine)
             case "status":

@@ -71,14 +71,7 @@ def freeze(
     signer: Path,
 ) -> bool:
     """Put signed indexes of what was fetched in place; True if imagemagick was lowered."""
-    kept = {
-        suite: [
-            s
-            for s in stanzas(indexes[suite])
-            if (tree / suite.archive / field(s, "Filename")).is_file()
-        ]
-        for suite in SUITES
-    }
+    kept = {suite: present(tree, suite, indexes[suite]) for suite in SUITES}
     lowered = not differs(kept[MAIN], kept[SECURITY])
     if lowered:
         say(
@@ -89,7 +82,21 @@ def freeze(
     for suite in SUITES:
         shutil.rmtree(suite.dists(tree))
         write_suite(tree, suite, releases[suite].decode(), kept[suite], architecture, signer)
+    stop_agent(signer)
     return lowered
+
+
+def freeze_suite(tree: Path, suite: Suite, release: bytes, index: str, architecture: str) -> None:
+    """Put a signed index of what was fetched of one more suite in place."""
+    shutil.rmtree(suite.dists(tree))
+    kept = present(tree, suite, index)
+    write_suite(tree, suite, release.decode(), kept, architecture, tree / "gnupg")
+    stop_agent(tree / "gnupg")
+
+
+def present(tree: Path, suite: Suite, index: str) -> list[str]:
+    """The paragraphs of an index whose packages are in the tree."""
+    return [s for s in stanzas(index) if (tree / suite.archive / field(s, "Filename")).is_file()]
 
 
 def story(found: list[str]) -> dict[str, str]:
@@ -220,3 +227,8 @@ def make_key(tree: Path) -> Path:
     )
     run(gpg, "--homedir", home, "--batch", "--export", "-o", tree / "driftscan-lab.gpg")
     return home
+
+
+def stop_agent(home: Path) -> None:
+    """End gpg's agent: it would answer for the folder's old name once the folder has its own."""
+    run("gpgconf", "--homedir", home, "--kill", "gpg-agent")

@@ -16,7 +16,7 @@ if [ "${DRIFTSCAN_LAB:-}" = off ] || ! python -m tests.lab engine; then
   printf '\nWithout an engine, the same story from recorded answers, over real SSH:\n'
   exec driftscan demo
 fi
-python -m tests.lab up
+python -m tests.lab up web-a web-b
 # shellcheck source=/dev/null
 . tests/lab/.run/env.sh
 DRIFTSCAN_INVENTORY=tests/lab/.run/inventory.yml

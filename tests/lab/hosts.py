@@ -157,7 +157,7 @@ def create(
     chosen.run(
         *argv, "--volume", f"{RECIPES}:/dev/lab:ro", image_name, "sh", "/dev/lab/boot.sh", *inside
     )
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while not greets(port):
         if time.monotonic() > until:
             raise LabError(
@@ -195,7 +195,7 @@ def greets(port: int) -> bool:
 
 
 def launch_all(chosen: Engine, images: dict[str, str], proxy_port: int) -> list[Running]:
-    """All hosts of the lab, running."""
+    """The hosts of these images, running."""
     return [
         launch(
             chosen,
@@ -207,13 +207,15 @@ def launch_all(chosen: Engine, images: dict[str, str], proxy_port: int) -> list[
             host.group,
         )
         for host in HOSTS
+        if host.name in images
     ]
 
 
-def containers(chosen: Engine, prefix: str = PREFIX) -> list[str]:
-    """The names of the lab's containers, running or not."""
+def containers(chosen: Engine, prefix: str = PREFIX, everything: bool = True) -> list[str]:
+    """The names of the lab's containers: everything, or only what runs."""
+    which = ["--all"] if everything else []
     names = chosen.run(
-        "ps", "--all", "--format", "{{.Names}}", "--filter", f"name={prefix}-"
+        "ps", *which, "--format", "{{.Names}}", "--filter", f"name={prefix}-"
     ).split()
     return sorted(name for name in names if name.startswith(f"{prefix}-"))
 
@@ -229,11 +231,13 @@ def running() -> list[Running]:
     """The lab's hosts that run now."""
     chosen = engine.current()
     found = []
+    present = set(containers(chosen, everything=False))
     for host in HOSTS:
         container = f"{PREFIX}-{host.name}"
-        form = f'{{{{index .Config.Labels "{PREFIX}.port"}}}} {{{{.Config.Image}}}}'
-        port, name = chosen.run("container", "inspect", "--format", form, container).split()
-        found.append(Running(host.name, container, int(port), name, host.group, chosen))
+        if container in present:
+            form = f'{{{{index .Config.Labels "{PREFIX}.port"}}}} {{{{.Config.Image}}}}'
+            port, name = chosen.run("container", "inspect", "--format", form, container).split()
+            found.append(Running(host.name, container, int(port), name, host.group, chosen))
     return found
 
 

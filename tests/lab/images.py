@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from tests.lab import base
+from tests.lab import base, later
 from tests.lab.engine import Engine, container_url
 from tests.lab.mirror import Mirror
 from tests.lab.settings import PREFIX, RECIPES, LabError, cache, say
@@ -30,6 +31,10 @@ class Host:
 HOSTS = (
     Host("web-a", 2201, days_ago=28),
     Host("web-b", 2202),
+    Host("web-c", 2203, parent="web-a"),
+    Host("web-p", 2204, parent="web-a"),
+    Host("web-t", 2205, parent="web-a"),
+    Host("web-u", 2206, parent="web-a"),
 )
 
 
@@ -41,9 +46,16 @@ def by_name(name: str) -> Host:
     raise LabError(f"the lab has no host {name!r}: it has {', '.join(host.name for host in HOSTS)}")
 
 
-def key(host: Host, frozen: Mirror) -> str:
-    """What the image of a host depends on: archive, recipe, parent."""
-    above = key(by_name(host.parent), frozen) if host.parent else frozen.key
+def named(names: Sequence[str]) -> list[Host]:
+    """The rows of some hosts and of those they go on from, parents first; no name is all."""
+    wanted = [by_name(name) for name in names] or list(HOSTS)
+    parents = [by_name(host.parent) for host in wanted if host.parent]
+    return list(dict.fromkeys([*parents, *wanted]))
+
+
+def key(host: Host, frozen: Mirror, later: str = "") -> str:
+    """What the image of a host depends on: archive, recipe, parent and what was fetched for it."""
+    above = key(by_name(host.parent), frozen) + later if host.parent else frozen.key
     text = (
         above
         + str(host.days_ago)
@@ -53,9 +65,9 @@ def key(host: Host, frozen: Mirror) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def image(host: Host, frozen: Mirror) -> str:
+def image(host: Host, frozen: Mirror, later: str = "") -> str:
     """The name of a host's image."""
-    return f"{PREFIX}/{host.name}:{key(host, frozen)}"
+    return f"{PREFIX}/{host.name}:{key(host, frozen, later)}"
 
 
 def first_day(frozen: Mirror, days_ago: int, now: float) -> int:
@@ -71,9 +83,9 @@ def first_day(frozen: Mirror, days_ago: int, now: float) -> int:
     return day
 
 
-def build(host: Host, chosen: Engine, frozen: Mirror, port: int) -> str:
+def build(host: Host, chosen: Engine, frozen: Mirror, port: int, later_key: str = "") -> str:
     """The image of a host, made by its recipe unless the engine has it."""
-    tag = image(host, frozen)
+    tag = image(host, frozen, later_key)
     if chosen.succeeds("image", "inspect", tag):
         say(f"{host.name}: image {tag} (cached)")
         chosen.run("tag", tag, f"{PREFIX}/{host.name}:latest")
@@ -97,8 +109,10 @@ def build(host: Host, chosen: Engine, frozen: Mirror, port: int) -> str:
         "/run:exec,mode=755",
         "--volume",
         f"{RECIPES}:/dev/lab:ro",
-        parent,
     ]
+    if host.parent:
+        argv += ["--volume", f"{later.wheels(frozen)}:/dev/wheels:ro"]
+    argv.append(parent)
     try:
         chosen.run(
             *argv,
@@ -115,21 +129,32 @@ def build(host: Host, chosen: Engine, frozen: Mirror, port: int) -> str:
     return tag
 
 
-def build_all(chosen: Engine, frozen: Mirror, port: int) -> dict[str, str]:
-    """The images of all hosts, parents first, two at a time."""
-    images: dict[str, str] = {}
-    waiting = list(HOSTS)
-    while waiting:
-        ready = [host for host in waiting if host.parent is None or host.parent in images]
-        waiting = [host for host in waiting if host not in ready]
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            made = pool.map(lambda host: build(host, chosen, frozen, port), ready)
-            images.update(zip((host.name for host in ready), made, strict=True))
+def build_all(
+    chosen: Engine, frozen: Mirror, port: int, names: Sequence[str] = ()
+) -> dict[str, str]:
+    """The images of hosts (no name: of all) and of their parents, parents first, two at a time."""
+    wanted = named(names)
+    first = [host for host in wanted if not host.parent]
+    images = _build_wave(first, chosen, frozen, port)
+    others = [host for host in wanted if host.parent]
+    if others:
+        fetched = later.ensure(chosen, frozen, images["web-a"])
+        images |= _build_wave(others, chosen, frozen, port, fetched)
     return images
 
 
-def prune(chosen: Engine, kept: set[str]) -> None:
+def _build_wave(
+    hosts: Sequence[Host], chosen: Engine, frozen: Mirror, port: int, later_key: str = ""
+) -> dict[str, str]:
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        made = pool.map(lambda host: build(host, chosen, frozen, port, later_key), hosts)
+        return dict(zip((host.name for host in hosts), made, strict=True))
+
+
+def prune(chosen: Engine, frozen: Mirror) -> None:
     """Drop the lab's images of older recipes and archives, where nothing uses them."""
+    later_key = later.key(frozen)
+    kept = {image(host, frozen, later_key) for host in HOSTS} | {f"{base.IMAGE}:{frozen.key}"}
     names = chosen.run("images", "--format", "{{.Repository}}:{{.Tag}}", f"{PREFIX}/*").split()
     for name in names:
         short = name.removeprefix("localhost/")

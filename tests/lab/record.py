@@ -2,6 +2,7 @@
 
 import lzma
 import os
+import sys
 from pathlib import Path
 
 from driftscan import script
@@ -11,9 +12,11 @@ from driftscan.inventory import native
 from driftscan.machines.ssh import Credentials, Ssh
 from driftscan.model import Limits
 from driftscan.probes.table import PROBES
+from tests import recorded
+from tests.lab.images import HOSTS as LAB
 
 _ROOT = Path(__file__).parents[2]
-_RECORDED = _ROOT / "driftscan" / "demo" / "recorded"
+_DEMO = _ROOT / "driftscan" / "demo" / "recorded"
 _INVENTORY = _ROOT / "tests" / "lab" / ".run" / "inventory.yml"
 _BASELINE = _ROOT / "inventories" / "demo" / "web" / "baseline.json"
 
@@ -26,14 +29,18 @@ def answer(name: str) -> bytes:
 
 
 def main() -> None:
-    """Write the packed answers of the hosts, and the baseline that was built last."""
-    for name in HOSTS:
-        _write(name, answer(name))
-    _write("baseline.json", _BASELINE.read_bytes())
+    """Write the packed answers of the hosts, and the baseline that was built last.
+
+    Those of the demo go with the program, the others to the tests.
+    """
+    names = sys.argv[1:] or [host.name for host in LAB]
+    for name in names:
+        _write(_DEMO if name in HOSTS else recorded.PLACE, name, answer(name))
+    _write(_DEMO, "baseline.json", _BASELINE.read_bytes())
 
 
-def _write(name: str, data: bytes) -> None:
-    path = _RECORDED / f"{name}.xz"
+def _write(place: Path, name: str, data: bytes) -> None:
+    path = place / f"{name}.xz"
     path.write_bytes(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME))
     os.write(1, f"{path.relative_to(_ROOT)}: {path.stat().st_size} bytes\n".encode())
 

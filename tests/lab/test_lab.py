@@ -46,8 +46,8 @@ def test_operations_of_web_a_are_weeks_old_but_later_than_its_packages(
 
 
 def test_operations_name_who_asked_for_them(lab: dict[str, hosts.Running]) -> None:
-    for host in lab.values():
-        by = [field(block, "Requested-By") for block in blocks(host)]
+    for name in ("web-a", "web-b"):
+        by = [field(block, "Requested-By") for block in blocks(lab[name])]
         assert by[0] == ""
         assert set(by[-3:]) == {"deploy (1000)"}
 
@@ -69,7 +69,8 @@ def test_the_shifted_clock_stays_out_of_the_host(lab: dict[str, hosts.Running]) 
 
 def test_php_loads_the_library(lab: dict[str, hosts.Running]) -> None:
     for host in lab.values():
-        assert "libMagickCore" in host.shell("cat /proc/$(pgrep -o php-fpm)/maps")
+        if host.name != "web-t":  # its upgrade removed php-fpm
+            assert "libMagickCore" in host.shell("cat /proc/$(pgrep -o php-fpm)/maps")
 
 
 def test_a_variation_is_gone_afterwards() -> None:

@@ -5,6 +5,11 @@ umask 022
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 past=''
 
+# again: a host made from another one; its days go on from that one's first
+again() {
+    LAB_DAY=$(date -u -d "$(sed -n 's/^Start-Date: \([0-9-]*\) .*/\1/p' /var/log/apt/history.log | head -n 1)" +%s)
+}
+
 # begin: a real host keeps its downloaded packages and knows what the archive has
 begin() {
     rm -f /etc/apt/apt.conf.d/docker-clean
@@ -40,6 +45,11 @@ by() {
         set -- env "LD_PRELOAD=$faketime" "FAKETIME=-$past" NO_FAKE_STAT=1 DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1 "$@"
     fi
     "$@" </dev/null
+}
+
+# dated PATH...: files that were made by the last step carry its time, which the shifted clock does not reach
+dated() {
+    find "$@" -exec touch -h -d "@$(($(date +%s) - past))" {} +
 }
 
 # accounts: deploy may become root, ops may not; both log in with the lab's key only (put there when the host starts)
