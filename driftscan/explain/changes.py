@@ -1,14 +1,31 @@
 """What changed between the versions: what to ask for on the second trip, and what it tells."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from driftscan.explain import impact
+from driftscan import versions
+from driftscan.explain import impact, symbols, symptom, windows
 from driftscan.explain.case import Case
-from driftscan.explain.pairs import Pair
-from driftscan.model import Divergence, Side, Want
+from driftscan.explain.changelog import entries
+from driftscan.explain.delta import Delta, between, headline, sentence
+from driftscan.explain.pairs import Pair, lines
+from driftscan.model import (
+    Changes,
+    Divergence,
+    Headline,
+    Item,
+    Items,
+    Match,
+    Side,
+    Symbols,
+    Want,
+    Window,
+)
 
 _LIBRARY = re.compile(r"lib[a-z0-9][a-z0-9.+-]*(?<!-dev)(?<!-doc)(?<!-dbg)(?<!-java)(?<!-perl)")
+
+
+# --- what to ask for -----------------------------------------------------------------------
 
 
 def wants(case: Case) -> list[Want]:
@@ -32,14 +49,17 @@ def _worth(case: Case, source: str) -> bool:
 
 
 def _changelog(case: Case, pair: Pair) -> Want:
-    side = case.subject if pair.newer_on == "subject" else case.reference
     return Want(
         side=pair.newer_on,
         kind="changelogs",
         name=pair.source,
-        names=tuple(_binaries(case, side, pair.source)),
+        names=tuple(_binaries(case, _newer(case, pair), pair.source)),
         version=pair.newer,
     )
+
+
+def _newer(case: Case, pair: Pair) -> Side:
+    return case.subject if pair.newer_on == "subject" else case.reference
 
 
 def _binaries(case: Case, side: Side, source: str) -> list[str]:
@@ -54,22 +74,163 @@ def _binaries(case: Case, side: Side, source: str) -> list[str]:
 def _symbols(case: Case) -> list[Want]:
     """Of both sides where a library differs; a new soname is another package of that source."""
     found: list[Want] = []
-    for source, members in sorted(_libraries(case.comparison.divergences).items()):
-        if {d.kind for d in members} in ({"missing"}, {"extra"}) or not _worth(case, source):
-            continue
-        for divergence in members:
-            if divergence.subject is not None:
-                found.append(Want(side="subject", kind="symbols", name=divergence.key))
-            if divergence.reference is not None:
-                found.append(Want(side="reference", kind="symbols", name=divergence.key))
+    sources = sorted({d.group for d in case.comparison.divergences if d.section == "dpkg"})
+    for source in sources:
+        ours, theirs = _libraries(case.comparison.divergences, source)
+        if ours and theirs and _worth(case, source):
+            found += [Want(side="subject", kind="symbols", name=name) for name in ours]
+            found += [Want(side="reference", kind="symbols", name=name) for name in theirs]
     return found
 
 
-def _libraries(divergences: Iterable[Divergence]) -> dict[str, list[Divergence]]:
-    """By source, the library packages that differ."""
-    found: dict[str, list[Divergence]] = {}
-    for divergence in divergences:
-        name = divergence.key.partition(":")[0]
-        if divergence.section == "dpkg" and _LIBRARY.fullmatch(name):
-            found.setdefault(divergence.group, []).append(divergence)
-    return found
+def _libraries(divergences: Iterable[Divergence], source: str) -> tuple[list[str], list[str]]:
+    """The differing library packages of a source: those of the subject, those of the reference."""
+    members = [
+        d
+        for d in divergences
+        if d.section == "dpkg" and d.group == source and _LIBRARY.fullmatch(d.key.partition(":")[0])
+    ]
+    ours = sorted(d.key for d in members if d.subject is not None)
+    theirs = sorted(d.key for d in members if d.reference is not None)
+    return ours, theirs
+
+
+# --- what it tells -------------------------------------------------------------------------
+
+
+def cites(case: Case, source: str) -> list[str]:
+    """The changelog of a source, as statements that rest on it name it."""
+    pair = case.pairs.all.get(source)
+    return case.cite(_newer(case, pair), "changelogs", source) if pair else []
+
+
+def changes_of(case: Case, source: str) -> Changes | None:
+    """What the changelog says of the way between the two versions; None if nobody has it."""
+    delta = case.pairs.deltas.get(source)
+    if delta is None:
+        return None
+    item = case.pairs.item(source)
+    first = headline(delta)
+    return Changes(
+        entries=len(delta.entries),
+        distributions=delta.distributions,
+        urgency=delta.urgency,
+        counts={str(kind): count for kind, count in delta.counts.items()},
+        ids=delta.ids,
+        headline=_headline(delta, *first) if first else None,
+        news=_news(delta, item),
+        complete=delta.complete and not case.pairs.changelogs[source].cut,
+        origin=str(item.get("origin", "")),
+        cites=cites(case, source),
+    )
+
+
+def _headline(delta: Delta, version: str, text: str, bugs: list[str]) -> Headline:
+    told = (b.kind for b in delta.bullets if (b.version, sentence(b.text)) == (version, text))
+    return Headline(version=version, kind=next(told), text=text, bugs=bugs)
+
+
+def _news(delta: Delta, item: Item) -> list[str]:
+    """What NEWS.Debian tells an administrator to mind on this way."""
+    news = between(entries(lines(item, "news"), delta.source), delta.older, delta.newer)
+    return [f"{bullet.version}: {sentence(bullet.text)}" for bullet in news.bullets]
+
+
+def windows_of(case: Case, source: str, match: Match | None = None) -> list[Window]:
+    """Broken windows the older side lies in, that of the user's symptom first.
+
+    `inside` is said of the subject: the reference is the older one where the subject is newer.
+    """
+    pair, changelog = case.pairs.all.get(source), case.pairs.changelogs.get(source)
+    if pair is None or changelog is None:
+        return []
+    found = windows.windows(changelog, pair.older, pair.newer)
+    told = match.version if match else ""
+    return [
+        Window(
+            of=window.reference,
+            introduced=window.introduced,
+            introduced_date=window.introduced_date[:10],
+            fixed=window.fixed,
+            fixed_date=window.fixed_date[:10],
+            inside=pair.newer_on == "reference",
+            cites=cites(case, source),
+        )
+        for window in sorted(found, key=lambda w: w.fixed != told)
+    ]
+
+
+def matches(case: Case) -> dict[str, Match]:
+    """By source, where the changelogs of this comparison speak of the user's symptom."""
+    found = symptom.find(case.pairs.deltas, case.symptom)
+    hits = sum(len(told.hits) for told in found.values())
+    searched = [cite for source in case.pairs.deltas for cite in cites(case, source)]
+    return {
+        source: Match(
+            version=told.hits[0].version,
+            text=sentence(told.hits[0].text),
+            hits=hits,
+            searched=len(searched),
+            confidence="recorded" if told.telling and told.how != "words" else "inferred",
+            cites=searched,
+        )
+        for source, told in found.items()
+    }
+
+
+def symbols_of(case: Case, source: str) -> Symbols | None:
+    """What the libraries gained and lost from the older to the newer side; None if unknown."""
+    names = _libraries(case.comparison.divergences, source)
+    subject, reference = (case.details(side, "symbols") for side in (case.subject, case.reference))
+    ours, theirs = _comparable(*names, subject, reference)
+    if not (ours and theirs):
+        return None
+    older, newer = _exported(subject, ours), _exported(reference, theirs)
+    if _subject_is_newer(case, source):
+        older, newer = newer, older
+    found = symbols.difference(older, newer)
+    return Symbols(
+        gained=found.gained,
+        lost=found.lost,
+        sonames_gained=found.sonames_gained,
+        sonames_lost=found.sonames_lost,
+        cites=[
+            *case.cite(case.subject, "symbols", *ours),
+            *case.cite(case.reference, "symbols", *theirs),
+        ],
+    )
+
+
+def _comparable(
+    ours: Sequence[str], theirs: Sequence[str], subject: Items, reference: Items
+) -> tuple[list[str], list[str]]:
+    """Libraries known on both sides; renamed ones only if none is unknown: which became which?"""
+    if {*ours} <= subject.keys() and {*theirs} <= reference.keys():
+        return [*ours], [*theirs]
+    both = [name for name in ours if name in theirs and name in subject and name in reference]
+    return both, both
+
+
+def _exported(found: Items, names: Sequence[str]) -> dict[str, frozenset[str]]:
+    exported: dict[str, frozenset[str]] = {}
+    for name in names:
+        for soname, exports in symbols.libraries(lines(found[name], "lines")).items():
+            exported[soname] = exported.get(soname, frozenset()) | exports
+    return exported
+
+
+def _subject_is_newer(case: Case, source: str) -> bool:
+    pair = case.pairs.all.get(source)
+    if pair is not None:
+        return pair.newer_on == "subject"
+    ours, theirs = (_version(case, side, source) for side in (case.subject, case.reference))
+    return versions.compare("deb", ours, theirs) == 1
+
+
+def _version(case: Case, side: Side, source: str) -> str:
+    """Of a source whose binaries changed their names: that of its first differing library."""
+    ours, theirs = _libraries(case.comparison.divergences, source)
+    names = ours if side is case.subject else theirs
+    return (
+        str(case.facts(side, "dpkg").get(names[0], {}).get("source_version", "")) if names else ""
+    )

@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from driftscan import versions
-from driftscan.explain import expectations, impact
+from msgspec.structs import replace
+
+from driftscan.explain import changes, expectations, impact, levels
 from driftscan.explain.case import Case
+from driftscan.explain.levels import Weighed
 from driftscan.explain.records import newest
 from driftscan.model import (
     LEVELS,
@@ -16,23 +18,9 @@ from driftscan.model import (
     Finding,
     HostRecord,
     Kind,
-    Level,
+    Match,
     Place,
-    Use,
 )
-
-_CHANGE = {
-    "epoch": 3,
-    "major": 3,
-    "minor": 3,
-    "patch": 2,
-    "revision": 1,
-    "data": 1,
-    "unknown": 1,
-    "rebuild": 0,
-    "equal": 0,
-}
-_NEVER_RUN = ("-dev", "-doc", "-dbg", "-headers", "-common-doc")
 
 
 def findings(
@@ -49,8 +37,9 @@ def findings(
     groups: dict[tuple[str, str], list[Divergence]] = {}
     for divergence in open_:
         groups.setdefault((divergence.section, divergence.group), []).append(divergence)
+    matches = changes.matches(case)
     found = [
-        _finding(case, section, group, members, by_claim, followers)
+        _finding(case, section, group, members, by_claim, followers, matches)
         for (section, group), members in sorted(groups.items())
     ]
     return sorted(found, key=lambda f: (LEVELS.index(f.level), -f.score, f.id))
@@ -63,14 +52,15 @@ def _finding(
     members: list[Divergence],
     by_claim: Mapping[str, Cause],
     followers: Mapping[str, list[Divergence]],
+    matches: Mapping[str, Match],
 ) -> Finding:
     claimed = Counter(by_claim[d.id].id for d in members)
     cause = min(claimed, key=lambda name: (-claimed[name], name))
     also = sorted(name for name in claimed if name != cause)
     names = [d.key for d in members] if section == "dpkg" else []
-    users = impact.users(case, members)
-    requested = any(case.requested(n) and not expectations.plumbing(n) for n in names)
-    level = _level([by_claim[d.id] for d in members], users, requested)
+    claims = [by_claim[name] for name in dict.fromkeys(d.id for d in members)]
+    weighed = _weighed(case, group, members, claims, matches if section == "dpkg" else {})
+    proof = levels.proof(case, group, weighed)
     needed, differing = _dependencies(case, names)
     lead = _lead(case, members)
     return Finding(
@@ -80,19 +70,50 @@ def _finding(
         direction=_direction(members),
         subject_version=_version(lead.subject),
         reference_version=_version(lead.reference),
-        level=level,
-        score=_score(case, members, users, requested),
+        level=levels.level(weighed, proof),
+        score=levels.score(case, weighed),
         members=[*members, *(f for d in members for f in followers.get(d.id, []))],
         cause=cause,
         also=also,
-        requested=requested,
+        requested=weighed.requested,
         host_record=_host_record(case, members),
         reference_record=_reference_record(case, members),
         image_record=_image_record(case, members),
-        uses=users,
-        uses_known=not names or bool(users) or impact.known(case),
+        uses=weighed.uses,
+        uses_known=not names or bool(weighed.uses) or impact.known(case),
+        proof=proof,
+        changes=weighed.changes,
+        windows=weighed.windows,
+        match=weighed.match,
+        symbols=weighed.symbols,
         dependencies=differing,
         dependency_count=needed,
+    )
+
+
+def _weighed(
+    case: Case,
+    group: str,
+    members: list[Divergence],
+    causes: list[Cause],
+    matches: Mapping[str, Match],
+) -> Weighed:
+    """What is known of the group: who loads it, what changed in it, what that broke."""
+    names = [d.key for d in members if d.section == "dpkg"]
+    known = Weighed(
+        members=members,
+        causes=list({cause.id: cause for cause in causes}.values()),
+        uses=impact.users(case, members),
+        requested=any(case.requested(n) and not expectations.plumbing(n) for n in names),
+    )
+    if not names:
+        return known
+    return replace(
+        known,
+        changes=changes.changes_of(case, group),
+        windows=changes.windows_of(case, group, matches.get(group)),
+        match=matches.get(group),
+        symbols=changes.symbols_of(case, group),
     )
 
 
@@ -113,31 +134,6 @@ def _lead(case: Case, members: Sequence[Divergence]) -> Divergence:
 
 def _version(item: Mapping[str, object] | None) -> str:
     return str((item or {}).get("version", ""))
-
-
-def _level(causes: Sequence[Cause], users: Sequence[Use], requested: bool) -> Level:
-    if any(cause.level == "breaks" for cause in causes):
-        return "breaks"
-    used = users or requested or any(cause.level == "in-use" for cause in causes)
-    return "in-use" if used else "installed"
-
-
-def _score(case: Case, members: Sequence[Divergence], users: Sequence[Use], requested: bool) -> int:
-    """Reach times change, as `docs/architecture.md` tells; asked for and running weigh more."""
-    if all(d.key.endswith(_NEVER_RUN) for d in members):
-        return 0
-    reach = 3 if users else 2 if requested or not impact.known(case) else 1
-    weight = (4 if requested else 0) + (2 if users else 0)
-    return reach * max(_change(d) for d in members) + weight
-
-
-def _change(divergence: Divergence) -> int:
-    if divergence.kind != "changed":
-        return 3
-    if divergence.section != "dpkg":
-        return 1
-    ours, theirs = _version(divergence.subject), _version(divergence.reference)
-    return _CHANGE[versions.level("deb", ours, theirs)]
 
 
 def _dependencies(case: Case, names: Sequence[str]) -> tuple[int, list[str]]:

@@ -1,8 +1,7 @@
-"""What a changelog proves: a version between a fault and its fix; an error message it speaks of."""
+"""What a changelog proves: that a version lies between a fault and its fix."""
 
 import re
 from collections.abc import Iterable
-from typing import Literal
 
 from msgspec import Struct
 
@@ -10,7 +9,6 @@ from driftscan.explain.changelog import Changelog, Entry
 from driftscan.explain.delta import (
     Bullet,
     Cut,
-    Delta,
     advisories,
     between,
     closed,
@@ -171,42 +169,3 @@ def _introduced(told: list[tuple[Entry, str]]) -> Entry | None:
     if not told or "revert" in told[0][1].lower():
         return None
     return told[-1][0]
-
-
-# --- what the user saw ---------------------------------------------------------------------
-
-MAX_SYMPTOM = 4096
-
-
-class Hit(Struct, frozen=True, kw_only=True):
-    """A change that speaks of the user's error message: as one phrase, or with all its words."""
-
-    version: str
-    text: str
-    bugs: tuple[str, ...]
-    match: Literal["phrase", "words"]
-
-
-def search(delta: Delta, symptom: str) -> list[Hit]:
-    """The changes that speak of an error message, newest first.
-
-    Case, quotes, punctuation and blanks do not count. Where no change has the whole phrase, those
-    with all its words of three letters or more are taken, in any order.
-    """
-    phrase = _plain(symptom[:MAX_SYMPTOM])
-    words = {word for word in phrase.split() if len(word) >= 3}
-    if not words:
-        return []
-    told = [(bullet, _plain(bullet.text)) for bullet in delta.bullets]
-    whole = [_hit(bullet, "phrase") for bullet, text in told if f" {phrase} " in f" {text} "]
-    return whole or [_hit(bullet, "words") for bullet, text in told if words <= {*text.split()}]
-
-
-def _hit(bullet: Bullet, match: Literal["phrase", "words"]) -> Hit:
-    return Hit(version=bullet.version, text=bullet.text, bugs=bullet.bugs, match=match)
-
-
-def _plain(text: str) -> str:
-    """Words and numbers alone, so that quotes and punctuation cannot hide a match."""
-    kept = (char if char.isalnum() else " " for char in text.casefold())
-    return " ".join("".join(kept).split())

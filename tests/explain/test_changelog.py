@@ -13,7 +13,8 @@ from driftscan import sanitize
 from driftscan.explain import changelog as changelogs
 from driftscan.explain.changelog import Changelog, Entry, entries
 from driftscan.explain.delta import between, headline, judged, sentence
-from driftscan.explain.windows import culprits, search, window, windows
+from driftscan.explain.symptom import find
+from driftscan.explain.windows import culprits, window, windows
 
 CAPTURED = Path(__file__).parent / "captured"
 IMAGEMAGICK = "8:6.9.11.60+dfsg-1.6+deb12u"
@@ -318,7 +319,7 @@ def test_nothing_is_between_versions_that_do_not_rise(older, newer):
 
     assert (delta.entries, delta.complete, headline(delta)) == ((), False, None)
     assert window(found, older, newer) is None
-    assert search(delta, "regression") == []
+    assert find({"a": delta}, "regression") == {}
 
 
 def test_distributions_urgencies_and_bugs_of_all_entries_are_gathered():
@@ -543,12 +544,12 @@ def test_the_symptom_hits_exactly_one_change_of_all_captured_sources(symptom):
         "brotli": ("1.0.9-2+b6", "1.0.9-2+deb12u1"),
     }
 
-    hits = [
-        hit for name, pair in pairs.items() for hit in search(between(_read(name), *pair), symptom)
-    ]
+    found = find({name: between(_read(name), *pair) for name, pair in pairs.items()}, symptom)
 
-    assert [(hit.version, hit.bugs, hit.match) for hit in hits] == [
-        (f"{IMAGEMAGICK}14", ("#1150224",), "phrase")
+    assert list(found) == ["imagemagick"]
+    assert (found["imagemagick"].how, found["imagemagick"].telling) == ("phrase", True)
+    assert [(hit.version, hit.bugs) for hit in found["imagemagick"].hits] == [
+        (f"{IMAGEMAGICK}14", ("#1150224",))
     ]
 
 
@@ -557,19 +558,19 @@ def test_words_in_any_order_hit_only_within_one_change_and_where_no_phrase_does(
         _entry("2", "The image is no longer unable to be opened", "cannot open an image"),
         _entry("1", "a"),
     )
-    delta = between(found, "1", "2")
+    deltas = {"some": between(found, "1", "2")}
 
-    assert [hit.text for hit in search(delta, "image: cannot open")] == ["cannot open an image"]
-    assert search(delta, "image: cannot open")[0].match == "words"
-    assert search(delta, "unable to open") == []
-    assert search(delta, "pen an ima") == []
+    told = find(deltas, "image: cannot open")["some"]
+    assert (told.how, [hit.text for hit in told.hits]) == ("words", ["cannot open an image"])
+    assert find(deltas, "unable to open") == {}
+    assert find(deltas, "pen an ima") == {}
 
 
 @pytest.mark.parametrize("symptom", ["", "  ", "a", "to", "'\"", ".*", "(", "\\"])
 def test_a_symptom_without_a_word_hits_nothing(symptom):
     found = _changelog(_entry("2", "a to .* ( \\ '"), _entry("1", "a"))
 
-    assert search(between(found, "1", "2"), symptom) == []
+    assert find({"some": between(found, "1", "2")}, symptom) == {}
 
 
 # --- any text ------------------------------------------------------------------------------
@@ -616,7 +617,9 @@ def test_no_text_raises(lines, older, newer, symptom):
     delta = between(read, older, newer)
 
     assert len(windows(read, older, newer)) <= len(delta.bullets)
-    assert len(search(delta, symptom)) <= len(delta.bullets)
+    assert all(
+        len(told.hits) <= len(delta.bullets) for told in find({"a": delta}, symptom).values()
+    )
 
 
 @given(_ANY, _ANY, st.text())
@@ -626,7 +629,7 @@ def test_no_text_inside_a_changelog_raises(ours, theirs, symptom):
 
     assert "2" in {entry.version for entry in delta.entries} or delta.past
     assert all(found.fixed and found.introduced for found in windows(read, "1", "2"))
-    assert all(hit.text for hit in search(delta, symptom))
+    assert all(hit.text for told in find({"a": delta}, symptom).values() for hit in told.hits)
     assert headline(delta) is None or 0 < len(headline(delta)[1]) <= 120
 
 

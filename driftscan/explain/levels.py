@@ -1,0 +1,154 @@
+"""How bad a finding is: the proof that it breaks something, its level, and its score."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct, field
+
+from driftscan import versions
+from driftscan.explain import impact
+from driftscan.explain.case import Case
+from driftscan.explain.changes import cites
+from driftscan.model import (
+    Cause,
+    Changes,
+    Divergence,
+    Evidence,
+    Level,
+    Match,
+    Symbols,
+    Use,
+    Window,
+)
+
+
+class Weighed(Struct, frozen=True, kw_only=True):
+    """All of a finding that its level and score rest on."""
+
+    members: list[Divergence]
+    causes: list[Cause]
+    uses: list[Use] = field(default_factory=list)
+    requested: bool = False
+    changes: Changes | None = None
+    windows: list[Window] = field(default_factory=list)
+    match: Match | None = None
+    symbols: Symbols | None = None
+
+
+def proof(case: Case, source: str, weighed: Weighed) -> list[Evidence]:
+    """Everything that shows the subject fails because of this; empty if nothing does."""
+    found = [_of_cause(cause) for cause in weighed.causes if cause.level == "breaks"]
+    found += _symptom(case, source, weighed)
+    if weighed.uses:
+        loaded = [_named(weighed.uses), *_process_cites(case, weighed.uses)]
+        found += _window(case, weighed, loaded[0], loaded[1:])
+        found += _gone(case, source, weighed, loaded[0], loaded[1:])
+    return found
+
+
+def _of_cause(cause: Cause) -> Evidence:
+    carried = sorted({cite for evidence in cause.evidence for cite in evidence.cites})
+    return Evidence(text=cause.text, confidence=cause.confidence, cites=carried)
+
+
+def _symptom(case: Case, source: str, weighed: Weighed) -> list[Evidence]:
+    """A fix the subject lacks speaks of the symptom; what its own newer changes say proves less."""
+    match, pair = weighed.match, case.pairs.all.get(source)
+    if match is None or match.confidence != "recorded":
+        return []
+    if pair is None or pair.newer_on != "reference":
+        return []
+    text = f"version {match.version}, which {case.subject.label} lacks, speaks of the symptom"
+    return [Evidence(text=text, confidence="recorded", cites=cites(case, source))]
+
+
+def _window(
+    case: Case, weighed: Weighed, users: str, process_cites: Sequence[str]
+) -> list[Evidence]:
+    inside = [window for window in weighed.windows if window.inside]
+    return [
+        Evidence(
+            text=f"broken since {window.introduced} ({window.of}), repaired in {window.fixed}: "
+            f"{case.subject.label} lies between, and {users} loads it",
+            confidence="recorded",
+            cites=[*window.cites, *process_cites],
+        )
+        for window in inside[:1]
+    ]
+
+
+def _gone(
+    case: Case, source: str, weighed: Weighed, users: str, process_cites: Sequence[str]
+) -> list[Evidence]:
+    """What the reference exports and the newer subject does not, where a process loads it."""
+    symbols, pair = weighed.symbols, case.pairs.all.get(source)
+    if symbols is None or (pair is not None and pair.newer_on == "reference"):
+        return []
+    gone = [f"soname {name}" for name in symbols.sonames_lost]
+    gone += [f"symbol {name}" for name in symbols.lost]
+    if not gone:
+        return []
+    more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
+    text = f"{', '.join(gone[:3])}{more}: gone on {case.subject.label}; {users} loads its library"
+    return [Evidence(text=text, confidence="recorded", cites=[*symbols.cites, *process_cites])]
+
+
+def _named(uses: Sequence[Use]) -> str:
+    names = sorted({impact.name(use) for use in uses})
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _process_cites(case: Case, uses: Sequence[Use]) -> list[str]:
+    keys = case.evidence(case.subject, "processes")
+    found = {f"{use.program}|{use.service}" for use in uses} | {use.program for use in uses}
+    return case.cite(case.subject, "processes", *sorted(found & keys.keys()))
+
+
+def level(weighed: Weighed, proven: Sequence[Evidence]) -> Level:
+    """`breaks` needs proof, whatever the versions say."""
+    if proven:
+        return "breaks"
+    used = weighed.uses or weighed.requested or any(c.level == "in-use" for c in weighed.causes)
+    return "in-use" if used else "installed"
+
+
+# --- the order within a level --------------------------------------------------------------
+
+_CHANGE: Mapping[str, int] = {
+    "epoch": 3, "major": 3, "minor": 3, "patch": 2, "revision": 1, "data": 1, "unknown": 1,
+    "rebuild": 0, "equal": 0,
+}  # fmt: skip
+_NEVER_RUN = ("-dev", "-doc", "-dbg", "-headers", "-common-doc")
+
+
+def score(case: Case, weighed: Weighed) -> int:
+    """Reach times change, as `docs/architecture.md` tells; how many CVE ids there are is no part.
+
+    What is only compiled with or read (headers, documentation) scores nothing.
+    """
+    if all(d.key.partition(":")[0].endswith(_NEVER_RUN) for d in weighed.members):
+        return 0
+    unsure = weighed.requested or not impact.known(case)
+    reach = 3 if weighed.uses else 2 if unsure else 1
+    change = max(_change(d) for d in weighed.members) + _worse(weighed)
+    counts = weighed.changes.counts if weighed.changes else {}
+    return reach * change + (10 if weighed.match else 0) + (1 if counts.get("security") else 0)
+
+
+def _worse(weighed: Weighed) -> int:
+    """What a step between two versions brings with it, however small the step looks."""
+    symbols = weighed.symbols or Symbols()
+    found = 3 if any(window.inside for window in weighed.windows) else 0
+    found += 3 if symbols.lost else 0
+    found += 1 if symbols.gained else 0
+    return found + (3 if symbols.sonames_gained or symbols.sonames_lost else 0)
+
+
+def _change(divergence: Divergence) -> int:
+    if divergence.kind != "changed":
+        return 3
+    if divergence.section != "dpkg":
+        return 1
+    ours, theirs = (
+        str((item or {}).get("version", "")) for item in (divergence.subject, divergence.reference)
+    )
+    return _CHANGE[versions.level("deb", ours, theirs)]
