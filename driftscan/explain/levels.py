@@ -130,8 +130,14 @@ def score(case: Case, weighed: Weighed) -> int:
     unsure = weighed.requested or not impact.known(case)
     reach = 3 if weighed.uses else 2 if unsure else 1
     change = max(_change(d) for d in weighed.members) + _worse(weighed)
-    counts = weighed.changes.counts if weighed.changes else {}
-    return reach * change + (10 if weighed.match else 0) + (1 if counts.get("security") else 0)
+    return reach * change + (10 if weighed.match else 0) + _told(weighed)
+
+
+def _told(weighed: Weighed) -> int:
+    """For security; where nobody read what changed it may be anything, so reach weighs more."""
+    if weighed.changes is None:
+        return (4 if weighed.requested else 0) + (2 if weighed.uses else 0)
+    return 1 if weighed.changes.counts.get("security") else 0
 
 
 def _worse(weighed: Weighed) -> int:
