@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 
-from driftscan.explain import filetimes, impact, loaded
+from driftscan.explain import filetimes, impact, java, loaded
 from driftscan.explain.case import Case
 from driftscan.model import Cause, Divergence, Evidence, HostRecord, Item, Place, Side, Want
 
 
 def wants(case: Case) -> list[Want]:
-    """Nothing: the first trip tells all."""
-    del case
-    return []
+    """Which Java the applications need, where an older one wins."""
+    return java.wants(case)
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
@@ -42,15 +41,30 @@ def _alternative(case: Case, divergence: Divergence, open_: Sequence[Divergence]
             text = f"update-alternatives has {name} as manual on {side.label}: {item['target']}"
             cites = case.cite(side, "alternatives", name)
             evidence.append(Evidence(text=text, confidence="recorded", cites=cites))
+    fails = java.too_old(case, winners[0].subject) if name == "java" and winners else []
     return Cause(
         type="alternative",
         subject=name,
-        text=_text(case, divergence),
+        text=_text(case, divergence) + _wins(case, winners),
         confidence="recorded",
+        level="breaks" if fails else "installed",
         claims=claims,
-        evidence=evidence,
+        evidence=[*fails, *evidence],
         host_record=_logged(case, name) if divergence.subject is not None else None,
     )
+
+
+def _wins(case: Case, winners: Sequence[Divergence]) -> str:
+    """The versions of what wins because of it."""
+    versions = [_version(item) for d in winners[:1] for item in (d.subject, d.reference)]
+    if not all(versions) or len(set(versions)) < 2:
+        return ""
+    subject, reference = case.subject.label, case.reference.label
+    return f": {versions[0]} wins on {subject}, {versions[1]} on {reference}"
+
+
+def _version(item: Item | None) -> str:
+    return str((item or {}).get("version", ""))
 
 
 def _logged(case: Case, name: str) -> HostRecord | None:

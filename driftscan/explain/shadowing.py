@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 
-from driftscan.explain import filetimes, loaded
+from driftscan.explain import filetimes, java, loaded
 from driftscan.explain.case import Case
 from driftscan.model import Cause, Divergence, Evidence, Item, Side, Want
 
 
 def wants(case: Case) -> list[Want]:
-    """Nothing: the first trip tells all."""
-    del case
-    return []
+    """Which Java the applications need, where an older one wins."""
+    return java.wants(case)
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
@@ -259,12 +258,14 @@ def _runtime(
     ]
     found = Evidence(text=f"first in the PATH of: {scopes}", confidence="proven", cites=cites)
     real = str(ours.get("real", ""))
+    fails = java.too_old(case, ours) if kind == "java" else []
     return Cause(
         type="runtime-shadowed",
         subject=kind,
         text=f"{kind} is {ours.get('path', '')} on {case.subject.label}, "
         f"which no package owns{instead}",
         confidence="proven",
+        level="breaks" if fails else "installed",
         claims=[*(d.id for d in winners), *copies],
-        evidence=[found, *loaded.maps(case, lambda path: path == real)],
+        evidence=[*fails, found, *loaded.maps(case, lambda path: path == real)],
     )

@@ -1,8 +1,10 @@
 """What no package manager decides: what stands in front, what is set by hand, what still runs."""
 
+from msgspec.structs import replace
+
 from driftscan import diff, policy
-from driftscan.explain.engine import explain
-from driftscan.model import Side
+from driftscan.explain.engine import explain, wants
+from driftscan.model import Collected, Side, Want
 from tests.build import explained, fingerprint, image, package, transaction
 
 SONAME = "libMagickCore-6.Q16.so.6|libc6,x86-64"
@@ -199,7 +201,9 @@ def test_an_alternative_claims_the_winners_and_the_copy_it_leads_to():
 
     (cause,) = explained(ours, theirs).causes
 
-    assert cause.text == "java is set by hand to /opt/jdk-11/bin/java on web-p"
+    assert cause.text == (
+        "java is set by hand to /opt/jdk-11/bin/java on web-p: 11.0.13 wins on web-p, 17 on web-b"
+    )
     assert cause.claims == [
         "alternatives:java",
         "winners:java@system",
@@ -533,3 +537,88 @@ def test_a_hiding_program_is_set_aside_and_the_service_that_runs_it_is_restarted
         "systemctl restart worker",
         "driftscan compare web-c web-b",
     ]
+
+
+# --- Java ----------------------------------------------------------------------------------------
+
+
+def javas(version, classes=None):
+    """web-p, whose Java was set by hand, and web-b with 17, with what the second trip learned."""
+    jdk = {"java|/opt/jdk/bin/java": {"version": version, "owner": ""}}
+    system = {"java|/usr/lib/jvm/j17/bin/java": {"version": "17.0.21", "owner": "openjdk"}}
+    won = {"path": "/usr/bin/java", "real": "/opt/jdk/bin/java", "version": version}
+    packaged = {"path": "/usr/bin/java", "real": "/usr/lib/jvm/j17/bin/java", "version": "17.0.21"}
+    ours = fingerprint(
+        "web-p",
+        {},
+        facts={
+            "alternatives": {"java": {"target": "/opt/jdk/bin/java"}},
+            "runtimes": {**jdk, **system},
+            "winners": {"java@system": won},
+        },
+        evidence={
+            "alternatives-log": {
+                "java": {
+                    "time": "2026-11-23 16:32:05",
+                    "command": "update-alternatives --set java /opt/jdk/bin/java",
+                }
+            }
+        },
+    )
+    theirs = fingerprint(
+        "web-b",
+        {},
+        facts={"alternatives": {}, "runtimes": system, "winners": {"java@system": packaged}},
+    )
+    if classes is not None:
+        learned = {"classes": Collected(items={"java": {"files": classes}})}
+        ours = replace(ours, details=learned)
+    return ours, theirs
+
+
+def asked(ours, theirs):
+    pair = (Side(fingerprint=ours), Side(fingerprint=theirs))
+    return [w for w in wants(*pair, diff.compare(ours, theirs)) if w.kind == "classes"]
+
+
+def test_class_files_are_asked_for_where_an_older_java_wins_and_only_there():
+    assert asked(*javas("11.0.13")) == [Want(side="subject", kind="classes", name="java")]
+    assert asked(*javas("1.8.0_292")) == [Want(side="subject", kind="classes", name="java")]
+    assert asked(*javas("21.0.1")) == []
+    assert asked(*javas("unknown")) == []
+
+
+def test_a_java_that_is_too_old_for_the_applications_breaks_them():
+    (cause,) = explained(
+        *javas(
+            "11.0.13",
+            {"/srv/App.class": "61", "/srv/old.jar": "52", "/opt/jdk/lib/jrt-fs.jar": "65"},
+        )
+    ).causes
+
+    assert cause.id == "alternative:java"
+    assert (cause.level, cause.confidence) == ("breaks", "recorded")
+    assert cause.text == (
+        "java is set by hand to /opt/jdk/bin/java on web-p: 11.0.13 wins on web-p, 17.0.21 on web-b"
+    )
+    assert texts(cause)[0] == (
+        "proven",
+        "/srv/App.class needs Java 17 (class files of version 61), Java 11 runs them up to 55: "
+        "UnsupportedClassVersionError",
+    )
+    assert cause.evidence[0].cites == ["subject/classes:java"]
+    assert cause.host_record.command == "update-alternatives --set java /opt/jdk/bin/java"
+    assert cause.host_record.cites == ["subject/alternatives-log:java"]
+
+
+def test_a_java_that_runs_all_class_files_breaks_nothing():
+    (cause,) = explained(*javas("11.0.13", {"/srv/App.class": "55"})).causes
+
+    assert cause.level == "installed"
+    assert len(cause.evidence) == 1
+
+
+def test_without_a_second_trip_nothing_is_told_of_class_files():
+    (cause,) = explained(*javas("11.0.13")).causes
+
+    assert cause.level == "installed"
