@@ -1,6 +1,6 @@
 """The table of all kinds of details: what the second trip can ask, in this order."""
 
 from driftscan.probes.contract import Kind
-from driftscan.probes.wanted import available, changelogs, status, symbols
+from driftscan.probes.wanted import available, changelogs, classes, status, symbols
 
-KINDS: tuple[Kind, ...] = (changelogs, symbols, available, status)
+KINDS: tuple[Kind, ...] = (changelogs, symbols, available, status, classes)

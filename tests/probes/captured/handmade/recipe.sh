@@ -18,3 +18,10 @@ mkdir -p /usr/local/lib/ImageMagick-6.9.11/config-Q16
 sed 's/\(DELEGATES" value="\)[^"]*/\1jpeg ps video/' \
   /usr/lib/x86_64-linux-gnu/ImageMagick-6.9.11/config-Q16/configure.xml \
   >/usr/local/lib/ImageMagick-6.9.11/config-Q16/configure.xml
+# classes: a class file of Java 17, twice in its directory and in an archive, and archives of the JDK
+mkdir -p /srv/app/classes /opt/jdk-11/lib
+cp App.class /srv/app/classes/App.class
+cp App.class '/srv/app/classes/B b.class'
+(cd /srv/app && python3 -m zipfile -c app.jar classes/App.class)
+cp /usr/lib/jvm/java-17-openjdk-amd64/lib/jrt-fs.jar /srv/app/lib/x.jar
+cp /usr/lib/jvm/java-17-openjdk-amd64/lib/jrt-fs.jar /opt/jdk-11/lib/
