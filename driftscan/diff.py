@@ -17,6 +17,7 @@ from driftscan.model import (
     Partial,
     Section,
 )
+from driftscan.probes.table import PROBES
 
 # How a section's versions are ordered; sections without one have no older and newer.
 _ECOSYSTEM = {"dpkg": "deb"}
@@ -49,14 +50,18 @@ def compare(subject: Fingerprint, reference: Fingerprint) -> Comparison:
     return Comparison(divergences=divergences, equal=equal, gaps=gaps)
 
 
+_LIVE = frozenset(about.name for probe in PROBES for about in probe.GIVES if about.live)
+
+
 def _one_sided(name: str, subject: Fingerprint, reference: Fingerprint) -> Gap:
-    """A section that one fingerprint does not have: natural between a host and an image."""
+    """A section that one fingerprint does not have: natural of an image for what only runs."""
     lacking = reference if name in subject.facts else subject
-    kinds = {subject.meta.kind, reference.meta.kind}
-    image = "image" in kinds and len(kinds) == 2 and lacking.meta.kind == "image"
-    why = "only a running machine has it" if image else "this fingerprint was made without it"
-    cure = "" if image else f"scan {lacking.meta.target} again with this version of driftscan"
-    return Gap(what=name, side=lacking.meta.target, why=why, cure=cure, blocks=not image)
+    target, image = lacking.meta.target, lacking.meta.kind == "image"
+    if image and name in _LIVE:
+        return Gap(what=name, side=target, why="only a running machine has it", blocks=False)
+    anew = f"build the baseline {target}" if image else f"scan {target}"
+    cure = f"{anew} again with this version of driftscan"
+    return Gap(what=name, side=target, why="this fingerprint was made without it", cure=cure)
 
 
 def _gaps(name: str, section: Section, side: Fingerprint) -> list[Gap]:

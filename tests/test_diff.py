@@ -128,3 +128,11 @@ def test_every_key_is_counted_once_and_the_exchange_of_sides_mirrors(ours, their
         (d.key, mirror[d.kind]) for d in back.divergences
     ]
     assert diff.compare(left, left).divergences == []
+
+
+def test_what_an_older_baseline_was_never_asked_is_unknown_and_not_natural_of_an_image():
+    host = fingerprint("web-a", {}, facts={"conffiles": {}, "kernel": {}})
+    gaps = {gap.what: gap for gap in diff.compare(host, fingerprint("web", {}, kind="image")).gaps}
+    assert gaps["conffiles"].blocks
+    assert gaps["conffiles"].cure == "build the baseline web again with this version of driftscan"
+    assert (gaps["kernel"].blocks, gaps["kernel"].why) == (False, "only a running machine has it")
