@@ -48,7 +48,8 @@ def told(
             out(_rendered(name, report, reporting, color=use_color(reporting.color)))
         else:
             store.write(Path(path), _rendered(name, report, reporting, color=False).encode())
-    if not (quiet and report.exit_code == 0) and not any(p == "-" for _, p in reporting.outputs):
+    nothing_wrong = report.exit_code == 0 and report.complete
+    if not (quiet and nothing_wrong) and not any(p == "-" for _, p in reporting.outputs):
         out(_rendered(reporting.format, report, reporting, color=use_color(reporting.color)))
     if wrong is not None:
         raise wrong

@@ -338,6 +338,11 @@ class Report(Told, frozen=True, kw_only=True):
     hosts: dict[str, HostReport]
 
     @property
+    def excuses_unreached(self) -> bool:
+        """Whether the hosts that were not reached were allowed to be."""
+        return not self.complete and self.exit_code in (0, 1)
+
+    @property
     def drift_levels(self) -> tuple[Level, ...]:
         """The levels at which an open finding is drift."""
         return levels_from(self.fail_on)

@@ -8,7 +8,9 @@ import json
 import re
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from driftscan.errors import InputError
@@ -160,6 +162,7 @@ def with_rule(text: str, rule: Rule, name: str) -> str:
 
     Raises InputError when the file is wrong, or not of the form that can be added to.
     """
+    rule = msgspec.convert(_plain(msgspec.to_builtins(rule)), Rule)
     text = text if text.strip() else _HEAD
     rules = parse(text, name).rules
     head, blocks = _blocks(text, rules, name)
@@ -175,6 +178,15 @@ def with_rule(text: str, rule: Rule, name: str) -> str:
     ]:
         raise _closed_form(name)
     return made
+
+
+def _plain(value: Any) -> Any:
+    """Every text as it is read back: printable, on one line."""
+    if isinstance(value, str):
+        return safe(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return {k: _plain(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 _EMPTY = re.compile(r"^accepted:[ \t]*(?:\[[ \t]*\]|null|~)?[ \t]*(#.*)?$", re.MULTILINE)
@@ -250,4 +262,4 @@ def _pairs(pin: Pin) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(safe(text), ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=False)

@@ -42,9 +42,10 @@ def render(report: Report) -> str:
 
 
 def _unseen(report: Report) -> Iterator[_Annotation]:
+    lost = "warning" if report.excuses_unreached else "error"
     for name, host in sorted(report.hosts.items()):
         if host.unreached is not None:
-            yield _Annotation("error", f"{name} was not compared", words.unreached(host))
+            yield _Annotation(lost, f"{name} was not compared", words.unreached(host))
         for gap in host.unknown:
             if gap.blocks:
                 cure = f" (cure: {gap.cure})" if gap.cure else ""
@@ -67,7 +68,9 @@ def _findings(report: Report) -> Iterator[_Annotation]:
             if kind is None:
                 continue
             place = words.line_of(finding, host) or host.reference_image
-            text = f"{words.finding(finding)}. {words.cause_of(finding, host)}"
+            proof = [words.finding(finding), words.cause_of(finding, host)]
+            proof += [e.text for e in finding.proof if finding.level == "breaks"]
+            text = ". ".join(proof)
             file, line = (place.file, place.line) if place else ("", 0)
             key = (finding.level, finding.id, kind, text, file, line)
             hosts_of.setdefault(key, []).append(name)

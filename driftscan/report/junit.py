@@ -53,7 +53,8 @@ def _time(host: HostReport) -> str:
 
 def _cases(name: str, host: HostReport, report: Report) -> Iterable[str]:
     if host.unreached is not None:
-        yield _case(name, "compared", "error", "unreached", words.unreached(host))
+        result = "skipped" if report.excuses_unreached else "error"
+        yield _case(name, "compared", result, "unreached", words.unreached(host))
         return
     blind = [gap for gap in host.unknown if gap.blocks]
     for gap in blind:
@@ -77,7 +78,7 @@ def _finding(
         return _case(name, one.id, "skipped", "accepted", told)
     if one.level not in report.drift_levels:
         return _case(name, one.id)
-    proof = [words.cause_of(one, host), *words.records(one, host)]
+    proof = [words.cause_of(one, host), *words.details(one, host)]
     return _case(name, one.id, "failure", one.level, words.finding(one), proof)
 
 

@@ -9,6 +9,7 @@ from driftscan.report import words
 LIMIT = 60_000
 """Characters; GitHub takes 65,536 in a comment."""
 
+_HINT = "What may stay for a while: `driftscan accept ID --reason ... --owner ... --until DATE`"
 _MARK = {"breaks": "**breaks**", "in-use": "**in use**", "installed": "installed"}
 _SHOWN = 20
 _MOST_ROWS = 200
@@ -20,6 +21,8 @@ def render(report: Report) -> str:
     head += [f"- {code(note)}" for note in report.notes]
     head += ["", *_table(report)] if report.notes else _table(report)
     text = "\n".join(head) + "\n"
+    if report.counts.get("drifted"):
+        text += f"\n{_HINT}\n"
     left = sorted(report.hosts.items())
     while left:
         part = "\n".join(_host(*left[0]))
@@ -73,6 +76,8 @@ def _host(name: str, host: HostReport) -> Iterator[str]:
     leading = {finding.cause for finding in open_}
     causes = [cause for cause in host.causes if cause.id in leading]
     yield from (f"- because: {code(words.cause(cause))}" for cause in causes)
+    if since := words.since(host):
+        yield f"- since: {code(since)}"
     for level in LEVELS:
         yield from _level([finding for finding in open_ if finding.level == level], host)
     for rule in host.accepted:
@@ -86,7 +91,7 @@ def _level(found: list[Finding], host: HostReport) -> Iterator[str]:
         mark = _MARK.get(finding.level, finding.level)
         yield f"- {mark} {code(finding.id)} {code(words.finding(finding))}"
         if finding.level == "breaks":
-            yield from (f"  - {code(record)}" for record in words.records(finding, host))
+            yield from (f"  - {code(line)}" for line in words.details(finding, host))
     if len(found) > _SHOWN:
         yield f"- and {len(found) - _SHOWN} more of this level"
 

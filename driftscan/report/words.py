@@ -1,6 +1,10 @@
 """What the reports for machines say in one line: of a finding, of a rule, of a whole run."""
 
 from driftscan.model import Accepted, Cause, Finding, HostReport, Place, Report
+from driftscan.report.finding import detail
+from driftscan.report.page import Page
+
+_ONE_LINE = 1 << 20
 
 
 def finding(one: Finding) -> str:
@@ -40,15 +44,19 @@ def line_of(one: Finding, host: HostReport) -> Place | None:
     return next((place for place in places if place and place.kind == "line"), None)
 
 
-def records(one: Finding, host: HostReport) -> list[str]:
-    """Who made it so, on each side, as far as the logs tell."""
-    told = [
-        f"{side}: {f'{r.time} {r.zone}'.rstrip()} {r.user} {r.command or r.source}"
-        for side, r in (("host", one.host_record), ("reference", one.reference_record))
-        if r is not None
-    ]
-    place = line_of(one, host)
-    return [*told, f"{place.file}:{place.line}: {place.text}"] if place else told
+def details(one: Finding, host: HostReport) -> list[str]:
+    """What the text report tells of a finding below its headline: proof, reach, both records."""
+    page = Page(_ONE_LINE, color=False)
+    detail(page, host, one, everything=False)
+    return [" ".join(line.split()) for line in page.text().split("\n")[1:] if line]
+
+
+def since(host: HostReport) -> str:
+    """Until when the host is known to have been as it should, if that is known."""
+    told = host.since
+    if told is None:
+        return ""
+    return f"probably {told.text}" if told.confidence == "inferred" else told.text
 
 
 def accepted(rule: Accepted) -> str:

@@ -5,12 +5,15 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import jsonschema
+import msgspec
 import pytest
 import yaml
 
 from driftscan import store
+from driftscan.sanitize import safe
 from tests import made
 from tests.cli.conftest import ROOT
+from tests.report.hostile import CORPUS, attacked
 
 FILE = "driftscan-accept.yml"
 TODAY = datetime.now(UTC).date()
@@ -219,6 +222,8 @@ def test_so_many_hosts_as_are_allowed_may_be_missing_and_are_told(driftscan, fle
     assert (strict.code, lenient.code) == (3, 0)
     assert f"UNREACHED   {NOBODY}  unreachable at tcp" in lenient.out
     assert "1 host was not reached, as --allow-unreachable 50% allows" in lenient.out
+    quiet = driftscan("check", *words, "--allow-unreachable", "1", "-q")
+    assert (quiet.code, "UNREACHED" in quiet.out) == (0, True)
 
 
 @pytest.mark.parametrize("word", ["-1", "x", "5 %", "101%", "1.5%", "%", ""])
@@ -361,6 +366,21 @@ def test_a_report_that_cannot_be_read_is_told(driftscan, work, text, told):
     done = driftscan("accept", "dpkg:curl", *WORDS, "--from", "r.json")
     assert done.code == 2
     assert told in done.err
+
+
+@pytest.mark.parametrize("attack", sorted(CORPUS.keys() - {"surrogate", "empty", "blank"}))
+def test_a_hostile_report_writes_a_file_that_is_plain_text(driftscan, work, attack):
+    report = attacked(CORPUS[attack])
+    (work / "r.json").write_bytes(msgspec.json.encode(report))
+    name = next(iter(report.hosts.values())).findings[0].id
+
+    done = driftscan("accept", name, *WORDS, "--from", "r.json")
+
+    assert done.code in (0, 3), done.err
+    text = (work / FILE).read_text()
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert [rule["id"] for rule in rules(work)] == [safe(name)]
+    assert all(line.isprintable() for line in done.err.split("\n"))
 
 
 def test_a_group_is_one_of_the_inventory(driftscan, fleet, work):

@@ -65,3 +65,18 @@ def test_the_cause_pins_both_versions_of_every_package(driftscan, inventory, wor
     assert ours.startswith("8:6.9.11.60+dfsg-1.6+deb12u")
     assert ours != theirs
     assert len(pinned) > 30
+
+
+def test_a_rule_for_a_group_is_for_all_its_hosts_and_is_no_use_to_none(driftscan, inventory):
+    code, found, host = _check(driftscan, inventory)
+    for cause in sorted({f["cause"] for f in host["findings"]}):
+        words = [*WORDS[:-2], "--group", "web", "-i", inventory]
+        assert driftscan("accept", cause, *words).code == 0
+
+    done = driftscan("check", "-i", inventory, "-f", "json")
+
+    report = json.loads(done.out)
+    states = {name: host["state"] for name, host in report["hosts"].items()}
+    assert (code, done.code, report["notes"]) == (1, 0, [])
+    assert states == {"web-a": "accepted", "web-b": "in-sync"}
+    assert report["counts"]["accepted"] == len(found)

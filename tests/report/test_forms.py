@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from msgspec.structs import replace
 
 from driftscan.cli import configuration
-from driftscan.model import Accepted, HostReport, Report
+from driftscan.model import Accepted, HostReport, Report, Unreached
 from driftscan.report import github, markdown
 from driftscan.report.inert import inert
 from driftscan.report.table import FORMS, Look, render
@@ -216,7 +216,7 @@ def test_github_names_the_line_of_the_dockerfile_and_gathers_the_hosts():
     first, second, summary = text.splitlines()
     assert first == (
         "::error file=web/Dockerfile,line=3,title=dpkg%3Aa (breaks)::"
-        "web_a, web_b: a is behind: 1 instead of 2. hold:a"
+        "web_a, web_b: a is behind: 1 instead of 2. hold:a. proof"
     )
     assert second.startswith("::notice file=web/Dockerfile,line=3,title=dpkg%3Ab (installed)::")
     assert summary == "driftscan: 2 of 2 hosts compared, 1 drifted"
@@ -241,5 +241,18 @@ def test_markdown_that_is_too_long_for_a_comment_says_what_it_left_out():
 def test_markdown_tells_the_record_of_what_breaks():
     text = render("markdown", _run(web_a=_host()), Look())
     assert "- **breaks** `dpkg:a` `a is behind: 1 instead of 2`" in text
-    assert f"  - `host: {RECORD.time} UTC deploy apt-get install a`" in text
-    assert "  - `web/Dockerfile:3: RUN x`" in text
+    assert f"  - `web-a {RECORD.time} UTC deploy apt-get install a`" in text
+    assert "web/Dockerfile:3 RUN x`" in text
+    assert "  - `used by x (2 processes, x.so)`" in text
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "kind", "command"), [(0, "skipped", "warning"), (3, "error", "error")]
+)
+def test_a_host_that_is_missing_fails_a_test_unless_it_may(exit_code, kind, command):
+    lost = Unreached(target="b", state="timeout", stage="connect", cause="no answer")
+    hosts = {"a": replace(_host(), findings=[]), "b": HostReport(state="timeout", unreached=lost)}
+    report = Report(complete=False, exit_code=exit_code, counts={}, hosts=hosts)
+
+    assert _cases(report)["b", "compared"] == [(kind, "timeout at connect: no answer")]
+    assert f"::{command} title=b was not compared::" in render("github", report, Look())
