@@ -1,11 +1,11 @@
 """Many hosts for people: a line a host, worst first, and each cause once with its hosts."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from driftscan.model import LEVELS, Cause, HostReport, Level, Report
+from driftscan.model import LEVELS, Cause, Finding, HostReport, Level, Report
 from driftscan.report import settled, words
 from driftscan.report.finding import label
 from driftscan.report.page import Page
@@ -13,6 +13,7 @@ from driftscan.report.page import Page
 _MOST_CAUSES = 20
 _MOST_BREAKS = 10
 _MOST_NAMES = 8
+_MOST_ALIKE = 2
 
 
 def render(report: Report, *, width: int = 100, color: bool = False, brief: bool = False) -> str:
@@ -85,7 +86,7 @@ class _Shared(Struct, frozen=True):
 def _together(page: Page, hosts: Mapping[str, HostReport]) -> None:
     reached = sum(host.unreached is None for host in hosts.values())
     page.line()
-    for shared in _capped(page, _causes(hosts), _MOST_CAUSES, "causes"):
+    for shared in _capped(page, _folded(_causes(hosts)), _MOST_CAUSES, "causes"):
         page.item(label(shared.level), f"{_names(shared, reached)}: {shared.text}", name=shared.id)
     page.line()
     for shared in _capped(page, _breaks(hosts), _MOST_BREAKS, "findings that break"):
@@ -132,14 +133,33 @@ def _causes(hosts: Mapping[str, HostReport]) -> list[_Shared]:
     )
 
 
+def _folded(found: Sequence[_Shared]) -> list[_Shared]:
+    """Of many causes of one type on the same hosts a few, and the names of the others."""
+    groups: dict[tuple[str, Level, str], list[_Shared]] = {}
+    for shared in found:
+        kind = shared.id.partition(":")[0]
+        groups.setdefault((kind, shared.level, " ".join(shared.hosts)), []).append(shared)
+    result: list[_Shared] = []
+    for group in groups.values():
+        if len(group) <= _MOST_ALIKE:
+            result += group
+            continue
+        rest = [shared.id.partition(":")[2] for shared in group[1:]]
+        more = f" and {len(rest) - _MOST_NAMES} more" if len(rest) > _MOST_NAMES else ""
+        names = ", ".join(rest[:_MOST_NAMES]) + more
+        text = f"{group[0].text}; and {len(rest)} alike: {names}"
+        result.append(replace(group[0], text=text))
+    return result
+
+
 def _ordered(found: Sequence[_Shared]) -> list[_Shared]:
     """Worst first, then what concerns most hosts, then what claims most."""
     return sorted(found, key=lambda s: (LEVELS.index(s.level), -len(s.hosts), -s.size, s.id))
 
 
 def _text(found: Sequence[tuple[str, Cause]], hosts: Mapping[str, HostReport]) -> str:
-    texts = {_nameless(cause.text, hosts[name]) for name, cause in found}
-    text = texts.pop() if len(texts) == 1 else found[0][1].text
+    name, most = max(found, key=lambda pair: len(pair[1].claims))
+    text = words.nameless(most.text, hosts[name])
     sure = "probably: " if all(cause.confidence == "inferred" for _, cause in found) else ""
     shares = dict.fromkeys(
         f"all {e.of}" if e.differences == e.of else f"{e.differences} of {e.of}"
@@ -150,19 +170,11 @@ def _text(found: Sequence[tuple[str, Cause]], hosts: Mapping[str, HostReport]) -
     return f"{sure}{text}{explains}"
 
 
-def _nameless(text: str, host: HostReport) -> str:
-    """A text in the words that fit any host: its own name stands before it."""
-    if host.subject is None:
-        return text
-    name = re.escape(host.subject.target)
-    return re.sub(rf"(?<![\w.-]){name}(?![\w-])", "the host", text)
-
-
 def _breaks(hosts: Mapping[str, HostReport]) -> list[_Shared]:
     of: dict[tuple[str, str], list[str]] = {}
     for name, host in hosts.items():
         for finding in host.findings:
-            if finding.level == "breaks":
+            if finding.level == "breaks" and not _is_all(finding, host):
                 of.setdefault((finding.id, words.finding(finding)), []).append(name)
     return _ordered(
         [
@@ -170,3 +182,9 @@ def _breaks(hosts: Mapping[str, HostReport]) -> list[_Shared]:
             for (id_, text), names in of.items()
         ]
     )
+
+
+def _is_all(finding: Finding, host: HostReport) -> bool:
+    """Whether the cause is about this finding alone, and so has told it."""
+    members = {member.id for member in finding.members}
+    return any(c.id == finding.cause and members >= set(c.claims) for c in host.causes)

@@ -1,16 +1,18 @@
 """The report as workflow commands of GitHub Actions: annotations at the lines of the Dockerfile."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from driftscan.model import Level, Report
+from driftscan.model import Finding, HostReport, Level, Report
 from driftscan.report import words
 
 CAP = 10
 """GitHub shows that many annotations of each kind in a step, and drops the others unsaid."""
 
 _COMMAND: dict[Level, str] = {"breaks": "error", "in-use": "warning", "installed": "notice"}
+_SHOWN = 5
 _KINDS = ("error", "warning", "notice")
 
 
@@ -60,23 +62,32 @@ def _notes(report: Report) -> Iterator[_Annotation]:
 
 
 def _findings(report: Report) -> Iterator[_Annotation]:
-    """What several hosts have in common is one annotation that names them."""
-    hosts_of: dict[tuple[str, str, str, str, str, int], list[str]] = {}
+    """One a level, cause and line; what several hosts have in common is one that names them."""
+    hosts_of: dict[_Annotation, list[str]] = {}
     for name, host in sorted(report.hosts.items()):
+        groups: dict[tuple[Level, str, str, int], list[Finding]] = {}
         for finding in host.open_findings:
-            kind = _COMMAND.get(finding.level)
-            if kind is None:
-                continue
             place = words.line_of(finding, host) or host.reference_image
-            proof = [words.finding(finding), words.cause_of(finding, host)]
-            proof += [e.text for e in finding.proof if finding.level == "breaks"]
-            text = ". ".join(proof)
             file, line = (place.file, place.line) if place else ("", 0)
-            key = (finding.level, finding.id, kind, text, file, line)
-            hosts_of.setdefault(key, []).append(name)
-    for (level, id_, kind, text, file, line), names in hosts_of.items():
-        title = f"{id_} ({level})"
-        yield _Annotation(kind, title, f"{', '.join(names)}: {text}", file, line)
+            groups.setdefault((finding.level, finding.cause, file, line), []).append(finding)
+        for (level, cause, file, line), found in groups.items():
+            if level in _COMMAND:
+                what = found[0].id if len(found) == 1 else f"{cause}, {len(found)} findings"
+                text = _text(found, host)
+                made = _Annotation(_COMMAND[level], f"{what} ({level})", text, file, line)
+                hosts_of.setdefault(made, []).append(name)
+    for made, names in hosts_of.items():
+        yield replace(made, text=f"{', '.join(names)}: {made.text}")
+
+
+def _text(found: Sequence[Finding], host: HostReport) -> str:
+    """What differs, why, and of what breaks the proof."""
+    told = [words.finding(finding) for finding in found[:_SHOWN]]
+    more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    cause = words.cause_of(found[0], host)
+    proof = [e.text for f in found[:_SHOWN] if f.level == "breaks" for e in f.proof]
+    new = dict.fromkeys(text for text in proof if text not in cause)
+    return words.nameless(". ".join(["; ".join([*told, *more]), cause, *new]), host)
 
 
 def _data(text: str) -> str:

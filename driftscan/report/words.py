@@ -1,5 +1,7 @@
 """What the reports for machines say in one line: of a finding, of a rule, of a whole run."""
 
+import re
+
 from driftscan.model import Accepted, Cause, Finding, HostReport, Place, Report
 from driftscan.report.finding import detail
 from driftscan.report.page import Page
@@ -57,6 +59,14 @@ def since(host: HostReport) -> str:
     if told is None:
         return ""
     return f"probably {told.text}" if told.confidence == "inferred" else told.text
+
+
+def nameless(text: str, host: HostReport) -> str:
+    """A text in the words that fit any host: its own name stands before it."""
+    if host.subject is None or not host.subject.target:
+        return text
+    name = re.escape(host.subject.target)
+    return re.sub(rf"(?<![\w.-]){name}(?![\w-])", "the host", text)
 
 
 def accepted(rule: Accepted) -> str:

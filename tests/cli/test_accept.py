@@ -49,6 +49,8 @@ def test_an_accepted_difference_passes_and_stays_in_the_report(driftscan, fleet,
     after, report = check(driftscan, fleet, "old")
 
     assert (before.code, made_.code, after.code) == (1, 0, 0)
+    schema = json.loads((ROOT / "docs" / "schema" / "report.json").read_text())
+    jsonschema.validate(report, schema)
     assert made_.err == (
         f"driftscan: {FILE}: dpkg:curl on old.json is accepted until {LATER},"
         " as it is on old.json\n"

@@ -109,13 +109,24 @@ def test_what_all_hosts_have_says_so():
     assert "INSTALLED   all 3 hosts: the host does not have" in text
 
 
-def test_what_breaks_is_told_once_for_all_its_hosts():
+def test_what_breaks_is_told_once_for_all_its_hosts_unless_its_cause_has_told_it():
+    own = replace(cause("c", "breaks"), claims=["dpkg:breaks-0"])
+    alone = told(c=host("c", "breaks", causes=[own]), a=host("a"))
+    assert "breaks-0 is behind" not in alone
     text = told(a=host("a", "breaks"), b=host("b", "breaks"), c=host("c"))
     assert "BREAKS      a, b: breaks-0 is behind: 1 instead of 2  [dpkg:breaks-0]\n" in text
 
 
+def test_many_causes_of_one_type_are_one_line():
+    many = [replace(cause("a"), subject=f"s{number:03}") for number in range(30)]
+    text = told(a=host("a", "installed", causes=many), b=host("b"))
+    lines = [line for line in text.splitlines() if line.startswith("INSTALLED   a:")]
+    assert len(lines) == 1
+    assert "and 29 alike: s001, s002, s003," in " ".join(text.split())
+
+
 def test_a_hundred_causes_are_cut_and_counted():
-    many = [replace(cause("a"), subject=f"s{number:03}") for number in range(100)]
+    many = [replace(cause("a"), type=f"t{number:03}") for number in range(100)]
     text = told(a=host("a", "installed", causes=many), b=host("b"))
     assert "80 more causes (--all)" in text
 
@@ -148,14 +159,11 @@ def test_an_accepted_cause_is_not_told_of_the_fleet():
     assert "repository" not in text
 
 
-def test_the_recorded_hosts_are_told_in_a_few_lines():
-    reports = {
-        name: engine.explain(*recorded.pair(name))
-        for name in recorded.HOSTS
-        if name in "web-a web-b"
-    }
+def test_the_recorded_hosts_are_told_on_a_page():
+    reports = {name: engine.explain(*recorded.pair(name)) for name in recorded.HOSTS}
     text = told(**reports)
+    assert text.startswith("6 of 6 hosts compared, 5 drifted\n\nBREAKS      web-c  ")
     assert "IN SYNC     web-b" in text
     assert text.count("[repository-missing:bookworm-security]") == 1
-    assert len(text.splitlines()) < 25
+    assert len(text.splitlines()) < 70
     assert max(map(len, text.splitlines())) <= 100

@@ -222,8 +222,19 @@ def test_github_names_the_line_of_the_dockerfile_and_gathers_the_hosts():
     assert summary == "driftscan: 2 of 2 hosts compared, 1 drifted"
 
 
+def test_github_gathers_the_findings_of_one_cause_and_line():
+    many = [finding(f"p{number:02}", "installed") for number in range(7)]
+    text = render("github", _run(web_a=replace(_host(), findings=many)), Look())
+    (only,) = [line for line in text.splitlines() if line.startswith("::")]
+    assert "title=hold%3Aa%2C 7 findings (installed)::web_a: p00 is behind" in only
+    assert "; and 2 more. hold:a" in only
+
+
 def test_github_shows_ten_of_a_kind_and_tells_of_the_others():
-    many = [finding(f"p{number:02}", "installed") for number in range(14)]
+    many = [
+        replace(finding(f"p{number:02}", "installed"), cause=f"hold:{number}")
+        for number in range(14)
+    ]
     text = render("github", _run(web_a=replace(_host(), findings=many)), Look())
     assert text.count("::notice ") == github.CAP == 10
     assert "driftscan: 4 more notices than GitHub shows in a step\n" in text
