@@ -1,6 +1,6 @@
 """One finding on the page: what changed, since when, by whom on both sides, what it breaks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from driftscan.model import (
     Changes,
@@ -15,6 +15,7 @@ from driftscan.model import (
     Use,
     Window,
 )
+from driftscan.report.amount import Amount, some
 from driftscan.report.page import INDENT, Page
 
 _LABEL = {"breaks": "BREAKS", "in-use": "IN USE", "installed": "INSTALLED"}
@@ -26,50 +27,48 @@ def label(level: Level) -> str:
     return _LABEL.get(level, level.upper())
 
 
-def detail(page: Page, host: HostReport, finding: Finding, everything: bool) -> None:
+def detail(page: Page, host: HostReport, finding: Finding, amount: Amount) -> None:
     """Everything that is known of one finding, a line each; what is not known is left out."""
     subject = host.subject.target if host.subject else "subject"
     page.item(label(finding.level), _headline(finding), name=finding.id)
-    _why_it_breaks(page, finding, everything)
-    _changes(page, finding, subject, everything)
+    _why_it_breaks(page, finding, amount)
+    _changes(page, finding, subject, amount)
     if finding.section == "dpkg":
-        page.item("  used by", _used(finding))
-    _records(page, host, finding, subject, everything)
+        page.item("  used by", _used(finding, amount))
+    _records(page, host, finding, subject, amount)
     if finding.dependency_count:
-        page.item("  needs", _needs(finding, everything))
+        page.item("  needs", _needs(finding, amount))
     if host.causes and (finding.cause != host.causes[0].id or finding.also):
         also = f"; also {', '.join(finding.also)}" if finding.also else ""
         page.item("  because", f"{finding.cause}{also}")
 
 
-def _why_it_breaks(page: Page, finding: Finding, everything: bool) -> None:
+def _why_it_breaks(page: Page, finding: Finding, amount: Amount) -> None:
     # what the lines `change` and `window` tell better is not told twice
     told = [] if finding.windows or finding.match else finding.proof
-    for one in finding.proof if everything else told[:_SHOWN]:
-        page.item("  proof", _sure(one.text, one.confidence))
+    for one in finding.proof if amount.all else told[:_SHOWN]:
+        page.item("  proof", sure(one.text, one.confidence))
 
 
-def _changes(page: Page, finding: Finding, subject: str, everything: bool) -> None:
+def _changes(page: Page, finding: Finding, subject: str, amount: Amount) -> None:
     if finding.match is not None:
         page.item("  change", _match(finding.match))
     elif finding.changes is not None:
         page.item("  change", _changed(finding.changes))
-    for news in finding.changes.news if finding.changes and everything else ():
+    for news in finding.changes.news if finding.changes and amount.all else ():
         page.item("  news", news)
-    for window in finding.windows if everything else finding.windows[:1]:
+    for window in finding.windows if amount.all else finding.windows[:1]:
         page.item("  window", _window(window, subject))
     if finding.symbols is not None and (text := _symbols(finding.symbols)):
         page.item("  symbols", text)
 
 
-def _records(
-    page: Page, host: HostReport, finding: Finding, subject: str, everything: bool
-) -> None:
-    ours = _side(finding, finding.subject_version, finding.host_record, None, everything)
+def _records(page: Page, host: HostReport, finding: Finding, subject: str, amount: Amount) -> None:
+    ours = _side(finding, finding.subject_version, finding.host_record, None, amount)
     if ours:
         page.item("  " + fit(subject), ours)
     told, where = finding.reference_record, finding.image_record
-    theirs = _side(finding, finding.reference_version, told, where, everything)
+    theirs = _side(finding, finding.reference_version, told, where, amount)
     if theirs:
         name = "image" if host.reference_image else host.reference.target if host.reference else ""
         page.item("  " + fit(name), theirs)
@@ -87,6 +86,28 @@ def one(finding: Finding) -> str:
         return f"{finding.key} {old} -> {new}" if old or new else finding.key
     side = {"missing": "missing", "extra": "only here"}.get(finding.kind, "differs")
     return f"{finding.key} ({side})"
+
+
+def listed(findings: Sequence[Finding], most: int, *, more: bool) -> str:
+    """Several findings in a sentence: who loads them, what their changelogs hold, their names."""
+    count = f"{len(findings)}{' more' if more else ''} source{_s(len(findings))}"
+    users = sorted({_user(use) for finding in findings for use in finding.uses})
+    if users:
+        count += f", loaded by {some(users, _SHOWN)}"
+    elif all(finding.uses_known for finding in findings):
+        count += ", not loaded now"
+    told = "; ".join(_together(findings))
+    return f"{count}{f' ({told})' if told else ''}: {some([one(f) for f in findings], most)}"
+
+
+def _together(findings: Sequence[Finding]) -> Iterator[str]:
+    changes = [finding.changes for finding in findings if finding.changes]
+    ids = {name for one in changes for name in one.ids if name.startswith("CVE-")}
+    if ids:
+        yield f"{len(ids)} CVE id{_s(len(ids))}"
+    known = [finding.symbols for finding in findings if finding.symbols]
+    if known and not any(one.lost or one.sonames_lost for one in known):
+        yield f"no symbol gone in the {len(known)} that are known"
 
 
 def short(ours: str, theirs: str) -> tuple[str, str]:
@@ -109,10 +130,11 @@ def record(told: HostRecord) -> str:
     """When, who and by which command, on one line."""
     when = f"{told.time} {told.zone}".rstrip()
     what = told.command or f"({told.source})"
-    return _sure(f"{when}  {told.user}  {what}", told.confidence)
+    return sure(f"{when}  {told.user}  {what}", told.confidence)
 
 
-def _sure(text: str, confidence: Confidence) -> str:
+def sure(text: str, confidence: Confidence) -> str:
+    """What is only inferred says so."""
     return f"probably {text}" if confidence == "inferred" else text
 
 
@@ -172,7 +194,7 @@ def _on(date: str) -> str:
 
 def _symbols(symbols: Symbols) -> str:
     parts = [
-        f"{what} {', '.join(names[:4])}{_more(names, 4)}"
+        f"{what} {some(names, 4)}"
         for what, names in (
             ("soname gone:", symbols.sonames_lost),
             ("soname new:", symbols.sonames_gained),
@@ -184,23 +206,19 @@ def _symbols(symbols: Symbols) -> str:
     return "; ".join(parts)
 
 
-def _more(names: Sequence[str], shown: int) -> str:
-    return f" +{len(names) - shown}" if len(names) > shown else ""
-
-
 def _side(
     finding: Finding,
     version: str,
     told: HostRecord | None,
     where: Place | None,
-    everything: bool,
+    amount: Amount,
 ) -> str:
     # the headline has both versions of what changed
-    parts = [version] if version and (everything or finding.kind != "changed") else []
+    parts = [version] if version and (amount.all or finding.kind != "changed") else []
     if told is not None:
         parts.append(record(told))
     if where is not None and where.kind == "line":
-        parts.append(f"{place(where)}  {where.text if everything else _command(where, finding)}")
+        parts.append(f"{place(where)}  {where.text if amount.all else _command(where, finding)}")
     elif where is not None:
         parts.append("from the base image" if where.kind == "base" else "line unknown")
     return "  ".join(parts)
@@ -216,35 +234,38 @@ def _command(where: Place, finding: Finding) -> str:
     return where.text if len(where.text) <= 60 else where.text[:57] + "..."
 
 
-def _used(finding: Finding) -> str:
+def _used(finding: Finding, amount: Amount) -> str:
+    limit = len(finding.uses) if amount.all else _SHOWN
     if finding.uses:
-        more = f" and {len(finding.uses) - _SHOWN} more" if len(finding.uses) > _SHOWN else ""
-        return "; ".join(_use(use) for use in finding.uses[:_SHOWN]) + more
+        more = f" and {len(finding.uses) - limit} more" if len(finding.uses) > limit else ""
+        return "; ".join(_use(use, amount) for use in finding.uses[:limit]) + more
     return "no running process" if finding.uses_known else "unknown: not every process is readable"
 
 
-def _use(use: Use) -> str:
-    name = use.service.removesuffix(".service") or use.program.rpartition("/")[2]
+def _use(use: Use, amount: Amount) -> str:
+    limit = len(use.files) + len(use.via) + len(use.ports) if amount.all else _SHOWN
     parts = [f"{use.processes} process{'es' if use.processes != 1 else ''}"]
     if use.via:
-        parts.append(f"through {', '.join(use.via)}")
+        parts.append(f"through {some(use.via, limit)}")
     else:
-        parts.append(", ".join(sorted({path.rpartition("/")[2] for path in use.files})[:_SHOWN]))
+        parts.append(some(sorted({path.rpartition("/")[2] for path in use.files}), limit))
     if use.ports:
-        parts.append(f"listens on {', '.join(use.ports)}")
+        parts.append(f"listens on {some(use.ports, limit)}")
     if use.stale:
         parts.append("still runs the old file")
-    return f"{name} ({', '.join(parts)})"
+    return f"{_user(use)} ({', '.join(parts)})"
 
 
-def _needs(finding: Finding, everything: bool) -> str:
+def _user(use: Use) -> str:
+    return use.service.removesuffix(".service") or use.program.rpartition("/")[2]
+
+
+def _needs(finding: Finding, amount: Amount) -> str:
     names = finding.dependencies
     if not names:
         return f"{finding.dependency_count} packages, none of which differs"
-    limit = len(names) if everything else 8
-    shown = ", ".join(names[:limit])
-    more = f" +{len(names) - limit}" if len(names) > limit else ""
-    return f"{len(names)} of {finding.dependency_count} packages differ too: {shown}{more}"
+    shown = some(names, amount.names)
+    return f"{len(names)} of {finding.dependency_count} packages differ too: {shown}"
 
 
 def _s(count: int) -> str:

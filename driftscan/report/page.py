@@ -16,6 +16,21 @@ class Page:
         self._color = color
         self._lines: list[str] = []
 
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def another(self) -> "Page":
+        """An empty page of the same look."""
+        return Page(self._width, self._color)
+
+    def add(self, other: "Page") -> None:
+        """All lines of another page, behind these."""
+        self._lines += other._lines
+
+    def raw(self, text: str) -> None:
+        """One line that is not wrapped."""
+        self._lines.append(text)
+
     def line(self, text: str = "") -> None:
         """A paragraph without margin; without text an empty line, never two of them."""
         if text or (self._lines and self._lines[-1]):

@@ -87,7 +87,7 @@ def test_brief_is_shorter_and_all_is_longer(driftscan, pair):
 
 
 def test_width_is_kept_but_for_commands(driftscan, pair):
-    done = driftscan("compare", *pair, "--width", "60", "--brief")
+    done = driftscan("compare", *pair, "--width", "60")
     assert max(len(line) for line in done.out.splitlines() if "Fix" not in line) <= 60
 
 

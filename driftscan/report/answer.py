@@ -1,0 +1,138 @@
+"""The first sentences: what to do about it, and each cause in a sentence of its own."""
+
+from collections.abc import Sequence
+
+from driftscan.model import Cause, Evidence, HostReport
+from driftscan.report.amount import Amount
+from driftscan.report.finding import label, place, sure
+from driftscan.report.page import Page
+
+_NOT_PACKAGES = "Packages do not explain this: "
+
+
+def answer(page: Page, host: HostReport, amount: Amount) -> None:
+    """The worst cause, how much it explains, whether it is what the user sees, and since when."""
+    if not host.causes:
+        page.line(_nothing(host))
+        page.line()
+        return
+    lead = host.causes[0]
+    first = _NOT_PACKAGES if bare(lead) and _packages_differ(host) else ""
+    parts = [first + sentence(host, lead), _symptom(host)]
+    page.item("", " ".join(part for part in parts if part), indent=0, name=lead.id)
+    if host.since is not None:
+        page.line(f"{sure(host.since.text, host.since.confidence)}.")
+    if bare(lead) or amount.all:
+        proofs(page, lead, amount)
+    page.line()
+
+
+def brief(page: Page, host: HostReport) -> None:
+    """One line a cause, whole: for `grep` rather than for reading."""
+    for cause in host.causes:
+        told = sentence(host, cause, records=False)
+        page.raw(f"{label(cause.level).ljust(11)} {told}  [{cause.id}]")
+    if not host.causes:
+        page.line(_nothing(host))
+
+
+def bare(cause: Cause) -> bool:
+    """It breaks something although no package differs for it: only its own evidence tells that."""
+    return cause.level == "breaks" and not any(c.startswith("dpkg:") for c in cause.claims)
+
+
+def proofs(page: Page, cause: Cause, amount: Amount) -> None:
+    """The evidence of a cause, one item a statement."""
+    for evidence in cause.evidence[: amount.proofs]:
+        page.item("  " + evidence.confidence, evidence.text)
+
+
+def why(cause: Cause, amount: Amount) -> list[Evidence]:
+    """What tells a cause of packages from its rivals: that it is not age, else all there is."""
+    if bare(cause):
+        return []
+    rival = [e for e in cause.evidence if e.text.startswith("not age")]
+    return rival or cause.evidence[: amount.reasons]
+
+
+def alike(causes: Sequence[Cause], *, records: bool = True) -> list[list[Cause]]:
+    """Causes of one kind as one; where records are told, only those of the same operation."""
+    groups: dict[tuple[str, ...], list[Cause]] = {}
+    for cause in causes:
+        told, line = cause.host_record, cause.image_record
+        operation = (told.time, told.command) if told and records else ()
+        where = (place(line),) if line and line.kind == "line" else ()
+        groups.setdefault((cause.type, *operation, *where), []).append(cause)
+    return list(groups.values())
+
+
+def sentence(host: HostReport, cause: Cause, *, records: bool = True) -> str:
+    """A cause with its line of the Dockerfile, its share, and the operation that did it."""
+    parts = [f"{_told(host, cause)}.", _share(cause)]
+    if records:
+        parts += [_done(cause), f"Also: {', '.join(cause.also)}." if cause.also else ""]
+    return " ".join(part for part in parts if part)
+
+
+def _told(host: HostReport, cause: Cause) -> str:
+    where = cause.image_record
+    if where is None or where.kind != "line":
+        return cause.text
+    subject = host.subject.target if host.subject else ""
+    if cause.type == "repository-missing" and subject and cause.text.startswith(f"{subject} "):
+        rest = cause.text.removeprefix(subject)
+        return f"{subject} never ran line {where.line} of {where.file}: it{rest}"
+    return f"{cause.text} ({place(where)})"
+
+
+def _share(cause: Cause) -> str:
+    """Of one difference among many it says nothing."""
+    explains = cause.explains
+    if explains is None or explains.differences == 1 < explains.of:
+        return ""
+    probably = "probably " if cause.confidence == "inferred" else ""
+    number, of = explains.differences, explains.of
+    if of == 1:
+        return f"That {probably}explains the one version difference."
+    share = f"all {number}" if number == of else f"{number} of {of}"
+    sources = f"{explains.sources} source{'' if explains.sources == 1 else 's'}"
+    return f"That {probably}explains {share} version differences ({sources})."
+
+
+def _done(cause: Cause) -> str:
+    """The operation on the host; only who did it where the sentence has the rest already."""
+    told = cause.host_record
+    if told is None:
+        return ""
+    by = f"by {told.user}" if told.user else ""
+    if told.command and told.command in cause.text:
+        return f"Done {by}." if by else ""
+    sure = "Probably" if told.confidence == "inferred" else "Done"
+    when = " ".join(part for part in (sure, told.time, told.zone, by) if part)
+    return f"{when}: {told.command}." if told.command else f"{when} ({told.source})."
+
+
+def _symptom(host: HostReport) -> str:
+    if not host.symptom:
+        return ""
+    hits = [finding.key for finding in host.findings if finding.match is not None]
+    if not hits:
+        return f"No changelog that was read speaks of '{host.symptom}'."
+    if len(hits) == 1 and host.causes[0].explains is not None:
+        return f"One of them matches your symptom: {hits[0]}."
+    return f"Your symptom is what the changelog of {', '.join(hits)} speaks of."
+
+
+def _packages_differ(host: HostReport) -> bool:
+    return any(finding.section == "dpkg" for finding in host.findings)
+
+
+def _nothing(host: HostReport) -> str:
+    blocked = sorted({gap.what for gap in host.unknown if gap.blocks})
+    compared = sum(host.equal.values())
+    if blocked:
+        return f"No difference in the {compared} items that could be compared; not known: " + (
+            ", ".join(blocked)
+        )
+    but = " but what is accepted" if host.state == "accepted" else ""
+    return f"No difference{but}: {compared} items are equal."
