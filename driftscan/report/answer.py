@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from driftscan.model import Cause, Evidence, HostReport
+from driftscan.report import words
 from driftscan.report.amount import Amount
-from driftscan.report.finding import label, place, sure
+from driftscan.report.finding import label, place
 from driftscan.report.page import Page
 
 _NOT_PACKAGES = "Packages do not explain this: "
@@ -21,7 +22,7 @@ def answer(page: Page, host: HostReport, amount: Amount) -> None:
     parts = [first + sentence(host, lead), _symptom(host)]
     page.item("", " ".join(part for part in parts if part), indent=0, name=lead.id)
     if host.since is not None:
-        page.line(f"{sure(host.since.text, host.since.confidence)}.")
+        page.line(f"{words.since(host)}.")
     if bare(lead) or amount.all:
         proofs(page, lead, amount)
     page.line()

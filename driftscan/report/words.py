@@ -3,6 +3,7 @@
 import re
 
 from driftscan.model import Accepted, Cause, Finding, HostReport, Place, Report
+from driftscan.report.amount import SIZES
 from driftscan.report.finding import detail
 from driftscan.report.page import Page
 
@@ -49,7 +50,7 @@ def line_of(one: Finding, host: HostReport) -> Place | None:
 def details(one: Finding, host: HostReport) -> list[str]:
     """What the text report tells of a finding below its headline: proof, reach, both records."""
     page = Page(_ONE_LINE, color=False)
-    detail(page, host, one, everything=False)
+    detail(page, host, one, SIZES[0])
     return [" ".join(line.split()) for line in page.text().split("\n")[1:] if line]
 
 

@@ -10,8 +10,10 @@ from driftscan.model import (
     Changes,
     Divergence,
     Evidence,
+    Explains,
     Finding,
     Headline,
+    HostRecord,
     HostReport,
     Hypothesis,
     Match,
@@ -102,12 +104,12 @@ def test_the_symptom_in_a_changelog_is_told_with_its_version_and_how_many_were_s
     page = flat(host(finding(match=match), symptom="unable to open image"))
     assert f'change 8:6.9.11.60+dfsg-1.6+deb12u14 "{SAYS}"' in page
     assert "your symptom: only match in 20 changelogs" in page
-    assert "Symptom 'unable to open image' is what a changelog of imagemagick speaks of" in page
+    assert "Your symptom is what the changelog of imagemagick speaks of." in page
 
 
 def test_a_symptom_that_no_changelog_knows_is_told_to_be_so():
     page = flat(host(finding(), symptom="segfault"))
-    assert "Symptom 'segfault': no changelog that was read speaks of it" in page
+    assert "No changelog that was read speaks of 'segfault'." in page
 
 
 def test_a_broken_window_names_both_versions_both_dates_and_where_the_subject_is():
@@ -182,17 +184,17 @@ def test_the_four_questions_stand_with_their_answers_and_reasons():
 
 def test_what_is_not_known_is_no_line_and_no_label():
     page = told(host(finding()))
-    for label in ("change", "window", "symbols", "Could it be", "Symptom", "Since", "proof"):
+    for label in ("change", "window", "symbols", "Could it be", "symptom", "until", "proof"):
         assert label not in page
     assert "\n\n\n" not in page
 
 
-def test_time_travel_is_told_after_the_causes():
+def test_time_travel_is_told_with_the_answer():
     since = Evidence(
         text="web-a matched image web until 2026-10-25 11:00 UTC", confidence="inferred"
     )
     page = flat(host(finding(), since=since))
-    assert "Since probably: web-a matched image web until 2026-10-25 11:00 UTC" in page
+    assert "probably web-a matched image web until 2026-10-25 11:00 UTC." in page
 
 
 def test_what_breaks_without_any_package_shows_its_evidence():
@@ -229,3 +231,118 @@ def test_a_command_that_is_broken_into_lines_is_still_the_same_command(command):
     joined = re.sub(r" \\\n *", " ", "\n".join(lines)).partition("    #")[0].strip()
     assert joined == ("" if command.startswith("#") else command)
     assert "a reason" in block
+
+
+# --- the answer --------------------------------------------------------------------------------
+
+LINE = Place(kind="line", file="web/Dockerfile", line=2, text="RUN echo deb > security.list")
+
+
+def test_the_first_sentence_names_the_line_that_was_never_run_and_its_share():
+    explains = Explains(differences=48, sources=20, of=48)
+    cause = replace(CAUSE, image_record=LINE, explains=explains, confidence="inferred")
+    page = flat(replace(host(finding()), causes=[cause]))
+    assert (
+        "web-a never ran line 2 of web/Dockerfile: it does not have the repository "
+        "bookworm-security. That probably explains all 48 version differences (20 sources). "
+        "[repository-missing:bookworm-security]"
+    ) in page
+
+
+def test_one_of_them_matches_the_symptom():
+    match = Match(version="u14", text=SAYS, hits=1, searched=20)
+    cause = replace(CAUSE, explains=Explains(differences=48, sources=20, of=48))
+    told = replace(host(finding(match=match), symptom="x"), causes=[cause])
+    assert "One of them matches your symptom: imagemagick." in flat(told)
+
+
+def test_where_packages_do_not_explain_the_break_the_first_words_say_so():
+    shadow = replace(CAUSE, claims=["libraries:libx.so.1|amd64|/usr/local/lib"])
+    page = flat(replace(host(finding()), causes=[shadow]))
+    assert "Packages do not explain this: web-a does not have" in page
+    assert "Packages do not" not in flat(replace(host(), causes=[shadow]))
+
+
+def test_why_it_is_not_age_is_told():
+    age = Evidence(text="not age: u12 (2026-07-12) was out", confidence="recorded")
+    cause = replace(CAUSE, evidence=[*CAUSE.evidence, age])
+    page = flat(replace(host(finding()), causes=[cause]))
+    assert "Why not age: u12 (2026-07-12) was out" in page
+
+
+def test_the_record_of_a_cause_is_a_sentence_and_the_command_is_not_told_twice():
+    done = HostRecord(time="2026-11-16 16:29", zone="UTC", user="deploy", command="apt-get x")
+    causes = [CAUSE, replace(CAUSE, subject="b", level="installed", host_record=done)]
+    assert "Done 2026-11-16 16:29 UTC by deploy: apt-get x." in flat(
+        replace(host(finding()), causes=causes)
+    )
+    named = [replace(CAUSE, text="`apt-get x` moved web-a", host_record=done)]
+    page = flat(replace(host(finding()), causes=named))
+    assert "`apt-get x` moved web-a. Done by deploy." in page
+    assert page.count("apt-get x") == 1
+
+
+def test_causes_of_one_kind_and_one_operation_are_one_line():
+    pins = [
+        replace(CAUSE, type="pin", subject=name, text=f"web-a pins {name}", level="installed")
+        for name in ("a", "b", "c")
+    ]
+    page = flat(replace(host(finding()), causes=[CAUSE, *pins]))
+    assert "INSTALLED web-a pins a. And 2 like it: b, c. [pin:a]" in page
+    assert "[pin:c]" in flat(replace(host(finding()), causes=[CAUSE, *pins]), everything=True)
+
+
+def test_brief_is_one_line_a_cause():
+    causes = [CAUSE, replace(CAUSE, subject="b", level="installed", text="long " * 60)]
+    lines = told(replace(host(finding()), causes=causes), brief=True).splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["BREAKS", "INSTALLED"]
+    assert [line.rpartition("  ")[2] for line in lines[2:]] == [f"[{c.id}]" for c in causes]
+
+
+def test_a_list_of_sources_says_who_loads_them_and_what_their_changelogs_hold():
+    use = Use(program="/usr/sbin/x", service="x.service", processes=1, files=["/lib/y.so"])
+    changes = Changes(entries=1, ids=["CVE-2026-1", "CVE-2026-2", "#17"])
+    others = [
+        replace(finding(uses=[use], changes=changes, symbols=Symbols()), level="in-use", key=key)
+        for key in ("openssl", "expat")
+    ]
+    cause = replace(CAUSE, explains=Explains(differences=4, sources=2, of=4))
+    page = flat(replace(host(finding(), *others), causes=[cause]))
+    assert (
+        "IN USE 2 sources, loaded by x (2 CVE ids; no symbol gone in the 2 that are known)" in page
+    )
+
+
+# --- one screen --------------------------------------------------------------------------------
+
+
+def many(count):
+    causes = [
+        replace(CAUSE, type=f"kind{n}", text="some words " * 12, level="installed")
+        for n in range(count)
+    ]
+    words = [f"package-{n}={OLD}" for n in range(4 * count)]
+    steps = [
+        Step(run=" ".join(["apt-get install", *words]), why="the versions", words=words),
+        *(Step(run=f"mv /usr/local/bin/{n} /root", why="hidden") for n in range(count)),
+        *(Step(run=f"command {n}", why=f"reason {n}") for n in range(count)),
+        Step(run="driftscan check web-a", why="what is left"),
+    ]
+    remedy = Remedy(id="converge:subject", causes=[], steps=steps)
+    findings = [replace(finding(), key=f"source{n}") for n in range(count)]
+    return replace(host(*findings, remedies=[remedy]), causes=[CAUSE, *causes])
+
+
+@pytest.mark.parametrize("count", [1, 3, 10, 40])
+def test_one_host_fits_a_screen_whatever_differs(count):
+    page = told(many(count))
+    assert len(page.splitlines()) < 60
+    assert max(map(len, page.splitlines())) <= 100
+    assert "driftscan check web-a    # what is left" in page
+
+
+def test_half_a_command_is_a_comment_and_all_of_it_is_told_on_demand():
+    page = told(many(10))
+    assert "# apt-get install ... (40 names: --all or --fix DIR)" in page
+    assert not [line for line in page.splitlines() if line.startswith("  apt-get install")]
+    assert "package-39=" in told(many(10), everything=True)
