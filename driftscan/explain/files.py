@@ -35,6 +35,7 @@ def _alternative(case: Case, divergence: Divergence, open_: Sequence[Divergence]
     copies = {f"runtimes:{name}|{(d.subject or {}).get('real', '')}" for d in winners}
     claims = [divergence.id, *(d.id for d in winners)]
     claims += [d.id for d in open_ if d.id in copies]
+    claims += java.beside(winners[0].subject, open_) if winners else []
     evidence: list[Evidence] = []
     for side, item in ((case.subject, divergence.subject), (case.reference, divergence.reference)):
         if item is not None:
@@ -78,7 +79,7 @@ def _logged(case: Case, name: str) -> HostRecord | None:
         user="root or unknown",
         command=str(item.get("command", "")),
         source="alternatives log",
-        cites=case.cite(case.subject, "alternatives-log", name),
+        cites=case.records.cites("alternatives-log", name),
     )
 
 

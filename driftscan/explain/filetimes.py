@@ -10,20 +10,22 @@ from driftscan.model import HostRecord
 def record(case: Case, section: str, keys: Sequence[str]) -> HostRecord | None:
     """The newest of the subject's files named, `section` being the evidence that tells times."""
     times = case.evidence(case.subject, section)
-    found = [
-        (changed, key)
-        for key in keys
-        if isinstance(changed := times.get(key, {}).get("changed"), int) and 0 <= changed < 1 << 40
-    ]
+    found: dict[tuple[str, str], list[str]] = {}
+    for key in keys:
+        item = times.get(key, {})
+        changed, uid = item.get("changed"), item.get("uid")
+        if isinstance(changed, int) and 0 <= changed < 1 << 37:
+            time = datetime.fromtimestamp(changed, UTC).strftime("%Y-%m-%d %H:%M")
+            user = "root or unknown" if uid in (0, None) else f"uid {uid}"
+            found.setdefault((time, user), []).append(key)
     if not found:
         return None
-    changed, key = max(found)
-    uid = times[key].get("uid")
+    time, user = max(found)
     return HostRecord(
-        time=datetime.fromtimestamp(changed, UTC).strftime("%Y-%m-%d %H:%M"),
+        time=time,
         zone="UTC",
-        user="root or unknown" if uid in (0, None) else f"uid {uid}",
+        user=user,
         source="file time",
         confidence="inferred",
-        cites=case.cite(case.subject, section, key),
+        cites=case.cite(case.subject, section, *found[time, user]),
     )

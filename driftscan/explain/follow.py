@@ -46,7 +46,8 @@ def _owners(case: Case, divergence: Divergence) -> list[str]:
     if divergence.section == "winners":
         kind = divergence.key.partition("@")[0]
         found = [_owner_of_winner(case, side, kind, item) for side, item in sides if item]
-        return [owner for owner in found if owner]
+        # Where a copy that no package owns wins, no package's version decides.
+        return found if all(found) else []
     return []
 
 

@@ -1,11 +1,12 @@
 """Whether a Java is too old for the applications of its machine, by their class files."""
 
 import re
+from collections.abc import Sequence
 from posixpath import dirname
 
 from driftscan.explain import loaded
 from driftscan.explain.case import Case
-from driftscan.model import Evidence, Item, Want
+from driftscan.model import Divergence, Evidence, Item, Want
 
 _KIND = "classes"
 _NAME = "java"
@@ -41,8 +42,9 @@ def too_old(case: Case, winner: Item | None) -> list[Evidence]:
         return []
     needed = max(newer)[0]
     paths = sorted(path for version, path in newer if version == needed)
+    verb = "needs" if len(paths) == 1 else "need"
     text = (
-        f"{loaded.some(paths)} needs Java {needed - _OFFSET} (class files of version {needed}), "
+        f"{loaded.some(paths)} {verb} Java {needed - _OFFSET} (class files of version {needed}), "
         f"Java {own} runs them up to {own + _OFFSET}: UnsupportedClassVersionError"
     )
     return [Evidence(text=text, confidence="proven", cites=case.cite(case.subject, _KIND, _NAME))]
@@ -55,6 +57,14 @@ def _major(winner: Item | None) -> int:
     """11 of `11.0.13`, 8 of `1.8.0_292`; 0 if it is not known."""
     match = _VERSION.fullmatch(str((winner or {}).get("version", "")))
     return int(match[1]) if match else 0
+
+
+def beside(winner: Item | None, open_: Sequence[Divergence]) -> list[str]:
+    """The ids of the libraries that a copy of a runtime brings in a home of its own."""
+    home = dirname(dirname(str((winner or {}).get("real", ""))))
+    if home.count("/") < 2 or home.startswith("/usr"):
+        return []
+    return [d.id for d in open_ if d.section == "vendored" and d.key.startswith(f"{home}/")]
 
 
 def _homes(case: Case) -> tuple[str, ...]:

@@ -1,46 +1,68 @@
-"""What stands in front of a package's own file: libraries, and programs first in a PATH."""
+"""Libraries that no package owns and that the linker finds before a package's own."""
 
 from collections.abc import Sequence
 
-from driftscan.explain import filetimes, java, loaded
+from msgspec import Struct
+
+from driftscan.explain import filetimes, loaded
 from driftscan.explain.case import Case
-from driftscan.model import Cause, Divergence, Evidence, Item, Side, Want
+from driftscan.model import Cause, Divergence, Evidence, Item, Items, Want
 
 
 def wants(case: Case) -> list[Want]:
-    """Which Java the applications need, where an older one wins."""
-    return java.wants(case)
+    """Nothing: the first trip tells all."""
+    del case
+    return []
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
-    """`library-shadowed` (proven by the linker's own cache), `runtime-shadowed` and, by the order
-    of a PATH, `program-shadowed`."""
-    causes = [*_libraries(case, open_), *_runtimes(case, open_)]
-    taken = {claim for cause in causes for claim in cause.claims}
-    programs = [d for d in open_ if d.section == "programs" and d.id not in taken]
-    return [*causes, *(_program(case, d) for d in programs)]
+    """`library-shadowed`, proven by the linker's own cache: one cause a directory and source."""
+    groups: dict[tuple[str, str], list[_Copy]] = {}
+    for copy in _copies(case, open_):
+        groups.setdefault((copy.directory, _source(case, copy.owner)), []).append(copy)
+    return [_shadowed(case, groups[key], open_) for key in sorted(groups)]
 
 
-# --- libraries ---------------------------------------------------------------------------------
+class _Copy(Struct, frozen=True):
+    """An unowned library, and the key of the packaged one that the linker finds after it."""
+
+    divergence: Divergence
+    hidden: str
+    owner: str
+
+    @property
+    def soname(self) -> str:
+        return self.divergence.key.partition("|")[0]
+
+    @property
+    def directory(self) -> str:
+        return self.divergence.key.rpartition("|")[2]
+
+    @property
+    def target(self) -> str:
+        return str((self.divergence.subject or {}).get("target", ""))
 
 
-def _libraries(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
-    """An unowned copy that the linker finds before the package's own."""
-    causes: list[Cause] = []
-    for divergence in open_:
-        if divergence.section != "libraries" or divergence.subject is None:
-            continue
-        if divergence.subject.get("owner"):
-            continue
-        hidden = _behind(case, divergence.key)
-        if hidden:
-            causes.append(_library(case, divergence, hidden))
-    return causes
-
-
-def _behind(case: Case, key: str) -> str:
-    """The key of the first packaged namesake that comes after this copy, if there is one."""
+def _copies(case: Case, open_: Sequence[Divergence]) -> list[_Copy]:
     cache = case.facts(case.subject, "libraries")
+    return [
+        _Copy(divergence, hidden, str(cache[hidden]["owner"]))
+        for divergence in open_
+        if _unowned(divergence) and (hidden := _behind(cache, divergence.key))
+    ]
+
+
+def _unowned(divergence: Divergence) -> bool:
+    item = divergence.subject
+    return divergence.section == "libraries" and item is not None and not item.get("owner")
+
+
+def _source(case: Case, owner: str) -> str:
+    return str(case.facts(case.subject, "dpkg").get(owner, {}).get("source", owner))
+
+
+def _behind(cache: Items, key: str) -> str:
+    """The key of the first packaged namesake that comes after this copy, if there is one."""
     namesake = key.rpartition("|")[0] + "|"
     own = _position(cache[key])
     behind = [
@@ -56,33 +78,56 @@ def _position(item: Item) -> int:
     return position if isinstance(position, int) else 0
 
 
-def _library(case: Case, divergence: Divergence, hidden: str) -> Cause:
-    soname, _, directory = divergence.key.split("|", 2)
-    owner = str(case.facts(case.subject, "libraries")[hidden]["owner"])
-    first = Evidence(
-        text=f"ldconfig -p lists {directory} before {hidden.rpartition('|')[2]} for {soname}",
-        confidence="proven",
-        cites=case.cite(case.subject, "libraries", divergence.key, hidden),
-    )
-    file = str((divergence.subject or {}).get("target", ""))
-    files = {f"{directory}/{soname}", file}
-    users = loaded.maps(case, lambda path: path in files)
+def _shadowed(case: Case, copies: Sequence[_Copy], open_: Sequence[Divergence]) -> Cause:
+    first = copies[0]
+    directory = first.directory
+    targets = {copy.target for copy in copies} - {""}
+    names = {f"{directory}/{copy.soname}" for copy in copies} | targets
+    # Other names of the same files, such as those that compilers look for.
+    beside = [
+        d.id
+        for d in open_
+        if _unowned(d)
+        and d.key.rpartition("|")[2] == directory
+        and (d.subject or {}).get("target") in targets
+    ]
+    owners = sorted({copy.owner for copy in copies})
     return Cause(
         type="library-shadowed",
-        subject=soname,
-        text=f"{directory}/{soname}, which no package owns, hides the one of {owner} "
-        f"on {case.subject.label}",
+        subject=first.soname,
+        text=_text(case, copies, owners),
         confidence="proven",
         level="breaks",
-        claims=[divergence.id],
+        claims=sorted({*(copy.divergence.id for copy in copies), *beside}),
         evidence=[
-            first,
-            *users,
-            *_builds(case, directory, soname),
-            *_packages(case, owner),
+            _first(case, copies),
+            *loaded.maps(case, lambda path: path in names),
+            *_builds(case, directory, first.soname),
+            *(told for owner in owners for told in _packages(case, owner)),
             *_built(case, directory),
         ],
-        host_record=filetimes.record(case, "local-files", sorted(files)),
+        host_record=filetimes.record(case, "local-files", sorted(names)),
+    )
+
+
+def _text(case: Case, copies: Sequence[_Copy], owners: list[str]) -> str:
+    first, *others = copies
+    path = f"{first.directory}/{first.soname}"
+    on = f"on {case.subject.label}"
+    if not others:
+        return f"{path}, which no package owns, hides the one of {first.owner} {on}"
+    names = loaded.some([path, *(copy.soname for copy in others)])
+    return f"{names}, which no package owns, hide those of {loaded.some(owners)} {on}"
+
+
+def _first(case: Case, copies: Sequence[_Copy]) -> Evidence:
+    place = copies[0].hidden.rpartition("|")[2]
+    names = loaded.some([copy.soname for copy in copies])
+    keys = [key for copy in copies for key in (copy.divergence.key, copy.hidden)]
+    return Evidence(
+        text=f"ldconfig -p lists {copies[0].directory} before {place} for {names}",
+        confidence="proven",
+        cites=case.cite(case.subject, "libraries", *keys),
     )
 
 
@@ -101,6 +146,10 @@ def _packages(case: Case, owner: str) -> list[Evidence]:
     return [Evidence(text=text, confidence="recorded", cites=cites)]
 
 
+# The formats that people miss first.
+_FORMATS = ("heic", "jpeg", "png", "svg", "tiff", "webp")
+
+
 def _builds(case: Case, directory: str, soname: str) -> list[Evidence]:
     """What this build of ImageMagick cannot do that the packaged one can, as both state it."""
     if not soname.startswith("libMagick"):
@@ -112,7 +161,7 @@ def _builds(case: Case, directory: str, soname: str) -> list[Evidence]:
         return []
     own, packaged = builds[ours[-1]], builds[theirs[-1]]
     here, there = _list(own, "delegates"), _list(packaged, "delegates")
-    lost = [name for name in there if name not in here]
+    lost = sorted((n for n in there if n not in here), key=lambda n: (n not in _FORMATS, n))
     if not lost:
         return []
     same = own.get("version") == packaged.get("version")
@@ -164,108 +213,3 @@ def _tools(case: Case) -> list[tuple[str, str]]:
             text = f"{' and '.join(brought)} came {item.get('start')} with {item.get('command')}"
             found.append((key, f"{text} ({by})"))
     return found
-
-
-# --- programs ----------------------------------------------------------------------------------
-
-
-def _program(case: Case, divergence: Divergence) -> Cause:
-    path, here = divergence.key, divergence.subject is not None
-    side, other = (case.subject, case.reference) if here else (case.reference, case.subject)
-    item = (divergence.subject if here else divergence.reference) or {}
-    hidden = str(item.get("hides", ""))
-    owner = str(item.get("owner", ""))
-    first = _order(case, side, path, hidden)
-    users = loaded.runs(case, path) if here else []
-    used = bool(users) or (here and _wanted(case, owner))
-    return Cause(
-        type="program-shadowed",
-        subject=path.rpartition("/")[2],
-        text=f"{path}, which no package owns, hides {hidden}{f' of {owner}' if owner else ''} "
-        f"on {side.label}"
-        + ("" if divergence.kind == "changed" else f"; {other.label} has no such file"),
-        confidence="proven" if first else "recorded",
-        level="in-use" if used else "installed",
-        claims=[divergence.id],
-        evidence=[*first, *_names(case, side, path), *users],
-        host_record=filetimes.record(case, "local-files", [path]) if here else None,
-    )
-
-
-def _order(case: Case, side: Side, path: str, hidden: str) -> list[Evidence]:
-    """The PATHs that list the directory of the one before the other's."""
-    paths = case.facts(side, "path")
-    ours, theirs = path.rpartition("/")[0], hidden.rpartition("/")[0]
-    scopes: list[str] = []
-    cites: list[str] = []
-    for key in sorted(paths):
-        scope, slash, directory = key.partition("//")
-        behind = f"{scope}/{theirs}"
-        if not slash or f"/{directory}" != ours or behind not in paths:
-            continue
-        if _position(paths[key]) < _position(paths[behind]):
-            scopes.append(scope)
-            cites += case.cite(side, "path", key, behind)
-    text = f"{ours} comes before {theirs} in the PATH of: {', '.join(scopes)}"
-    return [Evidence(text=text, confidence="proven", cites=cites)] if scopes else []
-
-
-def _names(case: Case, side: Side, path: str) -> list[Evidence]:
-    text = f"{path} is there and no package lists it"
-    return [Evidence(text=text, confidence="proven", cites=case.cite(side, "programs", path))]
-
-
-def _wanted(case: Case, owner: str) -> bool:
-    """Whether somebody asked for the hidden program's package, or another of its source."""
-    packages = case.facts(case.subject, "dpkg")
-    source = packages.get(owner, {}).get("source")
-    own = [n for n, item in packages.items() if source and item.get("source") == source]
-    return any(case.requested(name) for name in own)
-
-
-# --- runtimes ----------------------------------------------------------------------------------
-
-
-def _runtimes(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
-    """A program that no package owns and that a PATH of the subject finds first."""
-    by_kind: dict[str, list[Divergence]] = {}
-    for divergence in open_:
-        kind = divergence.key.partition("@")[0]
-        if divergence.section == "winners" and _unowned(case, kind, divergence.subject):
-            by_kind.setdefault(kind, []).append(divergence)
-    return [_runtime(case, kind, by_kind[kind], open_) for kind in sorted(by_kind)]
-
-
-def _unowned(case: Case, kind: str, winner: Item | None) -> bool:
-    if winner is None:
-        return False
-    copy = case.facts(case.subject, "runtimes").get(f"{kind}|{winner.get('real', '')}")
-    return copy is not None and not copy.get("owner")
-
-
-def _runtime(
-    case: Case, kind: str, winners: Sequence[Divergence], open_: Sequence[Divergence]
-) -> Cause:
-    ours, theirs = winners[0].subject or {}, winners[0].reference or {}
-    copy = f"{kind}|{ours.get('real', '')}"
-    own = (f"runtimes:{copy}", f"programs:{ours.get('path', '')}")
-    copies = [d.id for d in open_ if d.id in own]
-    scopes = ", ".join(d.key.partition("@")[2] for d in winners)
-    instead = f"; on {case.reference.label} it is {theirs['path']}" if theirs.get("path") else ""
-    cites = [
-        *case.cite(case.subject, "winners", *(d.key for d in winners)),
-        *case.cite(case.subject, "runtimes", copy),
-    ]
-    found = Evidence(text=f"first in the PATH of: {scopes}", confidence="proven", cites=cites)
-    real = str(ours.get("real", ""))
-    fails = java.too_old(case, ours) if kind == "java" else []
-    return Cause(
-        type="runtime-shadowed",
-        subject=kind,
-        text=f"{kind} is {ours.get('path', '')} on {case.subject.label}, "
-        f"which no package owns{instead}",
-        confidence="proven",
-        level="breaks" if fails else "installed",
-        claims=[*(d.id for d in winners), *copies],
-        evidence=[*fails, found, *loaded.maps(case, lambda path: path == real)],
-    )

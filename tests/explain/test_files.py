@@ -421,10 +421,10 @@ def hiding(path_facts):
 def test_a_program_that_hides_a_packaged_one_is_proven_by_the_path():
     cause = hiding({"system//usr/local/bin": {"position": 1}, "system//usr/bin": {"position": 2}})
 
-    assert cause.id == "program-shadowed:convert"
+    assert cause.id == "program-shadowed:imagemagick-6.q16"
     assert cause.text == (
         "/usr/local/bin/convert, which no package owns, hides /usr/bin/convert of "
-        "imagemagick-6.q16 on web-c; web-b has no such file"
+        "imagemagick-6.q16 on web-c; web-b has none of it"
     )
     assert (cause.level, cause.confidence) == ("in-use", "proven")
     assert texts(cause)[0] == (
