@@ -36,13 +36,27 @@ def findings(
     by_claim = {claim: cause for cause in reversed(causes) for claim in cause.claims}
     groups: dict[tuple[str, str], list[Divergence]] = {}
     for divergence in open_:
-        groups.setdefault((divergence.section, divergence.group), []).append(divergence)
+        group = _group(divergence, by_claim[divergence.id])
+        groups.setdefault((divergence.section, group), []).append(divergence)
     matches = changes.matches(case)
     found = [
         _finding(case, section, group, members, by_claim, followers, matches)
         for (section, group), members in sorted(groups.items())
     ]
     return sorted(found, key=lambda f: (LEVELS.index(f.level), -f.score, f.id))
+
+
+# Sections where one operation puts many items there: a build, an editor's day.
+_TOGETHER = ("libraries", "programs", "conffiles")
+
+
+def _group(divergence: Divergence, cause: Cause) -> str:
+    """The name of the finding: packages by their source, what one build brought by its first."""
+    section = divergence.section
+    if section not in _TOGETHER or cause.type == "unexplained":
+        return divergence.group
+    own = [claim for claim in cause.claims if claim.startswith(f"{section}:")]
+    return min(own).partition(":")[2]
 
 
 def _finding(

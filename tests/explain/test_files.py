@@ -622,3 +622,35 @@ def test_without_a_second_trip_nothing_is_told_of_class_files():
     (cause,) = explained(*javas("11.0.13")).causes
 
     assert cause.level == "installed"
+
+
+def test_what_one_build_brought_is_one_cause_and_one_finding():
+    wand = "libMagickWand-6.Q16.so.6|libc6,x86-64"
+    other = "/usr/local/lib/libMagickWand-6.Q16.so.6.0.0"
+    cache = {
+        LOCAL: {"owner": "", "target": FILE, "position": 0},
+        OWNED: {"owner": "libmagickcore", "position": 1},
+        f"{wand}|/usr/local/lib": {"owner": "", "target": other, "position": 0},
+        f"{wand}|/usr/lib/x86_64-linux-gnu": {"owner": "libmagickwand", "position": 1},
+        # the name that compilers look for, a link to the same file
+        "libMagickCore-6.Q16.so|libc6,x86-64|/usr/local/lib": {
+            "owner": "",
+            "target": FILE,
+            "position": 0,
+        },
+    }
+    packaged = {key: {**item, "position": 0} for key, item in cache.items() if item["owner"]}
+    packages = {name: package("1", "imagemagick") for name in ("libmagickcore", "libmagickwand")}
+
+    report = explained(
+        fingerprint("web-c", packages, facts={"libraries": cache}),
+        fingerprint("web-b", packages, facts={"libraries": packaged}),
+    )
+
+    (cause,) = report.causes
+    (finding,) = report.findings
+    assert cause.text == (
+        "/usr/local/lib/libMagickCore-6.Q16.so.6, libMagickWand-6.Q16.so.6, which no package "
+        "owns, hide those of libmagickcore, libmagickwand on web-c"
+    )
+    assert len(cause.claims) == len(finding.members) == 3
