@@ -1,6 +1,7 @@
 """Targets -> sides: files are loaded, images built, and all that lives is asked in one run."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+import functools
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,10 +11,10 @@ from msgspec import Struct
 from driftscan import baseline, scan, store
 from driftscan.details import cache, trips
 from driftscan.details.needs import Needs, Sources
-from driftscan.errors import InputError
+from driftscan.errors import EngineError, InputError
 from driftscan.inventory.contract import Inventory
 from driftscan.machines import engine as engines
-from driftscan.machines.container import Container, Image
+from driftscan.machines.container import Container, Image, reaching
 from driftscan.machines.contract import Machine
 from driftscan.machines.engine import Engine
 from driftscan.machines.local import Local
@@ -24,11 +25,15 @@ from driftscan.scan import Job, OnEvent
 
 
 class Options(Struct, frozen=True):
-    """How targets are asked; an empty engine is the one that answers, 0 workers as many as fit."""
+    """How targets are asked; an empty engine is the one that answers, 0 workers as many as fit.
+
+    `network` is that of containers which fetch packages; empty is the engine's own default.
+    """
 
     limits: Limits = Limits()
     workers: int = 0
     engine: str = ""
+    network: str = ""
 
 
 def sides(
@@ -74,10 +79,13 @@ class Wanting(Struct):
     targets: dict[str, Target] = {}
     wants: dict[str, list[Want]] = {}
     known: dict[str, Sections] = {}
+    images: dict[str, str] = {}
+    labels: dict[str, str] = {}
     sources: Sources = msgspec.field(default_factory=Sources)
 
     def see(self, target: Target, side: Side) -> None:
         """A target of the run that was asked."""
+        self.labels[target.name] = side.label
         if is_live(target):
             self.targets[target.name] = target
             if not side.is_image:
@@ -87,6 +95,8 @@ class Wanting(Struct):
         """Something to learn about a target of the run."""
         self.wants.setdefault(target.name, []).extend(wanted)
         self.known[target.name] = side.fingerprint.details
+        if side.baseline or target.road == "image":
+            self.images[target.name] = side.baseline.image if side.baseline else target.path
 
 
 def learn(
@@ -99,25 +109,31 @@ def learn(
 
     Each machine is asked at most once; what cannot be learned is a gap, never an error.
     """
-    needs = Needs(wanting.wants, wanting.known, cache.default())
+    needs = Needs(wanting.wants, wanting.known, cache.default(), wanting.labels)
     if not needs.targets:
         return needs, frozenset()
     road = _Road(options)
-    hosts = [name for name, target in wanting.targets.items() if target.road != "image"]
-    plan = needs.plan(wanting.targets, hosts, wanting.sources)
-    machines = {name: road.job(wanting.targets[name]) for name in plan}
-    trips.ask(
+    machines = {name: road.job(target) for name, target in wanting.targets.items()}
+    hosts = [name for name in machines if name not in wanting.images]
+    images, absent = road.images(wanting.images, needs.targets)
+    plan = needs.plan([*hosts, *images], hosts, wanting.sources)
+
+    ask = functools.partial(
+        trips.ask,
         needs,
-        plan,
-        machines,
         limits=options.limits,
         workers=options.workers,
         on_event=on_event,
         close=road.close,
     )
+    ask(plan, {**machines, **images})
+    lacking = {name: wants for name in images if (wants := needs.shared(name))}
+    fetching = {name: road.fetching(name, wanting.images[name]) for name in lacking}
+    ask(lacking, fetching, packages=True)
     for name in needs.targets:
-        needs.give_up(name, "a saved fingerprint answers no more questions")
-    return needs, frozenset(plan)
+        why = absent.get(name, "a saved fingerprint answers no more questions")
+        needs.give_up(name, why)
+    return needs, frozenset({*plan, *lacking})
 
 
 def baseline_of(target: Target, inventory: Inventory | None) -> Target:
@@ -207,6 +223,34 @@ class _Road:
                 return Job(
                     target.name, "host", target.address + port, Ssh(target, self._credentials)
                 )
+
+    def images(
+        self, references: Mapping[str, str], names: Iterable[str]
+    ) -> tuple[dict[str, Job], dict[str, str]]:
+        """The images that are here, as machines; and why the others are not."""
+        found: dict[str, Job] = {}
+        absent: dict[str, str] = {}
+        for name in names:
+            if name not in references:
+                continue
+            try:
+                here = self._engine().inspect(references[name]) is not None
+            except EngineError as error:
+                absent[name] = str(error)
+                continue
+            if here:
+                image = Image(self._engine(), references[name])
+                self._closes.append(image.close)
+                found[name] = Job(name, "image", references[name], image)
+            else:
+                absent[name] = "its image is not on this machine: build the baseline again"
+        return found, absent
+
+    def fetching(self, name: str, reference: str) -> Job:
+        """A container of the image that may fetch packages."""
+        image = Image(self._engine(), reference, options=reaching(self._options.network))
+        self._closes.append(image.close)
+        return Job(name, "image", reference, image)
 
     def _closing(self, target: Target, kind: scan.Kind, address: str, machine: "_Closable") -> Job:
         self._closes.append(machine.close)

@@ -135,7 +135,7 @@ def _checked(
     one = words.named((baseline,), hosts)[0] if baseline else None
     pairs = [(target, one or resolve.baseline_of(target, inventory)) for target in selected]
     # values are accepted: what lies between the versions does not change them
-    return judged(pairs, asking, Explaining(details=False, symptom=""))
+    return judged(pairs, asking, Explaining(details=False, network="", symptom=""))
 
 
 def _of_group(targets: "list[Target]", group: str, hosts: Hosts) -> "list[Target]":

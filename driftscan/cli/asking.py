@@ -79,19 +79,22 @@ def sides(
         yield from found
 
 
-def learned(wanting: "Wanting", asking: "Asking") -> "tuple[Needs, frozenset[str]]":
+def learned(wanting: "Wanting", asking: "Asking", network: str) -> "tuple[Needs, frozenset[str]]":
     """What is known of the targets now, and which were asked; see `resolve.learn`."""
     from driftscan import resolve
     from driftscan.cli import progress
 
     with progress.shown(len(wanting.wants), quiet=asking.quiet) as on_event:
-        return resolve.learn(wanting, _options(asking), on_event=on_event)
+        return resolve.learn(wanting, _options(asking, network), on_event=on_event)
 
 
-def _options(asking: "Asking") -> "Options":
+def _options(asking: "Asking", network: str = "") -> "Options":
     from driftscan import resolve
     from driftscan.model import Limits
 
     return resolve.Options(
-        limits=Limits(deadline=asking.deadline), workers=asking.workers, engine=asking.engine
+        limits=Limits(deadline=asking.deadline),
+        workers=asking.workers,
+        engine=asking.engine,
+        network=network,
     )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from driftscan.model import Target
 
 _ASKING = Asking(become=None, deadline=120.0, workers=0, engine="", quiet=False)
-_EXPLAINING = Explaining(details=False, symptom="")
+_EXPLAINING = Explaining(details=False, network="", symptom="")
 _REPORTING = Reporting(
     format="text",
     outputs=(),

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -59,6 +60,7 @@ class Explaining:
     """What is learned beyond the first answers, and what the user saw."""
 
     details: bool
+    network: str
     symptom: str
 
 
@@ -129,6 +131,12 @@ def _fix(_context: click.Context, _parameter: click.Parameter, word: str | None)
         if not Path(word).absolute().parent.is_dir():
             raise click.BadParameter(f"the folder of {word!r} is not there")
     return word
+
+
+def _network(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    if name and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,253}", name) is None:
+        raise click.BadParameter(f"{name!r} is not the name of a network")
+    return name
 
 
 INVENTORY = click.option(
@@ -203,6 +211,15 @@ explaining = _bundle(
         help="Ask once more about what differs (changelogs, symbols), and keep the answers in the"
         " cache. What an image lacks comes from another host of the run, else from its packages,"
         " fetched in a container of it.",
+    ),
+    click.option(
+        "--network",
+        default="",
+        metavar="NAME",
+        envvar="DRIFTSCAN_NETWORK",
+        show_envvar=True,
+        callback=_network,
+        help="The network of that container, such as host; without it the engine's default.",
     ),
     click.option(
         "--symptom",

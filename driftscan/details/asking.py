@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from driftscan import sanitize, scan, script
+from driftscan.details.needs import SHARED
 from driftscan.errors import ParseError
 from driftscan.model import (
     Answer,
@@ -16,6 +17,7 @@ from driftscan.model import (
     Want,
 )
 from driftscan.probes.contract import Kind, Learned
+from driftscan.probes.wanted import packages
 from driftscan.probes.wanted.table import KINDS
 
 
@@ -29,6 +31,11 @@ class Asked(Struct, frozen=True):
 def questions_for(wants: Sequence[Want], *, deadline: float, nonce: str = "") -> Questions:
     """All wants of one machine as one script; `learned` reads its answer."""
     return script.questions(_asked(wants), deadline=deadline, nonce=nonce)
+
+
+def questions_for_packages(wants: Sequence[Want], *, deadline: float) -> Questions:
+    """The changelogs among the wants, out of package files that a container fetches."""
+    return script.questions([Asked(SHARED, packages.questions(wants))], deadline=deadline)
 
 
 def learned(
@@ -45,7 +52,7 @@ def learned(
             told = kind.parse(raws[kind.KIND], some)
         except ParseError as error:
             told = Learned({}, {want.name: str(error) for want in some})
-        found[kind.KIND] = _clean(told, {"origin": origin} if kind.KIND == "changelogs" else {})
+        found[kind.KIND] = _clean(told, {"origin": origin} if kind.KIND == SHARED else {})
     return found
 
 

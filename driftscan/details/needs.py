@@ -23,8 +23,11 @@ from driftscan.model import (
     Want,
 )
 from driftscan.probes.contract import Learned
+from driftscan.probes.wanted import changelogs
 
-SHARED = "changelogs"
+SHARED = changelogs.KIND
+"""The kind whose answers are true wherever they are read."""
+
 _Key: TypeAlias = tuple[str, str, str, str]  # target, then kind, name and version of the want
 
 
@@ -55,15 +58,21 @@ class Sources:
 class Needs:
     """The wants of a run by the target they are about, and what is known of each.
 
-    `known` are the details that the targets' fingerprints already have.
+    `known` are the details that the targets' fingerprints already have, `labels` how a sentence
+    names a target.
     """
 
     def __init__(
-        self, wants: Mapping[str, Iterable[Want]], known: Mapping[str, Sections], cache: Cache
+        self,
+        wants: Mapping[str, Iterable[Want]],
+        known: Mapping[str, Sections],
+        cache: Cache,
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         self._wants = {name: sorted(set(wanted)) for name, wanted in sorted(wants.items())}
         self._known = known
         self._cache = cache
+        self._labels = labels or {}
         self._found: dict[_Key, Item] = {}
         self._why: dict[_Key, str] = {}
         self._done: set[_Key] = set()
@@ -82,6 +91,14 @@ class Needs:
         """What is not known yet about a target."""
         wanted = self._wants.get(name, ())
         return [want for want in wanted if (name, *_of(want)) not in self._done]
+
+    def label(self, name: str) -> str:
+        """How a sentence names a target."""
+        return self._labels.get(name, name)
+
+    def shared(self, name: str) -> list[Want]:
+        """What is not known yet of a target and can be read anywhere."""
+        return [want for want in self.open(name) if want.kind == SHARED]
 
     @property
     def targets(self) -> list[str]:
@@ -107,11 +124,15 @@ class Needs:
         return {name: sorted(wanted.values()) for name, wanted in sorted(plan.items())}
 
     def learn(
-        self, machine: str, wanted: Sequence[Want], found: Mapping[str, Learned] | Unreached
+        self,
+        machine: str,
+        wanted: Sequence[Want],
+        found: Mapping[str, Learned] | Unreached,
+        failed: str = "did not answer again",
     ) -> None:
         """What one machine answered: for itself, and for all that want the same changelog."""
         if isinstance(found, Unreached):
-            why = f"{machine} did not answer again: {found.state}: {found.cause}"
+            why = f"{self.label(machine)} {failed}: {found.state}: {found.cause}"
             lost = {want.name: why for want in wanted}
             found = {want.kind: Learned({}, lost) for want in wanted}
         for want in wanted:

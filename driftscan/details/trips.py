@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from driftscan import scan
-from driftscan.details.asking import learned, questions_for
+from driftscan.details.asking import learned, questions_for, questions_for_packages
 from driftscan.details.needs import Needs
 from driftscan.model import Limits, Want
 from driftscan.probes.contract import Learned
@@ -15,6 +15,7 @@ def ask(
     plan: Mapping[str, Sequence[Want]],
     machines: Mapping[str, Job],
     *,
+    packages: bool = False,
     limits: Limits,
     workers: int = 0,
     on_event: OnEvent = lambda _name, _event, _text: None,
@@ -22,14 +23,18 @@ def ask(
 ) -> None:
     """Ask each machine what the plan has for it; `needs` knows the answers then.
 
+    With `packages` they are containers that fetch package files and read changelogs out of those.
+
     A machine that does not answer leaves what it was asked for unknown, with the reason.
     """
 
     def one(job: Job) -> dict[str, Learned]:
         wanted = plan[job.name]
-        questions = questions_for(wanted, deadline=limits.deadline)
-        return learned(job.machine.ask(questions, limits), questions, wanted, origin=job.name)
+        make = questions_for_packages if packages else questions_for
+        asked = make(wanted, deadline=limits.deadline)
+        return learned(job.machine.ask(asked, limits), asked, wanted, origin=needs.label(job.name))
 
     jobs = [machines[name] for name in sorted(plan)]
     for name, found in scan.each(jobs, one, workers=workers, on_event=on_event, close=close):
-        needs.learn(name, plan[name], found)
+        failed = "could not fetch packages" if packages else "did not answer again"
+        needs.learn(name, plan[name], found, failed)

@@ -1,5 +1,6 @@
 """A running container, and an image asked in a throw-away container of it."""
 
+import os
 import re
 import secrets
 import time
@@ -17,7 +18,15 @@ CONFINED = (
     *("--cap-drop", "ALL", "--cap-add", "DAC_READ_SEARCH"),
     *("--security-opt", "no-new-privileges", "--pids-limit", "256", "--entrypoint", "/bin/sh"),
 )
+# To fetch packages it may use the network and write in its own /tmp, which is memory.
+REACHING = (
+    *("--user", "0", "--read-only", "--tmpfs", "/tmp:rw,nosuid,nodev,size=1g"),  # noqa: S108
+    *("--cap-drop", "ALL"),
+    *("--security-opt", "no-new-privileges", "--pids-limit", "256", "--entrypoint", "/bin/sh"),
+)
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,253}")
+_NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,253}")  # podman: slirp4netns:option
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@+-]{0,1023}")
 
 
@@ -84,14 +93,17 @@ class Container(_Road):
 class Image(_Road):
     """A local image, asked in a confined container of our own name that is always removed."""
 
-    def __init__(self, engine: Engine, reference: str) -> None:
+    def __init__(
+        self, engine: Engine, reference: str, *, options: Sequence[str] = CONFINED
+    ) -> None:
         super().__init__(engine)
         self.reference = _checked(_REFERENCE, reference, "image")
+        self._options = options
 
     def ask(self, questions: Questions, limits: Limits) -> Answer:
         """The framed answer (machines/contract.py); nothing of the image's own is started."""
         name = f"driftscan-{secrets.token_hex(8)}"
-        args = ("run", "--name", name, "-i", "--rm", *CONFINED, self.reference, "-s")
+        args = ("run", "--name", name, "-i", "--rm", *self._options, self.reference, "-s")
         ended = False
         try:
             answer = self._converse(args, questions, limits)
@@ -106,6 +118,13 @@ class Image(_Road):
         if not self._engine.remove_container(name):
             time.sleep(1)
             self._engine.remove_container(name)
+
+
+def reaching(network: str = "") -> tuple[str, ...]:
+    """Options of a container that may fetch packages: with the proxies of this process."""
+    proxies = [word for name in _PROXIES if name in os.environ for word in ("--env", name)]
+    named = ("--network", _checked(_NETWORK, network, "network")) if network else ()
+    return (*REACHING, *named, *proxies)
 
 
 def _checked(form: re.Pattern[str], text: str, what: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from driftscan import script
 from driftscan.errors import InputError, MachineError
-from driftscan.machines.container import CONFINED, Container, Image
+from driftscan.machines.container import CONFINED, Container, Image, reaching
 from driftscan.machines.engine import Engine
 from driftscan.model import Limits
 from driftscan.probes import dpkg, host
@@ -52,6 +52,23 @@ def test_an_image_is_confined_named_by_us_and_never_started_by_its_own_words(eng
         "--user 0 --network none --read-only --cap-drop ALL --cap-add DAC_READ_SEARCH "
         "--security-opt no-new-privileges --pids-limit 256 --entrypoint /bin/sh"
     )
+
+
+def test_a_container_that_fetches_packages_has_a_network_and_writes_in_memory_alone(
+    engine, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("http_proxy", "http://user:secret@proxy:3128")
+    monkeypatch.delenv("https_proxy", raising=False)
+    Image(engine("exec sh -s"), "sha256:12ab", options=reaching("host")).ask(QUESTIONS, LIMITS)
+    [call] = (tmp_path / "calls").read_text().splitlines()
+    options = call.partition(" -i --rm ")[2].removesuffix(" sha256:12ab -s")
+    assert options == (
+        "--user 0 --read-only --tmpfs /tmp:rw,nosuid,nodev,size=1g --cap-drop ALL "
+        "--security-opt no-new-privileges --pids-limit 256 --entrypoint /bin/sh "
+        "--network host --env http_proxy"
+    )
+    with pytest.raises(InputError, match="not the name of a network: '--privileged'"):
+        reaching("--privileged")
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,10 @@ LIMIT = 256 << 10
 
 NEWS_LIMIT = 64 << 10
 
-# The answer: `= source`, `@ package`, then lines marked + (changelog), r (of a binary-only
-# rebuild), n (NEWS.Debian), or ~ where a limit cut them; `! path` is closed to this account.
-_BODY = f"""
+# The answer: `= source`, `@ package`, `o file` if it was read of a package file, then lines marked
+# + (changelog), r (of a binary-only rebuild), n (NEWS.Debian), or ~ where a limit cut them;
+# `! reason` why there is none.
+TOLD = f"""
 told() {{
   {{ case $3 in *.gz) gzip -dc -- "$3" ;; *) cat -- "$3" ;; esac; }} | head -c {4 * LIMIT} |
     awk -v mark="$1" -v most="$2" '
@@ -31,9 +32,11 @@ told() {{
       size > most {{ print "~"; exit }}
       {{ print mark $0 }}'
 }}
+"""
+_BODY = f"""
 fit() {{
   [ -f "$1" ] || return 1
-  [ -r "$1" ] || {{ printf '! %s\\n' "$1"; return 1; }}
+  [ -r "$1" ] || {{ printf '! %s is closed to this account\\n' "$1"; return 1; }}
 }}
 changelog() {{
   for f in "$1/changelog.Debian.gz" "$1/changelog.Debian" "$1/changelog.gz" "$1/changelog"; do
@@ -72,8 +75,13 @@ wanted() {{
 
 def questions(wants: Sequence[Want]) -> tuple[Question, ...]:
     """One function, called with the packages of each source."""
-    calls = [f"wanted {names.quoted([w.name, *_packages(w)])}" for w in _fit(wants)]
-    return (Shell(name=KIND, body="\n".join([_BODY.strip(), *calls, ":"])),)
+    body = "\n".join([TOLD.strip(), _BODY.strip(), *calls(wants), ":"])
+    return (Shell(name=KIND, body=body),)
+
+
+def calls(wants: Sequence[Want]) -> list[str]:
+    """A call of the function `wanted` for each source, with its packages."""
+    return [f"wanted {names.quoted([w.name, *_packages(w)])}" for w in _fit(wants)]
 
 
 def _fit(wants: Sequence[Want]) -> list[Want]:
@@ -109,7 +117,8 @@ class _Block(Struct):
     lines: list[str] = field(default_factory=list)
     rebuild: list[str] = field(default_factory=list)
     news: list[str] = field(default_factory=list)
-    closed: str = ""
+    why: str = ""
+    origin: str = ""
     cut: bool = False
 
 
@@ -121,7 +130,7 @@ def _blocks(lines: Iterable[str]) -> Iterator[_Block]:
             if block:
                 yield block
             block = _Block(rest.strip())
-        elif block is None or mark not in "@+rn!~":
+        elif block is None or mark not in "@+rno!~":
             raise ParseError(f"changelogs: unexpected {line!r}")
         else:
             _add(block, mark, rest)
@@ -140,7 +149,9 @@ def _add(block: _Block, mark: str, rest: str) -> None:
         case "n":
             block.news.append(rest)
         case "!":
-            block.closed = rest.strip()
+            block.why = rest.strip()
+        case "o":
+            block.origin = f"package file {rest.strip().replace('%3a', ':')}"
         case _:
             block.cut = True
 
@@ -152,19 +163,18 @@ _HEADER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9.+-]* \(([^()\s]+)\)[^;]*;(.*)", re
 def _item(block: _Block, version: str) -> Item | str:
     """The item, or why there is none."""
     if not block.package:
-        return (
-            f"{block.closed} is closed to this account" if block.closed else "not installed there"
-        )
+        return block.why or "not installed there"
     lines, found = from_version(block.lines, version)
     if not found:
         return "its changelog is not in Debian's format"
     whole = lines is block.lines
-    return {
+    item: Item = {
         "version": found,
         "package": block.package,
         "lines": [*block.rebuild, *lines] if whole else lines,
         "news": block.news,
     }
+    return {**item, "origin": block.origin} if block.origin else item
 
 
 def from_version(lines: list[str], version: str) -> tuple[list[str], str]:
