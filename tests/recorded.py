@@ -24,6 +24,7 @@ from driftscan.model import (
 )
 from driftscan.probes.table import PROBES
 
+DETAILS = "details"
 PLACE = Path(__file__).parent / "explain" / "recorded"
 HOSTS = tuple(sorted({*story.HOSTS, *(path.stem for path in PLACE.glob("web-?.xz"))}))
 
@@ -43,9 +44,7 @@ def pair(name: str) -> tuple[Side, Side, Comparison]:
     """A recorded host, the image, and how they differ; with what the second trip brought."""
     subject, reference = side(name), baseline()
     compared = diff.compare(subject.fingerprint, reference.fingerprint)
-    details = _details(name)
-    if not details:
-        return subject, reference, compared
+    details = _details()[name]
     return _with(subject, details["subject"]), _with(reference, details["reference"]), compared
 
 
@@ -86,12 +85,10 @@ def _baseline() -> Baseline:
 
 
 @cache
-def _details(name: str) -> dict[str, Sections]:
-    """What the second trip brought of a pair: `subject` and `reference`, each section by kind."""
-    path = PLACE / f"{name}.details.xz"
-    if not path.exists():
-        return {}
-    return msgspec.json.decode(lzma.decompress(path.read_bytes()), type=dict[str, Sections])
+def _details() -> dict[str, dict[str, Sections]]:
+    """What the second trip brought, by host and side of its pair."""
+    packed = (PLACE / f"{DETAILS}.xz").read_bytes()
+    return msgspec.json.decode(lzma.decompress(packed), type=dict[str, dict[str, Sections]])
 
 
 def _with(given: Side, details: Sections) -> Side:

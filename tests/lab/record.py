@@ -2,19 +2,23 @@
 
 import lzma
 import os
-import sys
+import tempfile
 from pathlib import Path
 
-from driftscan import script
+import msgspec
+
+from driftscan import diff, resolve, script
 from driftscan.demo.server import RECORDED_NONCE
 from driftscan.demo.story import HOSTS
+from driftscan.explain import engine
 from driftscan.inventory import native
 from driftscan.machines.ssh import Credentials, Ssh
-from driftscan.model import Limits
+from driftscan.model import Limits, Target, Want
 from driftscan.probes.table import PROBES
 from tests import recorded
 from tests.lab.images import HOSTS as LAB
 
+SYMPTOM = "unable to open image"
 _ROOT = Path(__file__).parents[2]
 _DEMO = _ROOT / "driftscan" / "demo" / "recorded"
 _INVENTORY = _ROOT / "tests" / "lab" / ".run" / "inventory.yml"
@@ -28,15 +32,46 @@ def answer(name: str) -> bytes:
     return Ssh(target, Credentials()).ask(questions, Limits()).output
 
 
+def details() -> bytes:
+    """What the second trip of one run over all hosts brings, by host and side of its pair."""
+    inventory = native.load(_INVENTORY)
+    wanting = resolve.Wanting()
+    image = Target(name="baseline", road="baseline", path=str(_BASELINE))
+    reference = recorded.baseline()
+    wants: dict[str, list[Want]] = {}
+    for name in recorded.HOSTS:
+        subject, target = recorded.side(name), inventory.hosts[name]
+        compared = diff.compare(subject.fingerprint, reference.fingerprint)
+        wants[name] = [
+            want
+            for symptom in ("", SYMPTOM)
+            for want in engine.wants(subject, reference, compared, symptom)
+        ]
+        wanting.see(target, subject)
+        wanting.want(target, subject, [want for want in wants[name] if want.side == "subject"])
+        wanting.want(image, reference, [want for want in wants[name] if want.side == "reference"])
+    needs, _ = resolve.learn(wanting, resolve.Options())
+    found = {
+        name: {
+            side: needs.sections(target, [want for want in wanted if want.side == side])
+            for side, target in (("subject", name), ("reference", image.name))
+        }
+        for name, wanted in wants.items()
+    }
+    return msgspec.json.encode(found, order="sorted")
+
+
 def main() -> None:
-    """Write the packed answers of the hosts, and the baseline that was built last.
+    """Write the packed answers of the hosts, the baseline that was built last, and the details.
 
     Those of the demo go with the program, the others to the tests.
     """
-    names = sys.argv[1:] or [host.name for host in LAB]
-    for name in names:
+    for name in (host.name for host in LAB):
         _write(_DEMO if name in HOSTS else recorded.PLACE, name, answer(name))
     _write(_DEMO, "baseline.json", _BASELINE.read_bytes())
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["XDG_CACHE_HOME"] = empty  # all is asked anew
+        _write(recorded.PLACE, recorded.DETAILS, details())
 
 
 def _write(place: Path, name: str, data: bytes) -> None:
