@@ -1,18 +1,47 @@
 """Programs that run code which is no longer installed: no fact differs, and yet a host is stale."""
 
+import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from driftscan.explain import loaded
+from msgspec import Struct
+
+from driftscan.explain import loaded, windows
 from driftscan.explain.case import Case
-from driftscan.model import Cause, Divergence, Evidence, HostRecord, Item, Want
+from driftscan.explain.changelog import entries
+from driftscan.model import Cause, Divergence, Evidence, HostRecord, Item, Level, Want
 
 SECTION = "processes"
+_MOST = 10
 
 
 def wants(case: Case) -> list[Want]:
-    """Nothing: the first trip tells all."""
-    del case
-    return []
+    """The changelogs of what stale programs still run: whether that was broken meanwhile."""
+    found = {
+        ran.source: ran
+        for divergence in stale(case)
+        for ran in _ran(case, case.evidence(case.subject, SECTION)[divergence.key])
+        if ran.old
+    }
+    return [
+        Want(
+            side="subject",
+            kind="changelogs",
+            name=ran.source,
+            names=tuple(_binaries(case, ran.source)),
+            version=ran.source_version,
+        )
+        for ran in sorted(found.values(), key=lambda r: r.source)[:_MOST]
+    ]
+
+
+def _binaries(case: Case, source: str) -> list[str]:
+    packages = case.facts(case.subject, "dpkg")
+    return sorted(
+        name
+        for name, item in packages.items()
+        if item.get("source") == source and item.get("status") != "config-files"
+    )
 
 
 def stale(case: Case) -> list[Divergence]:
@@ -44,38 +73,130 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     return [_stale(case, divergence) for divergence in open_ if divergence.section == SECTION]
 
 
+class _Ran(Struct, frozen=True):
+    """A source package of which a program runs files that are gone; `old` is what it runs, if
+    the log tells, and `keys` the transactions that say so."""
+
+    source: str
+    source_version: str
+    owners: list[str]
+    version: str
+    old: str = ""
+    keys: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.source} {self.version}".rstrip()
+
+
 def _stale(case: Case, divergence: Divergence) -> Cause:
     key = divergence.key
     item = case.evidence(case.subject, SECTION)[key]
     deleted = _deleted(item)
-    names = [path.rpartition("/")[2] for path in deleted]
-    owners = _owners(item, deleted)
-    installed = [_installed(case, owner) for owner in owners]
-    record = _newest(case, owners)
-    instead = f", although {loaded.some(installed)} is installed" if installed else ""
+    ran = _ran(case, item)
+    fails = [told for each in ran for told in _broken(case, key, each)]
+    level: Level = "breaks" if fails else "in-use"
     return Cause(
         type="stale-process",
         subject=loaded.program(key),
-        text=f"{loaded.program(key)} on {case.subject.label} runs {loaded.some(names)}, "
-        f"which was replaced or removed since{instead}",
+        text=_text(case, key, deleted, ran),
         confidence="proven",
-        level="in-use",
+        level=level,
         claims=[divergence.id],
-        evidence=[_mapped(case, key, item, deleted), *_versions(case, owners)],
-        host_record=record,
+        evidence=[
+            _mapped(case, key, item, deleted),
+            *fails,
+            *(told for each in ran for told in _versions(case, key, item, each)),
+        ],
+        host_record=_newest(case, [owner for each in ran for owner in each.owners]),
     )
 
 
-def _owners(item: Item, deleted: Sequence[str]) -> list[str]:
-    """The packages that own what stands at those paths now."""
+def _text(case: Case, key: str, deleted: Sequence[str], ran: Sequence[_Ran]) -> str:
+    who = f"{loaded.program(key)} on {case.subject.label}"
+    if ran and all(each.old for each in ran):
+        old = loaded.some([f"{each.source} {each.old}" for each in ran])
+        new = loaded.some([each.version for each in ran])
+        return f"{who} still runs {old}, although {new} is installed"
+    names = loaded.some([path.rpartition("/")[2] for path in deleted])
+    verb = "was" if len(deleted) == 1 else "were"
+    instead = f", although {loaded.some([each.name for each in ran])} is installed" if ran else ""
+    return f"{who} runs {names}, which {verb} replaced or removed since{instead}"
+
+
+def _ran(case: Case, item: Item) -> list[_Ran]:
+    """The sources that own what stands at the paths of the files that are gone."""
     loads = item.get("loads")
-    owners = loads if isinstance(loads, dict) else {}
-    return sorted({owners[path] for path in deleted if owners.get(path)})
+    owner_of = loads if isinstance(loads, dict) else {}
+    packages = case.facts(case.subject, "dpkg")
+    owners: dict[str, list[str]] = {}
+    for owner in sorted({owner_of[path] for path in _deleted(item) if owner_of.get(path)}):
+        source = str(packages.get(owner, {}).get("source", owner))
+        owners.setdefault(source, []).append(owner)
+    found: list[_Ran] = []
+    for source, names in sorted(owners.items()):
+        lead = packages.get(names[0], {})
+        old, keys = _old(case, names[0], item)
+        found.append(
+            _Ran(
+                source=source,
+                source_version=str(lead.get("source_version", "")),
+                owners=names,
+                version=str(lead.get("version", "")),
+                old=old,
+                keys=keys,
+            )
+        )
+    return found
 
 
-def _installed(case: Case, owner: str) -> str:
-    version = case.facts(case.subject, "dpkg").get(owner, {}).get("version", "")
-    return f"{owner} {version}".rstrip()
+def _old(case: Case, owner: str, item: Item) -> tuple[str, tuple[str, ...]]:
+    """The version that was installed when the program started, and the entries that tell."""
+    started = _local(case, item.get("started"))
+    old, keys = "", tuple[str, ...]()
+    for transaction in reversed(case.records.transactions if started else []):
+        if transaction.start < started:
+            break
+        done = transaction.operations.get(owner)
+        if done and done.old:
+            old, keys = done.old, (*keys, *transaction.keys)
+    return old, keys
+
+
+_OFFSET = re.compile(r"([+-])([0-9]{2})([0-9]{2})")
+
+
+def _local(case: Case, seconds: object) -> str:
+    """A moment as the host's logs write it, if its offset is known."""
+    host = case.evidence(case.subject, "host").get("self", {})
+    match = _OFFSET.fullmatch(str(host.get("offset", "")))
+    if not isinstance(seconds, int) or not 0 < seconds < 1 << 37 or match is None:
+        return ""
+    shift = (int(match[2]) * 60 + int(match[3])) * 60 * (-1 if match[1] == "-" else 1)
+    return datetime.fromtimestamp(seconds + shift, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _broken(case: Case, key: str, ran: _Ran) -> list[Evidence]:
+    """The broken windows that what runs lies in, by the changelog of what is installed."""
+    item = case.details(case.subject, "changelogs").get(ran.source, {})
+    lines = item.get("lines")
+    if not ran.old or not isinstance(lines, list):
+        return []
+    found = windows.windows(entries(lines, ran.source), ran.old, ran.source_version)
+    cites = [
+        *case.cite(case.subject, SECTION, key),
+        *case.cite(case.subject, "changelogs", ran.source),
+        *case.records.cites("apt-history", *ran.keys),
+    ]
+    return [
+        Evidence(
+            text=f"{each.reference}: broken since {each.introduced} ({each.introduced_date[:10]}), "
+            f"fixed in {each.fixed} ({each.fixed_date[:10]}); what runs lies between: {each.text}",
+            confidence="recorded",
+            cites=cites,
+        )
+        for each in found[:1]
+    ]
 
 
 def _mapped(case: Case, key: str, item: Item, deleted: Sequence[str]) -> Evidence:
@@ -89,24 +210,23 @@ def _mapped(case: Case, key: str, item: Item, deleted: Sequence[str]) -> Evidenc
     )
 
 
-def _versions(case: Case, owners: Sequence[str]) -> list[Evidence]:
-    """Since when the packages are there in the version that is not the one that runs."""
-    found: list[Evidence] = []
-    for owner in owners:
-        record = case.records.record(owner)
-        if record is None:
-            continue
-        sure = "probably " if record.confidence == "inferred" else ""
-        by = f", by {record.user}" + (f": {record.command}" if record.command else "")
-        found.append(
-            Evidence(
-                text=f"{_installed(case, owner)} is there {sure}since {record.time}"
-                f"{f' {record.zone}' if record.zone else ''}{by}",
-                confidence=record.confidence,
-                cites=[*case.cite(case.subject, "dpkg", owner), *record.cites],
-            )
-        )
-    return found
+def _versions(case: Case, key: str, item: Item, ran: _Ran) -> list[Evidence]:
+    """Since when another version is there than the one that runs."""
+    record = _newest(case, ran.owners)
+    if record is None:
+        return []
+    cites = [*case.cite(case.subject, "dpkg", ran.owners[0]), *record.cites]
+    since = ""
+    if ran.old:
+        started = _local(case, item.get("started"))[:16]
+        since = f"; the program started {started}, when {ran.old} was"
+        cites += case.cite(case.subject, SECTION, key)
+        cites += case.records.cites("apt-history", *ran.keys)
+    sure = "probably " if record.confidence == "inferred" else ""
+    by = f" by {record.user}" + (f": {record.command}" if record.command else "")
+    when = f"{record.time} {record.zone}".rstrip()
+    text = f"{ran.name} is there {sure}since {when}{by}{since}"
+    return [Evidence(text=text, confidence=record.confidence, cites=sorted({*cites}))]
 
 
 def _newest(case: Case, owners: Sequence[str]) -> HostRecord | None:

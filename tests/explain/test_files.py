@@ -114,14 +114,38 @@ def test_a_copy_behind_the_packaged_one_shadows_nothing():
     assert [c.id for c in explained(ours, theirs).causes] == ["unexplained:libraries"]
 
 
-def stale(*, history=True):
-    deleted = "/usr/lib/x86_64-linux-gnu/libMagickCore-6.Q16.so.6.0.0"
-    item = {"count": 3, "loads": {deleted: "libmagickcore"}, "deleted": [deleted]}
-    done = transaction("apt-get install --only-upgrade libmagickcore", "2026-11-23 16:31:00")
-    done["upgrade"] = {"libmagickcore": "1 -> 2"}
-    evidence = {"processes": {FPM: item}, "apt-history": {HISTORY: done} if history else {}}
-    ours = fingerprint("web-u", {"libmagickcore": package("2")}, evidence=evidence)
-    return ours, fingerprint("web-b", {"libmagickcore": package("2")})
+NEWER = [
+    "pie (2) stable; urgency=high",
+    "",
+    "  * Fix regression of CVE-2026-1001: cannot slice",
+    "",
+]
+OLDER = ["pie (1) stable; urgency=high", "", "  * CVE-2026-1001: crumbs", ""]
+SIGNED = " -- A B <a@b.c>  Sat, 25 Apr 2026 10:00:00 +0000"
+
+
+def stale(*, history=True, started=1795000000, changelog=()):
+    deleted = "/usr/lib/x86_64-linux-gnu/libpie.so.1.0"
+    item = {
+        "count": 3,
+        "loads": {deleted: "libpie1"},
+        "deleted": [deleted],
+        "started": started,
+        "ports": [],
+    }
+    done = transaction("apt-get install --only-upgrade libpie1", "2026-11-23 16:31:00")
+    done["upgrade"] = {"libpie1": "1 -> 2"}
+    evidence = {
+        "processes": {FPM: item},
+        "apt-history": {HISTORY: done} if history else {},
+        "host": {"self": {"offset": "+0000", "zone": "UTC"}},
+    }
+    packages = {"libpie1": package("2", "pie")}
+    ours = fingerprint("web-u", packages, evidence=evidence)
+    if changelog:
+        learned = {"changelogs": Collected(items={"pie": {"lines": list(changelog)}})}
+        ours = replace(ours, details=learned)
+    return ours, fingerprint("web-b", packages)
 
 
 def test_a_program_that_runs_a_replaced_library_is_drift_though_no_fact_differs():
@@ -131,26 +155,52 @@ def test_a_program_that_runs_a_replaced_library_is_drift_though_no_fact_differs(
     (finding,) = report.findings
     assert report.state == "drift"
     assert cause.id == "stale-process:php8.2-fpm"
-    assert cause.text == (
-        "php8.2-fpm on web-u runs libMagickCore-6.Q16.so.6.0.0, which was replaced or removed "
-        "since, although libmagickcore 2 is installed"
-    )
+    assert cause.text == "php8.2-fpm on web-u still runs pie 1, although 2 is installed"
     assert (cause.level, cause.confidence) == ("in-use", "proven")
     assert (finding.section, finding.level) == ("processes", "in-use")
     assert cause.host_record.time == "2026-11-23 16:31"
     assert texts(cause) == [
-        (
-            "proven",
-            "3 processes map (deleted) /usr/lib/x86_64-linux-gnu/libMagickCore-6.Q16.so.6.0.0",
-        ),
+        ("proven", "3 processes map (deleted) /usr/lib/x86_64-linux-gnu/libpie.so.1.0"),
         (
             "recorded",
-            "libmagickcore 2 is there since 2026-11-23 16:31, by deploy: "
-            "apt-get install --only-upgrade libmagickcore",
+            "pie 2 is there since 2026-11-23 16:31 UTC by deploy: apt-get install "
+            "--only-upgrade libpie1; the program started 2026-11-18 11:06, when 1 was",
         ),
     ]
     assert policy.judge({"web-u": report}, "in-use").exit_code == 1
     assert policy.judge({"web-u": report}, "breaks").exit_code == 0
+
+
+def test_a_program_that_started_after_the_upgrade_does_not_tell_the_older_version():
+    (cause,) = explained(*stale(started=1795600000)).causes
+
+    assert cause.text == (
+        "php8.2-fpm on web-u runs libpie.so.1.0, which was replaced or removed since, "
+        "although pie 2 is installed"
+    )
+
+
+def test_a_stale_program_whose_version_was_broken_meanwhile_breaks():
+    changelog = [*NEWER, SIGNED, "", *OLDER, SIGNED]
+
+    (cause,) = explained(*stale(changelog=changelog)).causes
+
+    assert cause.level == "breaks"
+    assert texts(cause)[1] == (
+        "recorded",
+        "CVE-2026-1001: broken since 1 (2026-04-25), fixed in 2 (2026-04-25); what runs lies "
+        "between: Fix regression of CVE-2026-1001: cannot slice",
+    )
+    assert "subject/changelogs:pie" in cause.evidence[1].cites
+
+
+def test_the_changelog_of_what_a_stale_program_runs_is_asked_of_its_host():
+    ours, theirs = stale()
+    pair = (Side(fingerprint=ours), Side(fingerprint=theirs))
+
+    assert wants(*pair, diff.compare(ours, theirs)) == [
+        Want(side="subject", kind="changelogs", name="pie", names=("libpie1",), version="2")
+    ]
 
 
 def test_without_a_log_a_stale_program_is_still_proven():
