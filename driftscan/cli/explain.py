@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option(
     "--about",
     metavar="NAME|ID",
-    help="Only this: a package, a source package, or the id of a finding or a cause.",
+    help="Only this, also if it does not differ: a package, source, library, program, or an id.",
 )
 @options.INVENTORY
 @options.asking

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from driftscan.explain import about as about_
 from driftscan.explain import changes, expectations, follow, processes, remedies
 from driftscan.explain.case import Case
 from driftscan.explain.findings import findings
@@ -12,6 +13,7 @@ from driftscan.explain.since import since
 from driftscan.explain.table import FAMILIES
 from driftscan.model import (
     LEVELS,
+    About,
     Cause,
     Comparison,
     Denied,
@@ -47,7 +49,8 @@ def explain(
     """Every divergence is expected, follows from another, or is claimed by exactly one cause.
 
     What no family can show becomes the cause `unexplained`. Pure: the same input gives the
-    same report. With `about` only what answers to that name; raises InputError if nothing does.
+    same report. With `about` only what answers to that name, whether it differs or
+    not; raises InputError if neither side has it.
     """
     case = Case(subject, reference, comparison, symptom)
     parents = follow.parents(case)
@@ -63,9 +66,15 @@ def explain(
         followers.setdefault(parent, []).append(case.by_id[child])
     found = findings(case, causes, open_, followers)
     causes = _counted(_ordered(causes, found), open_)
+    one: About | None = None
     if about is not None:
-        part = focus(found, causes, awaited, about)
+        one = about_.about(case, about)
+        part = focus(found, causes, awaited, {about})
+        if one is not None and not any((part.findings, part.causes, part.expected)):
+            part = focus(found, causes, awaited, about_.names(one))
         found, causes, awaited = part.findings, part.causes, part.expected
+        if one is None and not any((found, causes, awaited)):
+            raise about_.nothing(case, about)
     gaps = [*comparison.gaps, *_unjudged(case, unjudged)]
     gaps += [*_blind_spots(subject), *_blind_spots(reference)]
     return HostReport(
@@ -81,6 +90,7 @@ def explain(
         since=since(case),
         expected=awaited,
         symptom=symptom,
+        about=one,
     )
 
 

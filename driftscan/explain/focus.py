@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from driftscan.errors import InputError
-from driftscan.inventory.contract import meant
 from driftscan.model import Cause, Expected, Finding
 
 
@@ -19,24 +17,20 @@ class Part(Struct, frozen=True):
 
 
 def focus(
-    findings: Sequence[Finding], causes: Sequence[Cause], expected: Sequence[Expected], name: str
+    findings: Sequence[Finding],
+    causes: Sequence[Cause],
+    expected: Sequence[Expected],
+    names: set[str],
 ) -> Part:
-    """What answers to the name, with the causes that claim it.
-
-    Raises InputError when nothing that differs is called so.
-    """
-    chosen = [finding for finding in findings if name in _names(finding)]
-    known = {cause for finding in chosen for cause in (finding.cause, *finding.also)} | {name}
+    """What answers to one of the names, with the causes; nothing if nothing differs."""
+    chosen = [finding for finding in findings if not names.isdisjoint(_names(finding))]
+    known = {cause for finding in chosen for cause in (finding.cause, *finding.also)} | names
     told = [cause for cause in causes if cause.id in known]
     awaited = [
         replace(group, members=members)
         for group in expected
-        if (members := [member for member in group.members if name in _words(member)])
+        if (members := [member for member in group.members if not names.isdisjoint(_words(member))])
     ]
-    if not chosen and not told and not awaited:
-        names = {word for finding in findings for word in _names(finding)}
-        hint = meant(name, sorted(names)) or ": it is equal on both sides, or on neither"
-        raise InputError(f"nothing that differs is called '{name}'{hint}")
     return Part(chosen, told, awaited)
 
 

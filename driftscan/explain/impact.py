@@ -78,31 +78,36 @@ def _use(case: Case, key: str, item: Item, files: list[str]) -> list[Use]:
             service=service,
             processes=count,
             files=files,
-            via=_modules(case, item, files),
+            via=_modules(case, program, item, files),
             ports=ports if isinstance(ports, list) else [],
             stale=not _deleted(item).isdisjoint(files),
         )
     ]
 
 
-def _modules(case: Case, item: Item, files: list[str]) -> list[str]:
+def _modules(case: Case, program: str, item: Item, files: list[str]) -> list[str]:
     """Modules of the program whose package needs one of the files': why these are loaded at all.
 
-    DT_NEEDED of the program itself does not tell: it opens modules at run time.
+    DT_NEEDED of the program itself does not tell: it opens modules at run time. Nor are they the
+    reason where the program's own package needs it too.
     """
     loads = item.get("loads")
     owners = loads if isinstance(loads, dict) else {}
     wanted = {owners[path] for path in files if owners.get(path)}
+    if _needs(case, owners.get(program, ""), wanted):
+        return []
     return sorted(
         {
             PurePosixPath(path).name
             for path, owner in owners.items()
-            if owner
-            and owner not in wanted
-            and _MODULE.search(path)
-            and any(wanted & group for group in case.graph.groups(owner, recommends=False))
+            if owner not in wanted and _MODULE.search(path) and _needs(case, owner, wanted)
         }
     )
+
+
+def _needs(case: Case, package: str, wanted: set[str]) -> bool:
+    groups = case.graph.groups(package, recommends=False) if package else []
+    return any(wanted & group for group in groups)
 
 
 def _deleted(item: Item) -> set[str]:

@@ -19,6 +19,11 @@ class Graph:
     def __init__(self, needs: Items) -> None:
         self._needs = needs
 
+    @property
+    def names(self) -> list[str]:
+        """All packages, in order."""
+        return sorted(self._needs)
+
     def within(self, packages: set[str]) -> "Graph":
         """The same, of these packages alone."""
         return Graph({name: item for name, item in self._needs.items() if name in packages})

@@ -290,6 +290,43 @@ class Accepted(Told, frozen=True, kw_only=True):
     members: list[str]
 
 
+class Known(Told, frozen=True, kw_only=True):
+    """An item of both sides, whether it differs or not."""
+
+    section: str
+    key: str
+    subject: Item | None = None
+    reference: Item | None = None
+
+
+class Standing(Told, frozen=True, kw_only=True):
+    """How one package stands on one side: its version, why it is there, who needs and loads it.
+
+    `chain` leads from something that was asked for down to the package, each needing the next;
+    empty: it came with the system, or nothing tells.
+    """
+
+    side: Literal["subject", "reference"]
+    package: str
+    version: str
+    source: str = ""
+    chain: list[str] = []
+    dependents: list[str] = []
+    host_record: HostRecord | None = None
+    brought_by: Place | None = None
+    changed_by: Place | None = None
+    uses: list[Use] = []
+    uses_known: bool = True
+
+
+class About(Told, frozen=True, kw_only=True):
+    """All that is known of one name on both sides."""
+
+    name: str
+    items: list[Known] = []
+    standings: list[Standing] = []
+
+
 class HostReport(Told, frozen=True, kw_only=True):
     """One pair, explained. `since`: until when the subject is known to have been as it should."""
 
@@ -309,6 +346,7 @@ class HostReport(Told, frozen=True, kw_only=True):
     since: Evidence | None = None
     trips: int = 1
     accepted: list[Accepted] = []
+    about: About | None = None
 
     @property
     def open_findings(self) -> list[Finding]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from driftscan.model import Cause, Evidence, HostReport
 from driftscan.report import words
+from driftscan.report.about import equal
 from driftscan.report.amount import Amount
 from driftscan.report.finding import label, place
 from driftscan.report.page import Page
@@ -129,6 +130,8 @@ def _packages_differ(host: HostReport) -> bool:
 
 
 def _nothing(host: HostReport) -> str:
+    if host.about is not None:
+        return equal(host, host.about)
     blocked = sorted({gap.what for gap in host.unknown if gap.blocks})
     compared = sum(host.equal.values())
     if blocked:

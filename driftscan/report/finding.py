@@ -34,7 +34,7 @@ def detail(page: Page, host: HostReport, finding: Finding, amount: Amount) -> No
     _why_it_breaks(page, finding, amount)
     _changes(page, finding, subject, amount)
     if finding.section == "dpkg":
-        page.item("  used by", _used(finding, amount))
+        page.item("  used by", used(finding.uses, amount, known=finding.uses_known))
     _records(page, host, finding, subject, amount)
     if finding.dependency_count:
         page.item("  needs", _needs(finding, amount))
@@ -234,12 +234,13 @@ def _command(where: Place, finding: Finding) -> str:
     return where.text if len(where.text) <= 60 else where.text[:57] + "..."
 
 
-def _used(finding: Finding, amount: Amount) -> str:
-    limit = len(finding.uses) if amount.all else _SHOWN
-    if finding.uses:
-        more = f" and {len(finding.uses) - limit} more" if len(finding.uses) > limit else ""
-        return "; ".join(_use(use, amount) for use in finding.uses[:limit]) + more
-    return "no running process" if finding.uses_known else "unknown: not every process is readable"
+def used(uses: Sequence[Use], amount: Amount, *, known: bool) -> str:
+    """Who runs it; that nobody does is only known where every process could be looked at."""
+    limit = len(uses) if amount.all else _SHOWN
+    if uses:
+        more = f" and {len(uses) - limit} more" if len(uses) > limit else ""
+        return "; ".join(_use(use, amount) for use in uses[:limit]) + more
+    return "no running process" if known else "unknown: not every process is readable"
 
 
 def _use(use: Use, amount: Amount) -> str:

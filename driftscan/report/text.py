@@ -13,6 +13,7 @@ from driftscan.model import (
     Report,
 )
 from driftscan.report import answer, settled, words
+from driftscan.report.about import about
 from driftscan.report.amount import ALL, LINES, SIZES, Amount, some
 from driftscan.report.finding import detail, fit, label, listed, record, sure
 from driftscan.report.page import Page
@@ -76,6 +77,7 @@ def _host(page: Page, name: str, host: HostReport, amount: Amount, *, brief: boo
         _accepted(page, host, amount)
         return
     answer.answer(page, host, amount)
+    about(page, host)
     _accepted(page, host, amount)
     _levels(page, host, amount)
     _expected(page, host, amount)
@@ -207,10 +209,20 @@ def _expected(page: Page, host: HostReport, amount: Amount) -> None:
 def _awaited(host: HostReport, amount: Amount) -> str:
     members = [member for group in host.expected for member in group.members]
     packages = sum(member.startswith("dpkg:") for member in members)
-    other = f" and {len(members) - packages} other items" if len(members) > packages else ""
+    other = (
+        f" and {len(members) - packages} other item{_s(len(members) - packages)}"
+        if len(members) > packages
+        else ""
+    )
     rules = sorted(host.expected, key=lambda group: (-len(group.members), group.rule))
-    names = some([group.rule for group in rules if group.rule != _NEEDED], amount.names)
-    return f"{packages} packages{other} that only a host has: {names}, and what those need"
+    named = [group.rule for group in rules if group.rule != _NEEDED]
+    names = some(named, amount.names) or "what others need"
+    needed = ", and what those need" if named and len(named) < len(rules) else ""
+    return f"{packages} package{_s(packages)}{other} that only a host has: {names}{needed}"
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def _distinct(records: Iterable[HostRecord]) -> list[HostRecord]:

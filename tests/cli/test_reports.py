@@ -253,11 +253,20 @@ def test_explain_about_a_cause_tells_all_it_claims(driftscan, pair):
     assert all(cause["id"] in (f["cause"], *f.get("also", ())) for f in only["findings"])
 
 
-def test_explain_about_what_does_not_differ_says_so(driftscan, pair):
-    for about, told in (("telnet", "did you mean 'telnetd'?"), ("bash", "it is equal on both")):
-        done = driftscan("explain", *pair, "--about", about)
-        assert (done.code, done.out) == (2, "")
-        assert told in done.err
+def test_explain_about_what_does_not_differ_tells_all_that_is_known_of_it(driftscan, pair):
+    done = driftscan("explain", *pair, "--about", "bash")
+    assert done.code == 0
+    assert "bash does not differ: it is the same on both sides." in done.out
+    assert "ABOUT       bash: 5.2 on both sides  [dpkg:bash]" in done.out
+
+    (host,) = hosts(driftscan("explain", *pair, "--about", "bash", "-f", "json")).values()
+    assert [s["side"] for s in host["about"]["standings"]] == ["subject", "reference"]
+
+
+def test_explain_about_what_neither_side_has_is_one_sentence_with_the_nearest_name(driftscan, pair):
+    done = driftscan("explain", *pair, "--about", "telnet")
+    assert (done.code, done.out) == (2, "")
+    assert "has anything called 'telnet', did you mean 'telnetd'?" in done.err
 
 
 def test_explain_needs_a_reference_or_a_baseline(driftscan, pair):

@@ -58,3 +58,11 @@ def test_ports_and_deleted_files_are_told_of_the_program_that_has_them():
 def test_without_root_what_is_not_seen_is_unknown_and_not_unused():
     partial = Partial(items=fpm(), gaps=["8 of 9 processes belong to others"])
     assert not impact.known(case(partial, NEEDS))
+
+
+def test_a_module_is_no_reason_where_the_program_itself_needs_the_library():
+    needs = {**NEEDS, "php8.2-fpm": {"depends": "libmagickcore-6.q16-6"}}
+    processes = fpm()
+    processes[FPM]["loads"]["/usr/sbin/php-fpm8.2"] = "php8.2-fpm"
+    (use,) = impact.uses(case(processes, needs), ["libmagickcore-6.q16-6"])
+    assert use.via == []
