@@ -44,7 +44,7 @@ def _least(causes: int, steps: int, *, records: bool = True) -> Amount:
     return Amount(
         findings=1,
         causes=causes,
-        proofs=1,
+        proofs=3,
         names=3,
         reasons=1,
         gaps=1,
