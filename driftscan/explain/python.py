@@ -65,6 +65,7 @@ def _over(case: Case, divergence: Divergence, hidden: str) -> Cause:
         cites=case.cite(case.subject, SECTION, divergence.key, hidden),
     )
     mixed = _mixed(case, divergence.key)
+    asked = _asked(case, [divergence])
     users = loaded.maps(case, _below(f"{_place(divergence.key)}/{name}"))
     return Cause(
         type="pip-over-apt",
@@ -72,11 +73,22 @@ def _over(case: Case, divergence: Divergence, hidden: str) -> Cause:
         text=f"{_by(own)} {name} {own.get('version', '')} hides {packaged.get('version', '')} "
         f"of {owner} on {case.subject.label}{_with(case, mixed)}",
         confidence="recorded",
-        level="in-use" if users else "installed",
+        level="in-use" if users or asked else "installed",
         claims=[divergence.id],
-        evidence=[first, *_mix(case, divergence.key, mixed), *users],
+        evidence=[first, *_mix(case, divergence.key, mixed), *users, *asked],
         host_record=_record(case, [divergence]),
     )
+
+
+def _asked(case: Case, members: Sequence[Divergence]) -> list[Evidence]:
+    """Those that somebody asked the installer for by name, by its own mark (PEP 376)."""
+    needs = case.evidence(case.subject, "python-needs")
+    keys = [d.key for d in members if d.subject and needs.get(d.key, {}).get("requested") is True]
+    if not keys:
+        return []
+    cites = case.cite(case.subject, "python-needs", *keys)
+    text = f"{loaded.some([_name(key) for key in keys])} was asked for by name (REQUESTED)"
+    return [Evidence(text=text, confidence="recorded", cites=cites)]
 
 
 def _by(item: Item) -> str:
@@ -135,6 +147,7 @@ def _installed(case: Case, place: str, members: Sequence[Divergence]) -> Cause:
         text=f"INSTALLER of each names {', '.join(names)}", confidence="recorded", cites=cites
     )
     told = [_told(case, d) for d in members]
+    asked = _asked(case, members)
     lines = [case.line_with(case.reference, "pip", _name(d.key)) for d in there]
     line = next((place for place in lines if place), None)
     return Cause(
@@ -142,8 +155,9 @@ def _installed(case: Case, place: str, members: Sequence[Divergence]) -> Cause:
         subject=place,
         text=f"{', '.join(names)} put into {place}: {loaded.some(told)}",
         confidence="recorded",
+        level="in-use" if asked else "installed",
         claims=[d.id for d in members],
-        evidence=[evidence],
+        evidence=[evidence, *asked],
         host_record=_record(case, here),
         image_record=line,
     )

@@ -100,9 +100,9 @@ def _shadowed(case: Case, copies: Sequence[_Copy], open_: Sequence[Divergence]) 
         level="breaks",
         claims=sorted({*(copy.divergence.id for copy in copies), *beside}),
         evidence=[
-            _first(case, copies),
             *loaded.maps(case, lambda path: path in names),
             *_builds(case, directory, first.soname),
+            _first(case, copies),
             *(told for owner in owners for told in _packages(case, owner)),
             *_built(case, directory),
         ],

@@ -41,6 +41,9 @@ if [ $# -gt 0 ]; then
 fi
 grep -HsE -m 1 . /usr/lib/python3*/*-packages/*-info/INSTALLER \
   /usr/local/lib/python3*/*-packages/*-info/INSTALLER
+for f in /usr/local/lib/python3*/*-packages/*-info/REQUESTED; do
+  if [ -e "$f" ]; then printf 'asked %s\n' "${f%/REQUESTED}"; fi
+done
 grep -HsE '^Requires-Dist: ' /usr/local/lib/python3*/*-packages/*-info/METADATA |
   grep -v ';.*extra' | head -n 5000
 # What builds of ImageMagick can do: two of the same version may differ in it.
@@ -95,7 +98,12 @@ GIVES = (
         "directory below /opt, /srv or a wheel's *.libs",
         "libraries (file names)",
     ),
-    About("python-needs", "evidence", "as python, of those below /usr/local", "needs (names)"),
+    About(
+        "python-needs",
+        "evidence",
+        "as python, of those below /usr/local",
+        "needs (names), requested (asked for by name, not as a dependency)",
+    ),
     About(
         "builds",
         "evidence",
@@ -130,7 +138,7 @@ _LINE = re.compile(
     r"|(?P<build>/.*?)/configure\.xml: *<configure name=\"(?P<field>[A-Z]+)\""
     r" value=\"(?P<value>.*?)\".*"
     r"|owner (?P<owner>[^:/]+)(?::[^:/]+)?\.list:(?P<owned>/.*)"
-    r"|(?P<word>over|under|real|leads|closed) (?P<of>/.*)|(?P<have>have dpkg)"
+    r"|(?P<word>over|under|real|leads|closed|asked) (?P<of>/.*)|(?P<have>have dpkg)"
 )
 
 
@@ -220,12 +228,14 @@ def _key(path: str, name: str) -> str:
 def _needs(found: _Found, python: Items) -> Items:
     """Names that a distribution asks for without a condition of extras; itself left out."""
     items: Items = {}
-    for path, names in found.needs.items():
+    asked = {*found.words.get("asked", [])}
+    for path in sorted({*found.needs, *asked}):
         match = _DISTRIBUTION.fullmatch(basename(path))
         key = _key(path, match["name"]) if match else ""
         if match and key in python:
-            needed = {normalised(name) for name in names} - {normalised(match["name"])}
-            items[key] = {"needs": sorted(needed)}
+            named = {normalised(name) for name in found.needs.get(path, [])}
+            needs = sorted(named - {normalised(match["name"])})
+            items[key] = {"needs": needs, "requested": path in asked}
     return items
 
 

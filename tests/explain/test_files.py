@@ -48,12 +48,12 @@ def test_a_shadowing_library_names_who_maps_it_and_that_packages_do_not_explain_
     cause = shadowed(evidence={"processes": {FPM: item}, "apt-history": {"1": built}})
 
     assert texts(cause) == [
+        ("proven", f"php8.2-fpm maps {FILE} (3 processes)"),
         (
             "proven",
             "ldconfig -p lists /usr/local/lib before /usr/lib/x86_64-linux-gnu for "
             "libMagickCore-6.Q16.so.6",
         ),
-        ("proven", f"php8.2-fpm maps {FILE} (3 processes)"),
         (
             "recorded",
             "libmagickcore is equal on both sides: packages do not explain this, "
@@ -66,8 +66,8 @@ def test_a_shadowing_library_names_who_maps_it_and_that_packages_do_not_explain_
         ),
     ]
     assert [e.cites for e in cause.evidence] == [
-        [f"subject/libraries:{LOCAL}", f"subject/libraries:{OWNED}"],
         [f"subject/processes:{FPM}"],
+        [f"subject/libraries:{LOCAL}", f"subject/libraries:{OWNED}"],
         ["subject/dpkg:libmagickcore", "reference/dpkg:libmagickcore"],
         ["subject/apt-history:1"],
     ]
@@ -80,11 +80,11 @@ def test_a_shadowing_build_that_can_do_less_says_what():
     }
     cause = shadowed(evidence={"builds": builds})
 
-    assert texts(cause)[1] == (
+    assert texts(cause)[0] == (
         "proven",
         "delegates: jpeg; the package has 2, among them png (both call themselves 6)",
     )
-    assert cause.evidence[1].cites == [f"subject/builds:{key}" for key in builds]
+    assert cause.evidence[0].cites == [f"subject/builds:{key}" for key in builds]
 
 
 def test_where_the_package_differs_too_upgrading_it_is_told_to_be_in_vain():
@@ -365,7 +365,7 @@ def test_pip_over_apt_names_both_versions_and_the_mix():
         {},
         facts={"python": {**APTS, PIPS: {"version": "2.32.3", "installer": "pip"}}},
         evidence={
-            "python-needs": {PIPS: {"needs": ["certifi", "urllib3"]}},
+            "python-needs": {PIPS: {"needs": ["certifi", "urllib3"], "requested": True}},
             "local-files": {
                 f"{LOCAL_PYTHON}/requests-2.32.3.dist-info": {"changed": 1795524203, "uid": 0}
             },
@@ -383,6 +383,8 @@ def test_pip_over_apt_names_both_versions_and_the_mix():
         f"subject/python-needs:{PIPS}",
         f"subject/python:pypi//urllib3@{APT_PYTHON}",
     ]
+    assert cause.level == "in-use"
+    assert texts(cause)[2] == ("recorded", "requests was asked for by name (REQUESTED)")
     assert (cause.host_record.confidence, cause.host_record.source) == ("inferred", "file time")
 
 

@@ -391,3 +391,15 @@ def test_ports_are_hexadecimal_in_the_kernel_and_odd_ones_are_told():
     )
     assert section.items["/usr/sbin/nginx|"]["ports"] == ["tcp/443", "tcp/80"]
     assert section.gaps == ["1 lines were not understood, as '10 udp/0035'"]
+
+
+def test_libraries_that_an_upgrade_replaced_under_a_service_are_deleted_and_have_an_owner(captured):
+    """There only ImageMagick was upgraded while php-fpm ran."""
+    items = libraries.parse(captured("libraries", "web-u"))["processes"].items
+    stale = {key.partition("|")[0]: item for key, item in items.items() if item["deleted"]}
+    assert set(stale) == {"/usr/sbin/php-fpm8.2"}
+    (item,) = stale.values()
+    assert {item["loads"][path] for path in item["deleted"]} == {
+        "libmagickcore-6.q16-6",
+        "libmagickwand-6.q16-6",
+    }

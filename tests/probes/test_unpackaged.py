@@ -44,6 +44,24 @@ def test_what_a_distribution_needs_is_named_as_pypi_compares_it(captured):
     ]
 
 
+def test_what_somebody_asked_pip_for_is_marked(captured):
+    needs = unpackaged.parse(captured("unpackaged", "web-p"))["python-needs"].items
+    asked = {key.partition("@")[0] for key, item in needs.items() if item["requested"]}
+    assert asked == {"pypi//requests", "pypi//pillow"}
+
+
+def test_a_build_from_source_hides_every_program_of_the_package(captured):
+    sections = unpackaged.parse(captured("unpackaged", "web-c"))
+    hidden = {item["hides"]: item["owner"] for item in sections["programs"].items.values()}
+    assert hidden["/usr/bin/convert"] == "imagemagick-6.q16"
+    assert set(hidden.values()) == {"imagemagick-6.q16"}
+    local, packaged = sorted(sections["builds"].items, reverse=True)
+    assert local.startswith("/usr/local/lib/ImageMagick-")
+    assert len(sections["builds"].items[local]["delegates"]) < 5
+    assert len(sections["builds"].items[packaged]["delegates"]) > 20
+    assert any(path.startswith("/usr/local/src/") for path in sections["local-files"].items)
+
+
 def test_a_local_program_tells_what_it_hides_and_a_link_to_the_packaged_one_hides_nothing(captured):
     section = unpackaged.parse(captured("unpackaged", "handmade"))["programs"]
     item = {"hides": "/usr/bin/convert", "owner": "imagemagick-6.q16"}

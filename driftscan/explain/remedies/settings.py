@@ -31,12 +31,12 @@ def library(_case: Case, _cause: Cause, members: Sequence[Divergence]) -> list[S
         stem, dot, _ = soname.partition(".so")
         path = f"{rest.rpartition('|')[2]}/{stem}{dot}"
         if dot and words.is_path(path):
-            run = f"{aside(path, '*')} && ldconfig"
+            run = f"{_aside(path, '*')} && ldconfig"
             found.append(Step(run=run, why="the package's own library is found again"))
     return found
 
 
-def aside(path: str, end: str = "") -> str:
+def _aside(path: str, end: str = "") -> str:
     """Move what the path begins, keeping where it was."""
     folder = f"{ASIDE}{path.rpartition('/')[0]}"
     return f"mkdir -p {folder} && mv {path}{end} {folder}/"
@@ -47,7 +47,7 @@ def program(_case: Case, cause: Cause, members: Sequence[Divergence]) -> list[St
     paths = {str((d.subject or {}).get("path", "")) for d in members if d.section == "winners"}
     good = sorted(path for path in paths if words.is_path(path))
     why = "the package's own program is found again"
-    return [Step(run=aside(path), why=why) for path in good] or reviewed(_case, cause, members)
+    return [Step(run=_aside(path), why=why) for path in good] or reviewed(_case, cause, members)
 
 
 def variable(case: Case, _cause: Cause, members: Sequence[Divergence]) -> list[Step]:
