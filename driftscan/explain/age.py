@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from driftscan.explain import suites
 from driftscan.explain.case import Case
 from driftscan.explain.records import Transaction
+from driftscan.explain.updates import updates
 from driftscan.explain.wording import logged, run, some, were
 from driftscan.model import Cause, Divergence, Evidence, Want
 
@@ -54,6 +55,7 @@ def _behind(case: Case, older: Sequence[Divergence]) -> Cause:
             cites=[*_versions(case, keys), *dated],
         ),
         *([_moved(case, partial)] if partial else []),
+        *updates(case),
         *_offers(case),
     ]
     return Cause(

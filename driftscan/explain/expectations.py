@@ -42,7 +42,7 @@ def plumbing(package: str) -> bool:
 
 
 FOLLOWS = "needed-by-those"
-_FOLLOWS_REASON = "automatic packages that only the expected ones need"
+_FOLLOWS_REASON = "automatic packages that came for the sake of expected ones"
 
 
 def expected(case: Case) -> list[Expected]:
@@ -66,17 +66,29 @@ def expected(case: Case) -> list[Expected]:
 
 
 def _followers(case: Case, candidates: Iterable[Divergence], taken: set[str]) -> list[str]:
-    """Automatic packages of the host that are reachable only from expected ones."""
+    """Automatic packages of the host that are there for the sake of expected ones.
+
+    Of a command that asked for nothing else, all it brought; else what only those need.
+    """
     host = case.reference if case.subject.is_image else case.subject
     graph = case.reference_graph if case.subject.is_image else case.graph
     automatic = case.of(host).automatic
     extra = {d.key for d in candidates if d.section == "dpkg"}
     roots = {d.key for d in candidates if d.section == "dpkg" and d.id in taken}
     loose = {key for key in extra - roots if key in automatic}
-    anchors = set(case.facts(host, "dpkg")) - roots - loose
+    along = {key for key in extra - roots if _came_along(case.of(host).brought(key), key)}
+    anchors = set(case.facts(host, "dpkg")) - roots - loose - along
     needed_elsewhere = graph.closure_beyond(anchors, loose)
     reachable = graph.closure(roots, recommends=True)
-    return sorted(f"dpkg:{key}" for key in (loose & reachable) - needed_elsewhere)
+    return sorted(f"dpkg:{key}" for key in along | ((loose & reachable) - needed_elsewhere))
+
+
+def _came_along(transaction: Transaction | None, package: str) -> bool:
+    """Brought by a command that asked for nothing but what a host has for its own sake."""
+    if transaction is None or package not in transaction.automatic:
+        return False
+    asked = {*transaction.requested, *transaction.named}
+    return bool(asked) and all(plumbing(name) for name in asked)
 
 
 def _expected(case: Case, rule: str, reason: str, ids: list[str]) -> Expected:

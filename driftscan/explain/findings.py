@@ -69,7 +69,8 @@ def _finding(
     matches: Mapping[str, Match],
 ) -> Finding:
     claimed = Counter(by_claim[d.id].id for d in members)
-    cause = min(claimed, key=lambda name: (-claimed[name], name))
+    broken = {by_claim[d.id].id for d in members if by_claim[d.id].level == "breaks"}
+    cause = min(claimed, key=lambda name: (name not in broken, -claimed[name], name))
     also = sorted(name for name in claimed if name != cause)
     names = [d.key for d in members] if section == "dpkg" else []
     claims = [by_claim[name] for name in dict.fromkeys(d.id for d in members)]

@@ -34,7 +34,10 @@ def _comes_from(case: Case, repository: Divergence, package: Divergence) -> bool
     """The version says so; the distribution's own versions say nothing."""
     if package.section != "dpkg" or package.kind == "missing" or package.direction == "older":
         return False
-    version = str((package.subject or {}).get("version", ""))
+    return _marked(case, repository, str((package.subject or {}).get("version", "")))
+
+
+def _marked(case: Case, repository: Divergence, version: str) -> bool:
     own = suites.is_own(case, repository, case.subject) and "~bpo" not in version
     return not own and suites.may_bring(case, repository, version, case.subject)
 
@@ -51,8 +54,9 @@ def _foreign(
     cites += case.cite(case.subject, "repository-sources", lead.key) if where else []
     text = f"{', '.join(names)}{where} is configured on {case.subject.label} only"
     evidence = [Evidence(text=text, confidence="recorded", cites=cites)]
-    if brought:
-        keys = sorted(d.key for d in brought)
+    installed = case.facts(case.subject, "dpkg").items()
+    keys = sorted(k for k, item in installed if _marked(case, lead, str(item.get("version", ""))))
+    if keys:
         text = f"the versions of {some(keys)} carry its mark"
         cites = case.cite(case.subject, "dpkg", *keys)
         evidence.append(Evidence(text=text, confidence="inferred", cites=cites))

@@ -8,7 +8,7 @@ from typing import Literal
 from driftscan.explain import suites
 from driftscan.explain.case import Case
 from driftscan.explain.records import newest
-from driftscan.explain.wording import logged
+from driftscan.explain.wording import logged, some
 from driftscan.model import Cause, Confidence, Divergence, Evidence, Item, Side, Want
 
 
@@ -21,35 +21,51 @@ def wants(case: Case) -> list[Want]:
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`pin`: one cause a pattern of package names, with the file that sets it."""
     pins = [d for d in open_ if d.section == "apt-pins"]
-    patterns = sorted({_pattern(pin) for pin in pins})
     causes: list[Cause] = []
     taken: set[str] = set()
-    for pattern in patterns:
-        mine = [pin for pin in pins if _pattern(pin) == pattern]
-        causes.append(_pin(case, pattern, mine, [d for d in open_ if d.id not in taken]))
+    for mine in _stanzas(case, pins):
+        causes.append(_pin(case, mine, [d for d in open_ if d.id not in taken]))
         taken.update(causes[-1].claims)
     return causes
+
+
+def _stanzas(case: Case, pins: Sequence[Divergence]) -> list[list[Divergence]]:
+    """The pins of one stanza together, which names several packages; then those of one name."""
+    stanzas: dict[tuple[str, str, str], list[Divergence]] = {}
+    for pin in pins:
+        side = case.reference if pin.kind == "missing" else case.subject
+        place = _place(case, side, pin)
+        said = (place, pin.key.partition("|")[2], _priority(pin)) if place else (pin.key, "", "")
+        stanzas.setdefault(said, []).append(pin)
+    merged: dict[str, list[Divergence]] = {}
+    for mine in stanzas.values():
+        merged.setdefault(min(_pattern(pin) for pin in mine), []).extend(mine)
+    return [merged[name] for name in sorted(merged)]
+
+
+def _place(case: Case, side: Side, pin: Divergence) -> str:
+    return str(case.evidence(side, "apt-pin-files").get(pin.key, {}).get("place", ""))
 
 
 def _pattern(pin: Divergence) -> str:
     return pin.key.partition("|")[0]
 
 
-def _pin(
-    case: Case, pattern: str, pins: Sequence[Divergence], open_: Sequence[Divergence]
-) -> Cause:
+def _pin(case: Case, pins: Sequence[Divergence], open_: Sequence[Divergence]) -> Cause:
     ours = [pin for pin in pins if pin.kind != "missing"]
     side = case.subject if ours else case.reference
-    told = [_told(case, side, pin) for pin in ours or pins]
+    told = [_told(case, side, pin, pins) for pin in ours or pins]
     sure = {d.id: how for d in open_ for pin in pins if (how := _blocked(case, pin, d))}
     blocked = [d for d in open_ if d.id in sure]
     record = newest(case.records.record(d.key) for d in blocked)
     other = f", {case.subject.label} does not" if not ours else ""
     weak = any(how == "inferred" for how in sure.values())
+    names = sorted({_pattern(pin) for pin in pins})
+    said = sorted({_said(case, side, pin) for pin in ours or pins})
     return Cause(
         type="pin",
-        subject=pattern,
-        text=f"{side.label} pins {pattern} to {'; '.join(e.text for e in told)}{other}",
+        subject=names[0],
+        text=f"{side.label} pins {some(names)} to {'; '.join(said)}{other}",
         confidence="inferred" if weak else "recorded",
         claims=[*(pin.id for pin in pins), *(d.id for d in blocked)],
         evidence=[*told, *([logged(record)] if record else [])],
@@ -59,13 +75,18 @@ def _pin(
     )
 
 
-def _told(case: Case, side: Side, pin: Divergence) -> Evidence:
-    """What the pin says, and where it stands."""
-    expression = pin.key.partition("|")[2]
-    place = str(case.evidence(side, "apt-pin-files").get(pin.key, {}).get("place", ""))
-    text = f"{expression}, priority {_priority(pin)}" + (f" ({place})" if place else "")
+def _said(case: Case, side: Side, pin: Divergence) -> str:
+    place = _place(case, side, pin)
+    where = f" ({place})" if place else ""
+    return f"{pin.key.partition('|')[2]}, priority {_priority(pin)}{where}"
+
+
+def _told(case: Case, side: Side, pin: Divergence, stanza: Sequence[Divergence]) -> Evidence:
+    """What the pin says, and where it stands; which pins stand together is told by their places."""
+    text = f"{_pattern(pin)}: {_said(case, side, pin)}"
     cites = case.cite(side, "apt-pins", pin.key)
-    cites += case.cite(side, "apt-pin-files", pin.key) if place else []
+    placed = [other.key for other in stanza if _place(case, side, other)]
+    cites += case.cite(side, "apt-pin-files", *placed)
     return Evidence(text=text, confidence="recorded", cites=cites)
 
 

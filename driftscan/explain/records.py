@@ -234,7 +234,7 @@ class Records:
 
     def _from_time(self, package: str) -> HostRecord | None:
         changed = items(self._evidence.get("dpkg-times")).get(package, {}).get("changed")
-        time = _utc(changed) if isinstance(changed, int) else ""
+        time = utc(changed) if isinstance(changed, int) else ""
         if not time:
             return None
         return HostRecord(
@@ -275,7 +275,7 @@ def _rank(record: HostRecord) -> tuple[int, str, str, str]:
     return (_SOURCES.index(record.source), record.time, record.command, record.user)
 
 
-def _utc(seconds: int) -> str:
+def utc(seconds: int) -> str:
     """The time in UTC, or nothing when a clock was so wrong that no calendar has it."""
     from datetime import UTC, datetime
 

@@ -18,8 +18,8 @@ def wants(case: Case) -> list[Want]:
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`release-differs`: claims packages and repositories when the codenames differ.
 
-    Not what the Dockerfile asks for and the host lost without a successor: that is worse than
-    another version, and a cause of its own.
+    Not what the Dockerfile asks for and the host lost, without a successor or though the image
+    starts it: that is worse than another version, and a cause of its own.
     """
     release = next((d for d in open_ if d.id == "os:release"), None)
     if release is None or not case.releases_differ:
@@ -55,12 +55,11 @@ def _of_release(divergence: Divergence) -> bool:
 
 
 def _lost(case: Case, divergence: Divergence) -> bool:
-    return (
-        divergence.section == "dpkg"
-        and divergence.kind == "missing"
-        and not wanted.successors(case, divergence)
-        and bool(wanted.asked_for(case, divergence.key))
-    )
+    if divergence.section != "dpkg" or divergence.kind != "missing":
+        return False
+    if wanted.run_by(case, divergence.key):
+        return True
+    return not wanted.successors(case, divergence) and bool(wanted.asked_for(case, divergence.key))
 
 
 def _name(item: Item | None) -> str:

@@ -63,7 +63,7 @@ def _removed(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
                 confidence="recorded",
                 level=_loss(case, members),
                 claims=[d.id for d in members],
-                evidence=[logged(record), *wanted.asked_for(case, lead)],
+                evidence=[logged(record), *_missed(case, lead)],
                 host_record=record,
                 image_record=_place(case, members, lead),
                 also=["release-differs:os"] if case.releases_differ else [],
@@ -88,7 +88,7 @@ def _dropped(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
                 confidence="recorded",
                 level=_loss(case, members),
                 claims=[d.id for d in members],
-                evidence=[*([logged(record)] if record else []), *wanted.asked_for(case, lead)],
+                evidence=[*([logged(record)] if record else []), *_missed(case, lead)],
                 host_record=record,
                 image_record=_place(case, members, lead),
             )
@@ -97,7 +97,17 @@ def _dropped(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
 
 
 def _loss(case: Case, members: Sequence[Divergence]) -> Level:
-    return "breaks" if any(wanted.asked_for(case, d.key) for d in members) else "installed"
+    missed = any(wanted.asked_for(case, d.key) or wanted.run_by(case, d.key) for d in members)
+    return "breaks" if missed else "installed"
+
+
+def _missed(case: Case, package: str) -> list[Evidence]:
+    """Who wanted it, who starts it, and what is there instead."""
+    return [
+        *wanted.asked_for(case, package),
+        *wanted.run_by(case, package),
+        *wanted.in_its_place(case, case.by_id[f"dpkg:{package}"]),
+    ]
 
 
 def _named(case: Case, package: str) -> bool:

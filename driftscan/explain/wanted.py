@@ -32,6 +32,36 @@ def asked_for(case: Case, package: str) -> list[Evidence]:
     return []
 
 
+def run_by(case: Case, package: str) -> list[Evidence]:
+    """The line of the Dockerfile that starts the package's program, which is named alike."""
+    lines = case.reference.baseline.lines if case.reference.baseline else []
+    for place in lines:
+        if not place.text.upper().startswith(("CMD", "ENTRYPOINT")):
+            continue
+        for word in re.findall(r"[A-Za-z0-9._/+-]+", place.text)[1:]:
+            program = word.rpartition("/")[2]
+            if _tokens(program) == _tokens(package):
+                text = f"{place.file}:{place.line} starts {program}"
+                cites = case.cite(case.reference, "dpkg", package)
+                return [Evidence(text=text, confidence="inferred", cites=cites)]
+    return []
+
+
+def _tokens(name: str) -> list[str]:
+    """`php8.2-fpm` and `php-fpm8.2` are the same words."""
+    return sorted(re.findall(r"[a-z]+|[0-9.]+", name))
+
+
+def in_its_place(case: Case, missing: Divergence) -> list[Evidence]:
+    """That something like it is there, under a name that nobody asks for."""
+    found = successors(case, missing)
+    if not found:
+        return []
+    text = f"{case.subject.label} has {found[0]} in its place: another service, other settings"
+    cites = case.cite(case.subject, "dpkg", found[0])
+    return [Evidence(text=text, confidence="inferred", cites=cites)]
+
+
 def successors(case: Case, missing: Divergence) -> list[str]:
     """What the subject has in its place: of the same source, or of the same name but its number."""
     stem = _stem(missing.key)

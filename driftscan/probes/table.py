@@ -3,6 +3,7 @@
 from driftscan.probes import (
     apt_history,
     apt_sources,
+    automatic_updates,
     conffiles,
     dpkg,
     environment,
@@ -25,4 +26,5 @@ PROBES: tuple[Probe, ...] = (
     environment,
     unpackaged,
     conffiles,
+    automatic_updates,
 )
