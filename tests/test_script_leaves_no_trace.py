@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 
 from driftscan import script
-from driftscan.model import Questions, Shell
+from driftscan.details.asking import questions_for
+from driftscan.model import Questions, Shell, Want
 from driftscan.probes.table import PROBES
+from driftscan.probes.wanted.table import KINDS
 from tests.lab.settings import LabError, need
 from tests.shell import Command, commands
 
@@ -29,37 +31,14 @@ PATIENCE = 15.0
 
 # A word that is not here fails the test: look at what it may write before it is added.
 BUILTINS = {
-    *(
-        "[",
-        "case",
-        "cd",
-        "command",
-        "break",
-        "continue",
-        "echo",
-        "emulate",
-        "exec",
-        "exit",
-        "export",
-    ),
+    *(":", "[", "break", "case", "cd", "command", "continue", "echo", "emulate", "exec", "exit"),
+    "export",
     *("for", "kill", "printf", "read", "return", "set", "shift", "trap", "umask", "unset", "wait"),
 }
 TOOLS = {
     *("awk", "cat", "date", "dpkg-query", "env", "find", "getconf", "grep", "gzip", "head", "id"),
-    *(
-        "ldconfig",
-        "ls",
-        "md5sum",
-        "readlink",
-        "realpath",
-        "renice",
-        "rpm",
-        "sed",
-        "sleep",
-        "sort",
-        "stat",
-    ),
-    *("timeout", "tr", "uname"),
+    *("ldconfig", "ls", "md5sum", "od", "readlink", "realpath", "renice", "rpm", "sed", "sleep"),
+    *("sort", "stat", "timeout", "tr", "uname"),
 }
 # payload's own argument; musl's loader, which prints its version; a runtime that is asked for it
 EXPANSIONS = {'"$@"', '"$loader"', '"$r"'}
@@ -146,6 +125,15 @@ def _guarded(name: str, command: Command, before: Sequence[Command]) -> bool:
 
 def test_every_word_of_the_script_only_reads() -> None:
     assert complaints(QUESTIONS.script) == []
+
+
+def test_every_word_of_the_second_trip_only_reads() -> None:
+    names = {"classes": "java", "status": "dpkg"}
+    wants = [
+        Want(side="subject", kind=kind.KIND, name=names.get(kind.KIND, "bash"), names=("bash",))
+        for kind in KINDS
+    ]
+    assert complaints(questions_for(wants, deadline=120).script) == []
 
 
 @pytest.mark.parametrize(
