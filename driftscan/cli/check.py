@@ -53,6 +53,7 @@ def command(
     from driftscan import resolve
     from driftscan.cli import asking as words
     from driftscan.cli import gate
+    from driftscan.cli.fixing import road
     from driftscan.cli.judging import judged
     from driftscan.cli.telling import told
 
@@ -60,6 +61,5 @@ def command(
     one = words.named((baseline,), hosts)[0] if baseline else None
     pairs = [(target, one or resolve.baseline_of(target, inventory)) for target in selected]
     opened = gate.opened(reporting, selected, allow_unreachable=allow_unreachable, whole=True)
-    return told(
-        judged(pairs, asking, explaining), reporting, opened, quiet=asking.quiet, fix=fixing.fix
-    )
+    reports = judged(pairs, asking, explaining, road=road(fixing, asking, explaining))
+    return told(reports, reporting, opened, quiet=asking.quiet, fix=fixing.fix)

@@ -30,10 +30,11 @@ def command(
     """
     from driftscan.cli import asking as words
     from driftscan.cli import gate
+    from driftscan.cli.fixing import road
     from driftscan.cli.judging import judged
     from driftscan.cli.telling import told
 
     one, other = words.named((subject, reference), Hosts(inventory, ()))
     opened = gate.opened(reporting, [one])
-    reports = judged([(one, other)], asking, explaining)
+    reports = judged([(one, other)], asking, explaining, road=road(fixing, asking, explaining))
     return told(reports, reporting, opened, quiet=asking.quiet, fix=fixing.fix)

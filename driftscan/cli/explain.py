@@ -41,12 +41,13 @@ def command(
     from dataclasses import replace
 
     from driftscan.cli import gate
+    from driftscan.cli.fixing import road
     from driftscan.cli.judging import judged
     from driftscan.cli.telling import told
 
     pair = _pair(subject, reference, Hosts(inventory, ()))
     opened = gate.opened(reporting, pair[:1])
-    reports = judged([pair], asking, explaining, about)
+    reports = judged([pair], asking, explaining, about, road(fixing, asking, explaining))
     full = reporting if reporting.brief else replace(reporting, everything=True)
     return told(reports, full, opened, quiet=asking.quiet, fix=fixing.fix)
 

@@ -1,5 +1,6 @@
-"""Remedies -> files in a folder, and reports that name them."""
+"""What is done with remedies: simulated, and written into a folder that the reports name."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +8,25 @@ from typing import TYPE_CHECKING
 from driftscan.errors import InputError, StoreError
 
 if TYPE_CHECKING:
+    from driftscan.cli.options import Asking, Explaining, Fixing
+    from driftscan.machines.engine import Engine
     from driftscan.model import HostReport
+    from driftscan.simulate import Road
+
+
+def road(fixing: "Fixing", asking: "Asking", explaining: "Explaining") -> "Road | None":
+    """How remedies are simulated, if they are; no engine is looked for before one is needed."""
+    if not fixing.simulate and fixing.fix is None:
+        return None
+    from driftscan import simulate
+    from driftscan.machines import engine
+
+    @functools.cache
+    def found() -> "Engine":
+        return engine.find(asking.engine)
+
+    return simulate.Road(engine=found, network=explaining.network, deadline=asking.deadline)
+
 
 _FOLDER = 0o700
 _SCRIPT = 0o700

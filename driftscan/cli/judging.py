@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from driftscan.details.needs import Needs
     from driftscan.model import Comparison, HostReport, Side, Target, Unreached, Want
     from driftscan.resolve import Wanting
+    from driftscan.simulate import Road
 
 
 def judged(
@@ -22,15 +23,17 @@ def judged(
     asking: "Asking",
     explaining: "Explaining",
     about: str | None = None,
+    road: "Road | None" = None,
 ) -> "dict[str, HostReport]":
     """The report of each subject against its reference, by the subject's name.
 
     A pair is compared as soon as both sides are there. If nothing more is wanted to explain it,
     it is explained at once and let go; all others wait for the one second trip of the run.
+    With a road the remedies are simulated.
     """
     from driftscan import resolve
 
-    run = _Run(resolve.Wanting(), explaining, about)
+    run = _Run(resolve.Wanting(), explaining, about, road)
     targets: dict[str, Target] = {}
     open_: dict[str, str] = {}
     subjects_of: dict[str, list[str]] = {}
@@ -83,11 +86,18 @@ class _Pair:
 class _Run:
     """The pairs of one run: reports that are made, and pairs that wait for the second trip."""
 
-    def __init__(self, wanting: "Wanting", explaining: "Explaining", about: str | None) -> None:
+    def __init__(
+        self,
+        wanting: "Wanting",
+        explaining: "Explaining",
+        about: str | None,
+        road: "Road | None",
+    ) -> None:
         self.reports: dict[str, HostReport] = {}
         self._wanting = wanting
         self._explaining = explaining
         self._about = about
+        self._road = road
         self._waiting: list[_Pair] = []
 
     def see(self, target: "Target", side: "Side | Unreached") -> None:
@@ -115,13 +125,14 @@ class _Run:
             self._guarded(one.name, lambda: self._compare(one, other, subject, reference))
 
     def _compare(self, one: "Target", other: "Target", subject: "Side", reference: "Side") -> None:
-        from driftscan import diff
+        from driftscan import diff, simulate
         from driftscan.explain import engine
 
         comparison = diff.compare(subject.fingerprint, reference.fingerprint)
         wants: list[Want] = []
         if self._explaining.details:
             wants = engine.wants(subject, reference, comparison, self._explaining.symptom)
+            wants += simulate.wants(comparison) if self._road else []
         pair = _Pair((one.name, other.name), (subject, reference), comparison, wants)
         if not wants:
             self._explain(pair, pair.sides)
@@ -143,10 +154,13 @@ class _Run:
     def _explain(self, pair: _Pair, sides: "tuple[Side, Side]", trips: int = 1) -> None:
         from msgspec.structs import replace
 
+        from driftscan import simulate
         from driftscan.explain import engine
 
         symptom = self._explaining.symptom
         report = engine.explain(*sides, pair.comparison, self._about, symptom)
+        if self._road is not None:
+            report = simulate.simulated(report, *sides, self._road)
         self.reports[pair.names[0]] = replace(report, trips=trips)
 
     def _guarded(self, name: str, work: Callable[[], None]) -> None:

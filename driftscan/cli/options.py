@@ -83,6 +83,7 @@ class Fixing:
     """What is done with the remedies beside printing them."""
 
     fix: str | None
+    simulate: bool
 
 
 def _bundle(
@@ -219,7 +220,7 @@ explaining = _bundle(
         envvar="DRIFTSCAN_NETWORK",
         show_envvar=True,
         callback=_network,
-        help="The network of that container, such as host; without it the engine's default.",
+        help="The network of containers that fetch, such as host; without it the engine's default.",
     ),
     click.option(
         "--symptom",
@@ -291,7 +292,14 @@ fixing = _bundle(
         "--fix",
         metavar="DIR",
         callback=_fix,
-        help="Also write the remedy of each host to DIR: HOST.sh, HOST.pins, HOST.auto.",
+        help="Also write the remedy of each host to DIR: HOST.sh, HOST.pins, HOST.auto."
+        " Simulates it too.",
+    ),
+    click.option(
+        "--simulate",
+        is_flag=True,
+        help="Let apt simulate each remedy in a throw-away container of the baseline's image. It"
+        " fetches package lists over the network; the host is only asked for its package database.",
     ),
 )
 

@@ -11,7 +11,7 @@ Direction: TypeAlias = Literal["older", "newer", "equal", "unknown"]
 Confidence: TypeAlias = Literal["proven", "recorded", "inferred", "unknown"]
 Level: TypeAlias = Literal["breaks", "in-use", "installed", "expected"]
 Phase: TypeAlias = Literal[
-    "repository", "unblock", "packages", "marks", "settings", "restarts", "again"
+    "repository", "unblock", "packages", "marks", "settings", "restarts", "removals", "again"
 ]
 PHASES: tuple[Phase, ...] = (
     "repository",
@@ -20,6 +20,7 @@ PHASES: tuple[Phase, ...] = (
     "marks",
     "settings",
     "restarts",
+    "removals",
     "again",
 )
 LEVELS: tuple[Level, ...] = ("breaks", "in-use", "installed", "expected")
@@ -107,14 +108,33 @@ class Step(Told, frozen=True, kw_only=True):
     file: str = ""
 
 
+class Simulation(Told, frozen=True, kw_only=True):
+    """What apt says that a remedy would do to the subject's packages.
+
+    `left` are differences that stay, `beyond` what only a plain dist-upgrade would change.
+    """
+
+    upgraded: int
+    downgraded: int = 0
+    installed: int = 0
+    removed: list[str] = []
+    left: int
+    beyond: list[str] = []
+
+
 class Remedy(Told, frozen=True, kw_only=True):
-    """The commands that would make one side like the other, in order."""
+    """The commands that would make one side like the other, in order.
+
+    `recommended` is false when a simulation shows that it would remove what nobody asked for.
+    """
 
     id: str
     direction: Literal["subject", "reference"] = "subject"
     causes: list[str]
     steps: list[Step]
+    recommended: bool = True
     simulated: str = "not simulated"
+    simulation: Simulation | None = None
     notes: list[str] = []
 
 

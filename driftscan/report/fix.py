@@ -18,8 +18,9 @@ def is_name(name: str) -> bool:
 
 
 def remedy(host: HostReport) -> Remedy | None:
-    """What is run on the subject, if there is anything to run."""
-    return next((r for r in host.remedies if r.direction == "subject"), None)
+    """What is run on the subject, if there is anything to run and nothing against it."""
+    ours = (r for r in host.remedies if r.direction == "subject" and r.recommended)
+    return next(ours, None)
 
 
 def files(name: str, host: HostReport) -> dict[str, str]:

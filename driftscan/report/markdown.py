@@ -97,9 +97,10 @@ def _level(found: list[Finding], host: HostReport) -> Iterator[str]:
 
 
 def _remedies(host: HostReport) -> Iterator[str]:
-    for remedy in host.remedies:
+    for remedy in (r for r in host.remedies if r.direction == "subject"):
         lines = [line for step in remedy.steps for line in step.run.split("\n")]
         longest = max((len(run) for run in re.findall("`+", "\n".join(lines))), default=0)
         fence = "`" * max(longest + 1, 3)
-        yield from ("", f"Fix ({code(remedy.simulated)}; review, then run on the host):", "")
+        do = "review, then run on the host" if remedy.recommended else "do not run it"
+        yield from ("", f"Fix ({code(remedy.simulated)}; {do}):", "")
         yield from (f"{fence}sh", *lines, fence)

@@ -20,7 +20,8 @@ def remedies(page: Page, host: HostReport, amount: Amount) -> None:
             _other_way(page, remedy)
             continue
         page.line()
-        where = f"review, then run on {subject}; {remedy.simulated}"
+        do = f"review, then run on {subject}" if remedy.recommended else "do not run it"
+        where = f"{do}; {remedy.simulated}"
         where = where if remedy.direction == "subject" else "the other way"
         page.item("", f"Fix ({where})", indent=0, name=remedy.id)
         _steps(page, remedy.steps, _urgent(host), amount)

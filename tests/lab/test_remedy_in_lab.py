@@ -33,7 +33,8 @@ def follow(host: hosts.Running, folder: Path) -> None:
     over_ssh(host, "mkdir -p /root/fix")
     for path in sorted(folder.iterdir()):
         over_ssh(host, f"tee /root/fix/{path.name}", path.read_bytes())
-    over_ssh(host, f"env DEBIAN_FRONTEND=noninteractive sh /root/fix/{host.name}.sh")
+    script = f"env DEBIAN_FRONTEND=noninteractive sh /root/fix/{host.name}.sh"
+    over_ssh(host, script, b"y\n")  # apt asks before it removes anything
 
 
 def boot_again(host: hosts.Running) -> None:
@@ -44,15 +45,45 @@ def boot_again(host: hosts.Running) -> None:
         time.sleep(0.1)
 
 
-def test_following_the_remedy_on_a_clone_of_web_a_ends_with_no_difference(
-    driftscan, baseline, tmp_path
+@pytest.fixture
+def simulating(environment, monkeypatch):
+    """The way from a container to the lab's archive."""
+    monkeypatch.setitem(environment, "http_proxy", environment["DRIFTSCAN_LAB_PROXY"])
+    monkeypatch.setitem(environment, "DRIFTSCAN_NETWORK", "host")
+
+
+def differences(report):
+    (host,) = report["hosts"].values()
+    return sorted(member["id"] for finding in host["findings"] for member in finding["members"])
+
+
+@pytest.mark.parametrize("image", ["web-a", "web-u", "web-c"])
+def test_following_the_remedy_on_a_clone_ends_with_no_difference(
+    driftscan, baseline, simulating, tmp_path, image
 ):
-    with hosts.start("web-x", "web-a") as host:
-        first = driftscan("check", "web-x", "--fix", tmp_path / "fix", inventory=host.inventory)
+    fix = tmp_path / "fix"
+    with hosts.start("web-x", image) as host:
+        first = driftscan("check", "web-x", "--fix", fix, inventory=host.inventory)
         assert first.code == 1, first.err
-        follow(host, tmp_path / "fix")
+        follow(host, fix)
         boot_again(host)
         second = driftscan("check", "web-x", "-f", "json", inventory=host.inventory)
 
-    assert second.code == 0, second.out
-    assert second.report["hosts"]["web-x"]["findings"] == []
+    assert "0 differences left" in first.out
+    assert f"$(cat {host.name}.pins)" in first.out
+    assert differences(second.report) == []
+    assert second.code == 0, second.err
+
+
+def test_following_the_remedy_of_web_p_leaves_only_what_a_person_has_to_review(
+    driftscan, baseline, simulating, tmp_path
+):
+    fix = tmp_path / "fix"
+    with hosts.start("web-x", "web-p") as host:
+        driftscan("check", "web-x", "--fix", fix, inventory=host.inventory)
+        follow(host, fix)
+        boot_again(host)
+        second = driftscan("check", "web-x", "-f", "json", inventory=host.inventory)
+
+    left = {name.partition(":")[0] for name in differences(second.report)}
+    assert left == {"apt-pins", "environment", "vendored"}

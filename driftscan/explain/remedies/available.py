@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from driftscan.explain import expectations
 from driftscan.explain.case import Case
-from driftscan.explain.remedies import words
+from driftscan.explain.remedies import packages, words
 from driftscan.model import Cause, Failed, Partial, Want
 
 KIND = "available"
@@ -21,14 +21,15 @@ def wants(case: Case) -> list[Want]:
         return []
     settled = {member for group in expectations.expected(case) for member in group.members}
     back = case.reference.is_image
-    names = [
-        d.key
+    moving = [
+        d
         for d in case.comparison.divergences
-        if d.section == "dpkg" and d.id not in settled
-        if d.kind == "missing" or ("version" in d.changes and not (back and d.direction == "newer"))
+        if d.section == "dpkg" and d.id not in settled and not (back and d.direction == "newer")
     ]
-    good = [name for name in names if words.fits(words.PACKAGE, name)]
-    return [Want(side="subject", kind=KIND, name=name) for name in sorted(good)]
+    changed = [d for d in moving if d.kind == "changed" and "version" in d.changes]
+    missing = [d for d in moving if d.kind == "missing"]
+    pins = packages.exact(case, changed, missing)
+    return [Want(side="subject", kind=KIND, name=pin.partition("=")[0]) for pin in pins]
 
 
 def _another_release(case: Case) -> bool:

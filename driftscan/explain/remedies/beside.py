@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from driftscan.explain.case import Case
 from driftscan.explain.remedies import words
-from driftscan.explain.remedies.settings import ASIDE, reviewed
+from driftscan.explain.remedies.settings import reviewed
 from driftscan.explain.remedies.words import PACKAGE
 from driftscan.model import Cause, Divergence, Step
 
@@ -20,13 +20,7 @@ def program(_case: Case, cause: Cause, members: Sequence[Divergence]) -> list[St
     """Set the copies aside, if they are on the subject and not on the reference."""
     paths = [d.key for d in members if d.section == "programs" and d.kind == "extra"]
     why = "the package's own program is found again"
-    folders: dict[str, list[str]] = {}
-    for path in filter(words.is_path, paths):
-        folders.setdefault(f"{ASIDE}{path.rpartition('/')[0]}", []).append(path)
-    steps = [
-        Step(run=f"mkdir -p {folder} && mv {' '.join(there)} {folder}/", why=why)
-        for folder, there in folders.items()
-    ]
+    steps = [aside(path, why) for path in paths if words.is_path(path)]
     return steps or reviewed(_case, cause, members)
 
 

@@ -111,9 +111,12 @@ def _good(names: Iterable[str]) -> list[str]:
 
 
 def _remove(case: Case, extra: Sequence[str]) -> list[Step]:
-    """What nothing that stays needs: removing the rest would take other packages with it."""
+    """What nothing that stays needs: removing the rest would take other packages with it.
+
+    apt asks before it removes, and what a step before needs may be among them: so it comes last.
+    """
     staying = set(case.facts(case.subject, "dpkg")) - set(extra)
     needed = case.graph.closure(staying, recommends=True)
     names = _good(set(extra) - needed)
     why = f"not on {case.reference.label}: review before you run it"
-    return [words.run("apt-get", "remove", *names, why=why, phase="packages")] if names else []
+    return [words.run("apt-get", "remove", *names, why=why, phase="removals")] if names else []

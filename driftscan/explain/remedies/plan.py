@@ -46,7 +46,7 @@ def _converge(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> 
 
 def _ordered(steps: Sequence[Step]) -> list[Step]:
     """By phase, each command once; where repositories change, one update after the last."""
-    once = {step.run: step for step in steps}
+    once = {step.run: step for step in settings.together(steps)}
     return sorted(
         once.values(), key=lambda s: (PHASES.index(s.phase), s.run == packages.UPDATE.run)
     )

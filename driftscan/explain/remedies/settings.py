@@ -31,15 +31,36 @@ def library(_case: Case, _cause: Cause, members: Sequence[Divergence]) -> list[S
         stem, dot, _ = soname.partition(".so")
         path = f"{rest.rpartition('|')[2]}/{stem}{dot}"
         if dot and words.is_path(path):
-            run = f"{_aside(path, '*')} && ldconfig"
-            found.append(Step(run=run, why="the package's own library is found again"))
+            found.append(aside(f"{path}*", "the package's own library is found again"))
     return found
 
 
-def _aside(path: str, end: str = "") -> str:
-    """Move what the path begins, keeping where it was."""
+def aside(path: str, why: str) -> Step:
+    """Move a file, or what a pattern names, keeping where it was; see `together`."""
     folder = f"{ASIDE}{path.rpartition('/')[0]}"
-    return f"mkdir -p {folder} && mv {path}{end} {folder}/"
+    end = " && ldconfig" if path.endswith(".so*") else ""
+    return Step(run=f"mkdir -p {folder} && mv {path} {folder}/{end}", why=why, words=[path])
+
+
+def together(steps: Sequence[Step]) -> list[Step]:
+    """What is moved from one folder for one reason is moved by one command."""
+    moves: dict[tuple[str, str], list[str]] = {}
+    for step in steps:
+        if step.phase == "settings" and step.words:
+            folder = step.words[0].rpartition("/")[0]
+            moves.setdefault((folder, step.why), []).extend(step.words)
+    found: list[Step] = []
+    for step in steps:
+        paths = step.words if step.phase == "settings" else []
+        if not paths:
+            found.append(step)
+            continue
+        of = moves.pop((paths[0].rpartition("/")[0], step.why), [])
+        if of:
+            every = " ".join(sorted(set(of)))
+            run = step.run.replace(f" mv {paths[0]} ", f" mv {every} ")
+            found.append(Step(run=run, why=step.why))
+    return found
 
 
 def program(_case: Case, cause: Cause, members: Sequence[Divergence]) -> list[Step]:
@@ -47,7 +68,7 @@ def program(_case: Case, cause: Cause, members: Sequence[Divergence]) -> list[St
     paths = {str((d.subject or {}).get("path", "")) for d in members if d.section == "winners"}
     good = sorted(path for path in paths if words.is_path(path))
     why = "the package's own program is found again"
-    return [Step(run=_aside(path), why=why) for path in good] or reviewed(_case, cause, members)
+    return [aside(path, why) for path in good] or reviewed(_case, cause, members)
 
 
 def variable(case: Case, _cause: Cause, members: Sequence[Divergence]) -> list[Step]:

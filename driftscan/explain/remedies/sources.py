@@ -101,11 +101,16 @@ def unhold(_case: Case, _cause: Cause, members: Sequence[Divergence]) -> list[St
 
 def unpin(case: Case, _cause: Cause, members: Sequence[Divergence]) -> list[Step]:
     """The place of each pin: only a person knows why it is there."""
-    places = case.evidence(case.subject, "apt-pin-files")
-    found: list[Step] = []
+    files = case.evidence(case.subject, "apt-pin-files")
+    places: dict[tuple[str, str], list[str]] = {}
     for pin in (d for d in members if d.section == "apt-pins"):
         package, _, expression = pin.key.partition("|")
-        where = str(places.get(pin.key, {}).get("place") or "/etc/apt/preferences.d")
-        text = f"review, then remove: {where} pins {package} to {expression}"
-        found.append(words.review(text, phase="unblock"))
-    return found
+        where = str(files.get(pin.key, {}).get("place") or "/etc/apt/preferences.d")
+        places.setdefault((where, expression), []).append(package)
+    return [
+        words.review(
+            f"review, then remove: {where} pins {', '.join(sorted(packages))} to {expression}",
+            phase="unblock",
+        )
+        for (where, expression), packages in sorted(places.items())
+    ]
