@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from driftscan.explain.case import Case
 from driftscan.explain.remedies import words
-from driftscan.explain.remedies.settings import reviewed
+from driftscan.explain.remedies.settings import aside, reviewed
 from driftscan.explain.remedies.words import PACKAGE
 from driftscan.model import Cause, Divergence, Step
 
