@@ -24,6 +24,10 @@ class Graph:
         """All packages, in order."""
         return sorted(self._needs)
 
+    @property
+    def packages(self) -> list[str]:
+        return sorted(self._needs)
+
     def within(self, packages: set[str]) -> "Graph":
         """The same, of these packages alone."""
         return Graph({name: item for name, item in self._needs.items() if name in packages})
@@ -50,6 +54,12 @@ class Graph:
             if satisfied:
                 found.append(satisfied)
         return found
+
+    def recommended(self, package: str) -> set[str]:
+        """What the package recommends and does not need."""
+        needed = {name for group in self.groups(package, recommends=False) for name in group}
+        every = {name for group in self.groups(package, recommends=True) for name in group}
+        return every - needed
 
     def relies(self, package: str, other: str) -> bool:
         """Whether the package depends on the other directly, and nothing else would do."""

@@ -9,6 +9,7 @@ from msgspec import Struct
 from driftscan.explain import loaded, windows
 from driftscan.explain.case import Case
 from driftscan.explain.changelog import entries
+from driftscan.explain.records import newest
 from driftscan.model import Cause, Divergence, Evidence, HostRecord, Item, Level, Want
 
 SECTION = "processes"
@@ -231,5 +232,4 @@ def _versions(case: Case, key: str, item: Item, ran: _Ran) -> list[Evidence]:
 
 def _newest(case: Case, owners: Sequence[str]) -> HostRecord | None:
     """The last change of those packages: what the program did not survive to see."""
-    records = [r for owner in owners if (r := case.records.record(owner)) is not None]
-    return max(records, key=lambda r: (r.confidence == "recorded", r.time, r.command), default=None)
+    return newest(case.records.record(owner) for owner in owners)
