@@ -136,7 +136,8 @@ def _with_followers(awaited: Sequence[Expected], parents: dict[str, str]) -> lis
 def _ordered(causes: Sequence[Cause], found: Sequence[Finding]) -> list[Cause]:
     """Each cause takes the level of the worst finding it leads, and stands where that one stands.
 
-    One that only shares findings with another keeps its own level.
+    One that only shares findings with another keeps its own level. What is proven is told before
+    what is only recorded, whatever that one claims.
     """
     place: dict[str, int] = {}
     for index, finding in enumerate(found):
@@ -147,7 +148,13 @@ def _ordered(causes: Sequence[Cause], found: Sequence[Finding]) -> list[Cause]:
     ]
     return sorted(
         levelled,
-        key=lambda c: (LEVELS.index(c.level), -len(c.claims), place.get(c.id, len(found)), c.id),
+        key=lambda c: (
+            LEVELS.index(c.level),
+            c.confidence != "proven",
+            -len(c.claims),
+            place.get(c.id, len(found)),
+            c.id,
+        ),
     )
 
 

@@ -40,13 +40,13 @@ ALL = Amount(
 )
 
 
-def _least(causes: int, steps: int, *, records: bool = True) -> Amount:
+def _least(causes: int, steps: int, *, more: bool = True, records: bool = True) -> Amount:
     return Amount(
         findings=1,
         causes=causes,
-        proofs=3,
-        names=3,
-        reasons=1,
+        proofs=3 if more else 2,
+        names=3 if more else 1,
+        reasons=1 if more else 0,
         gaps=1,
         words=6,
         steps=steps,
@@ -60,8 +60,8 @@ SIZES: Sequence[Amount] = (
     Amount(findings=3, causes=16, proofs=4, names=5, reasons=1, gaps=3, words=9, steps=12),
     Amount(findings=2, causes=16, proofs=3, names=4, reasons=1, gaps=2, words=9, steps=6),
     *(_least(16, steps) for steps in (6, 4, 2)),
-    *(_least(16, steps, records=False) for steps in (6, 4, 2, 1)),
-    *(_least(causes, 1, records=False) for causes in (12, 10, 8, 6, 4, 2)),
+    *(_least(16, steps, records=False) for steps in (4, 2, 1)),
+    *(_least(causes, 1, more=False, records=False) for causes in (16, 10, 8, 6, 5, 4, 3, 2, 1, 0)),
 )
 
 

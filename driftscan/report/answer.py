@@ -54,7 +54,7 @@ def why(cause: Cause, amount: Amount) -> list[Evidence]:
     if bare(cause):
         return []
     rival = [e for e in cause.evidence if e.text.startswith("not age")]
-    return rival or cause.evidence[: amount.reasons]
+    return (rival or cause.evidence)[: amount.reasons]
 
 
 def alike(causes: Sequence[Cause], *, records: bool = True) -> list[list[Cause]]:

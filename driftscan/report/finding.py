@@ -36,7 +36,7 @@ def detail(page: Page, host: HostReport, finding: Finding, amount: Amount) -> No
     if finding.section == "dpkg":
         page.item("  used by", used(finding.uses, amount, known=finding.uses_known))
     _records(page, host, finding, subject, amount)
-    if finding.dependency_count:
+    if finding.dependency_count and (amount.records or finding.dependencies):
         page.item("  needs", _needs(finding, amount))
     if host.causes and (finding.cause != host.causes[0].id or finding.also):
         also = f"; also {', '.join(finding.also)}" if finding.also else ""
@@ -52,14 +52,14 @@ def _why_it_breaks(page: Page, finding: Finding, amount: Amount) -> None:
 
 def _changes(page: Page, finding: Finding, subject: str, amount: Amount) -> None:
     if finding.match is not None:
-        page.item("  change", _match(finding.match))
+        page.item("  change", _match(finding, finding.match))
     elif finding.changes is not None:
-        page.item("  change", _changed(finding.changes))
+        page.item("  change", _changed(finding, finding.changes))
     for news in finding.changes.news if finding.changes and amount.all else ():
         page.item("  news", news)
     for window in finding.windows if amount.all else finding.windows[:1]:
-        page.item("  window", _window(window, subject))
-    if finding.symbols is not None and (text := _symbols(finding.symbols)):
+        page.item("  window", _window(finding, window, subject))
+    if finding.symbols is not None and (text := _symbols(finding.symbols, amount)):
         page.item("  symbols", text)
 
 
@@ -91,13 +91,16 @@ def one(finding: Finding) -> str:
 def listed(findings: Sequence[Finding], most: int, *, more: bool) -> str:
     """Several findings in a sentence: who loads them, what their changelogs hold, their names."""
     count = f"{len(findings)}{' more' if more else ''} source{_s(len(findings))}"
-    users = sorted({_user(use) for finding in findings for use in finding.uses})
-    if users:
-        count += f", loaded by {some(users, _SHOWN)}"
+    loaded = [finding for finding in findings if finding.uses]
+    told = list(_together(findings))
+    if loaded:
+        which = "" if len(loaded) == len(findings) else f"{len(loaded)} "
+        users = sorted({_user(use) for finding in loaded for use in finding.uses})
+        told.insert(0, f"{which}loaded by {some(users, _SHOWN)}")
     elif all(finding.uses_known for finding in findings):
-        count += ", not loaded now"
-    told = "; ".join(_together(findings))
-    return f"{count}{f' ({told})' if told else ''}: {some([one(f) for f in findings], most)}"
+        told.insert(0, "not loaded now")
+    about = f" ({'; '.join(told)})" if told else ""
+    return f"{count}{about}: {some([one(f) for f in findings], most)}"
 
 
 def _together(findings: Sequence[Finding]) -> Iterator[str]:
@@ -107,7 +110,8 @@ def _together(findings: Sequence[Finding]) -> Iterator[str]:
         yield f"{len(ids)} CVE id{_s(len(ids))}"
     known = [finding.symbols for finding in findings if finding.symbols]
     if known and not any(one.lost or one.sonames_lost for one in known):
-        yield f"no symbol gone in the {len(known)} that are known"
+        which = "" if len(known) == len(findings) else f" in {len(known)} of them"
+        yield f"no symbol gone{which}"
 
 
 def short(ours: str, theirs: str) -> tuple[str, str]:
@@ -159,15 +163,15 @@ def _versions(finding: Finding) -> str:
     return f": {ours} -> {short(ours, theirs)[1]}"
 
 
-def _match(match: Match) -> str:
+def _match(finding: Finding, match: Match) -> str:
     of = "only match" if match.hits == 1 else f"one of {match.hits} matches"
     return (
-        f'{match.version}  "{match.text}"  your symptom: {of} in {match.searched} '
-        f"changelog{_s(match.searched)}"
+        f'{_brief(finding, match.version)}  "{match.text}"  your symptom: {of} in '
+        f"{match.searched} changelog{_s(match.searched)}"
     )
 
 
-def _changed(changes: Changes) -> str:
+def _changed(finding: Finding, changes: Changes) -> str:
     counts = ", ".join(f"{count} {kind}" for kind, count in changes.counts.items())
     uploads = f"{changes.entries} upload{_s(changes.entries)}"
     total = f"{uploads}: {counts}" if counts else uploads
@@ -177,33 +181,39 @@ def _changed(changes: Changes) -> str:
     if head is None:
         return total
     bugs = f"  {', '.join(head.bugs)}" if head.bugs else ""
-    return f'{head.version}  "{head.text}"{bugs}  ({total})'
+    return f'{_brief(finding, head.version)}  "{head.text}"{bugs}  ({total})'
 
 
-def _window(window: Window, subject: str) -> str:
+def _window(finding: Finding, window: Window, subject: str) -> str:
     inside = f"{subject} is inside" if window.inside else f"{subject} is outside"
     return (
-        f"{window.of}: broken since {window.introduced}{_on(window.introduced_date)}, fixed in "
-        f"{window.fixed}{_on(window.fixed_date)}; {inside}"
+        f"broken since {_brief(finding, window.introduced)}{_on(window.introduced_date)}, fixed in "
+        f"{_brief(finding, window.fixed)}{_on(window.fixed_date)}; {inside} ({window.of})"
     )
+
+
+def _brief(finding: Finding, version: str) -> str:
+    """A version without the beginning that the headline tells; whole where it shares none."""
+    return short(version, finding.subject_version)[0]
 
 
 def _on(date: str) -> str:
     return f" ({date[:10]})" if date else ""
 
 
-def _symbols(symbols: Symbols) -> str:
-    parts = [
+def _symbols(symbols: Symbols, amount: Amount) -> str:
+    """What is gone breaks programs; what is new only matters to those built against it."""
+    gone = [
         f"{what} {some(names, 4)}"
         for what, names in (
             ("soname gone:", symbols.sonames_lost),
             ("soname new:", symbols.sonames_gained),
-            ("symbols gone:", symbols.lost),
-            ("symbols new:", symbols.gained),
+            ("gone:", symbols.lost),
         )
         if names
     ]
-    return "; ".join(parts)
+    new = symbols.gained if gone or amount.records else []
+    return "; ".join([*gone, *([f"new: {some(new, 4)}"] if new else [])])
 
 
 def _side(

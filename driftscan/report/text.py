@@ -21,6 +21,7 @@ from driftscan.report.remedy import remedies
 
 # The rule for what follows from the others: no kind of its own.
 _NEEDED = "needed-by-those"
+_IDS = 8
 
 
 def render(
@@ -154,7 +155,7 @@ def _causes(page: Page, host: HostReport, level: Level, amount: Amount) -> None:
         _cause(page, host, group, amount)
     rest = [cause.id for group in groups[most:] for cause in group]
     if rest:
-        page.item(label(level), f"{len(rest)} more causes (--all): {some(rest, amount.names)}")
+        page.item(label(level), f"{len(rest)} more causes (--all): {some(rest, _IDS)}")
 
 
 def _cause(page: Page, host: HostReport, group: Sequence[Cause], amount: Amount) -> None:
@@ -214,6 +215,8 @@ def _awaited(host: HostReport, amount: Amount) -> str:
         if len(members) > packages
         else ""
     )
+    if not amount.records:
+        return f"{packages} package{_s(packages)}{other} that only a host has"
     rules = sorted(host.expected, key=lambda group: (-len(group.members), group.rule))
     named = [group.rule for group in rules if group.rule != _NEEDED]
     names = some(named, amount.names) or "what others need"
@@ -253,5 +256,7 @@ def _equal(host: HostReport, amount: Amount) -> str:
     partly = [f"{n} {c}" for n, c in sections.items() if n in differing]
     none = [name for name, count in sorted(host.equal.items()) if not count]
     beside = f"; beside the differences: {', '.join(partly)}" if partly else ""
-    neither = f"; on neither side: {', '.join(none)}" if none and amount.records else ""
+    neither = f"; on neither side: {', '.join(none)}" if none else ""
+    if not amount.records:
+        beside, neither = "; and more beside the differences" if partly else "", ""
     return (", ".join(whole) or "no section whole") + beside + neither

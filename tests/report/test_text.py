@@ -102,7 +102,7 @@ def flat(report, **look):
 def test_the_symptom_in_a_changelog_is_told_with_its_version_and_how_many_were_searched():
     match = Match(version="8:6.9.11.60+dfsg-1.6+deb12u14", text=SAYS, hits=1, searched=20)
     page = flat(host(finding(match=match), symptom="unable to open image"))
-    assert f'change 8:6.9.11.60+dfsg-1.6+deb12u14 "{SAYS}"' in page
+    assert f'change deb12u14 "{SAYS}"' in page
     assert "your symptom: only match in 20 changelogs" in page
     assert "Your symptom is what the changelog of imagemagick speaks of." in page
 
@@ -122,8 +122,8 @@ def test_a_broken_window_names_both_versions_both_dates_and_where_the_subject_is
         inside=True,
     )
     assert (
-        "window CVE-2026-25971: broken since u9 (2026-04-25), fixed in u14 (2026-10-25); "
-        "web-a is inside"
+        "window broken since u9 (2026-04-25), fixed in u14 (2026-10-25); "
+        "web-a is inside (CVE-2026-25971)"
     ) in flat(host(finding(windows=[window])))
 
 
@@ -158,7 +158,7 @@ def test_users_are_told_with_plugin_ports_and_stale_files():
 def test_symbols_and_sonames_are_told_and_long_lists_say_how_many_more():
     symbols = Symbols(gained=list("abcdef"), sonames_lost=["libMagickCore-6.Q16.so.6"])
     page = flat(host(finding(symbols=symbols)))
-    assert "symbols soname gone: libMagickCore-6.Q16.so.6; symbols new: a, b, c, d +2" in page
+    assert "symbols soname gone: libMagickCore-6.Q16.so.6; new: a, b, c, d +2" in page
 
 
 def test_the_four_questions_stand_with_their_answers_and_reasons():
@@ -308,9 +308,7 @@ def test_a_list_of_sources_says_who_loads_them_and_what_their_changelogs_hold():
     ]
     cause = replace(CAUSE, explains=Explains(differences=4, sources=2, of=4))
     page = flat(replace(host(finding(), *others), causes=[cause]))
-    assert (
-        "IN USE 2 sources, loaded by x (2 CVE ids; no symbol gone in the 2 that are known)" in page
-    )
+    assert "IN USE 2 sources (loaded by x; 2 CVE ids; no symbol gone)" in page
 
 
 # --- one screen --------------------------------------------------------------------------------

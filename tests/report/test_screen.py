@@ -1,0 +1,38 @@
+"""The six recorded hosts: each report fits a screen and begins with what to do."""
+
+import pytest
+
+from driftscan.explain.engine import explain
+from driftscan.model import Report
+from driftscan.report import table
+from tests import recorded
+
+SYMPTOM = "unable to open image"
+FIRST = {
+    "web-a": "web-a never ran line 5 of inventories/demo/web/Dockerfile",
+    "web-b": "No difference",
+    "web-c": "Packages do not explain this: /usr/local/lib/libMagickCore-6.Q16.so.6",
+    "web-p": "web-p never ran line 5 of inventories/demo/web/Dockerfile",
+    "web-t": "web-t runs Debian GNU/Linux 13 (trixie)",
+    "web-u": "only a part of web-u was upgraded",
+}
+
+
+def page(name, **look):
+    subject, reference, comparison = recorded.pair(name)
+    host = explain(subject, reference, comparison, symptom=SYMPTOM)
+    report = Report(complete=True, exit_code=1, counts={}, hosts={name: host})
+    return table.render("text", report, table.Look(**look))
+
+
+@pytest.mark.parametrize("name", recorded.HOSTS)
+def test_a_recorded_host_fits_a_screen_and_begins_with_the_answer(name):
+    lines = page(name).splitlines()
+    assert len(lines) < 60
+    assert max(map(len, lines)) <= 100
+    assert lines[2].startswith(FIRST[name])
+    assert lines == page(name).splitlines()
+
+
+def test_all_of_a_host_is_told_on_demand():
+    assert page("web-p", everything=True).count("[pin:") == 4
