@@ -24,7 +24,7 @@ def answer(page: Page, host: HostReport, amount: Amount) -> None:
     page.item("", " ".join(part for part in parts if part), indent=0, name=lead.id)
     if host.since is not None:
         page.line(f"{words.since(host)}.")
-    if bare(lead) or amount.all:
+    if beside(lead) or amount.all:
         proofs(page, lead, amount)
     page.line()
 
@@ -38,9 +38,14 @@ def brief(page: Page, host: HostReport) -> None:
         page.line(_nothing(host))
 
 
+def beside(cause: Cause) -> bool:
+    """No package differs for it: only its own evidence tells it."""
+    return not any(claim.startswith("dpkg:") for claim in cause.claims)
+
+
 def bare(cause: Cause) -> bool:
-    """It breaks something although no package differs for it: only its own evidence tells that."""
-    return cause.level == "breaks" and not any(c.startswith("dpkg:") for c in cause.claims)
+    """It breaks something although no package differs for it."""
+    return cause.level == "breaks" and beside(cause)
 
 
 def proofs(page: Page, cause: Cause, amount: Amount) -> None:
@@ -51,7 +56,7 @@ def proofs(page: Page, cause: Cause, amount: Amount) -> None:
 
 def why(cause: Cause, amount: Amount) -> list[Evidence]:
     """What tells a cause of packages from its rivals: that it is not age, else all there is."""
-    if bare(cause):
+    if beside(cause):
         return []
     rival = [e for e in cause.evidence if e.text.startswith("not age")]
     return (rival or cause.evidence)[: amount.reasons]
