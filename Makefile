@@ -53,6 +53,7 @@ record: lab ## record the lab's answers anew for `driftscan demo` and the tests
 	  --network host --build-arg "BASE=$$DRIFTSCAN_LAB_BASE" \
 	  --build-arg "http_proxy=$$DRIFTSCAN_LAB_PROXY" > /dev/null
 	@. $(RUN)/env.sh && $(BIN)/python -m tests.lab.record
+	@$(MAKE) --no-print-directory docs
 
 docs: env ## write the generated parts of docs/ anew
 	@$(BIN)/python -m tests.generated
