@@ -28,12 +28,14 @@ class Options(Struct, frozen=True):
     """How targets are asked; an empty engine is the one that answers, 0 workers as many as fit.
 
     `network` is that of containers which fetch packages; empty is the engine's own default.
+    `cache` is a folder in place of the user's.
     """
 
     limits: Limits = Limits()
     workers: int = 0
     engine: str = ""
     network: str = ""
+    cache: str = ""
 
 
 def sides(
@@ -109,7 +111,7 @@ def learn(
 
     Each machine is asked at most once; what cannot be learned is a gap, never an error.
     """
-    needs = Needs(wanting.wants, wanting.known, cache.default(), wanting.labels)
+    needs = Needs(wanting.wants, wanting.known, cache.at(options.cache), wanting.labels)
     if not needs.targets:
         return needs, frozenset()
     road = _Road(options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from driftscan.errors import InputError
 
 if TYPE_CHECKING:  # the model costs 40 ms: only once a command runs
-    from driftscan.cli.options import Asking, Hosts
+    from driftscan.cli.options import Asking, Explaining, Hosts
     from driftscan.details.needs import Needs
     from driftscan.inventory.contract import Inventory
     from driftscan.model import Side, Target, Unreached
@@ -79,16 +79,18 @@ def sides(
         yield from found
 
 
-def learned(wanting: "Wanting", asking: "Asking", network: str) -> "tuple[Needs, frozenset[str]]":
+def learned(
+    wanting: "Wanting", asking: "Asking", explaining: "Explaining"
+) -> "tuple[Needs, frozenset[str]]":
     """What is known of the targets now, and which were asked; see `resolve.learn`."""
     from driftscan import resolve
     from driftscan.cli import progress
 
     with progress.shown(len(wanting.wants), quiet=asking.quiet) as on_event:
-        return resolve.learn(wanting, _options(asking, network), on_event=on_event)
+        return resolve.learn(wanting, _options(asking, explaining), on_event=on_event)
 
 
-def _options(asking: "Asking", network: str = "") -> "Options":
+def _options(asking: "Asking", explaining: "Explaining | None" = None) -> "Options":
     from driftscan import resolve
     from driftscan.model import Limits
 
@@ -96,5 +98,6 @@ def _options(asking: "Asking", network: str = "") -> "Options":
         limits=Limits(deadline=asking.deadline),
         workers=asking.workers,
         engine=asking.engine,
-        network=network,
+        network=explaining.network if explaining else "",
+        cache=explaining.cache if explaining else "",
     )

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from driftscan.model import Target
 
 _ASKING = Asking(become=None, deadline=120.0, workers=0, engine="", quiet=False)
-_EXPLAINING = Explaining(details=False, network="", symptom="")
 _REPORTING = Reporting(
     format="text",
     outputs=(),
@@ -49,9 +48,12 @@ def command() -> int:
 
     code = 0
     with story.served() as inventory:
+        # not the user's cache: the story is told anew each time, and leaves nothing
+        cache = str(inventory.parent / "cache")
+        explaining = Explaining(details=True, network="", symptom="", cache=cache)
         for words, line in STORY:
             out(f"\n{words}\n\n$ driftscan {line}\n\n")
-            reports = judged([_pair(line, inventory)], _ASKING, _EXPLAINING)
+            reports = judged([_pair(line, inventory)], _ASKING, explaining)
             verdict = told(reports, _REPORTING, quiet=False)
             # Drift (1) is what the story is about; anything above is a failure of the demo.
             code = max(code, verdict if verdict > 1 else 0)

@@ -145,7 +145,7 @@ class _Run:
         """Ask once more for all that wait, and report them."""
         if not self._waiting:
             return
-        needs, asked = learned(self._wanting, asking, self._explaining.network)
+        needs, asked = learned(self._wanting, asking, self._explaining)
         for pair in self._waiting:
             trips = 2 if asked & {*pair.names} else 1
             work = functools.partial(self._explain, pair, pair.knowing(needs), trips)

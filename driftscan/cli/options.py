@@ -57,11 +57,15 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Explaining:
-    """What is learned beyond the first answers, and what the user saw."""
+    """What is learned beyond the first answers, and what the user saw.
+
+    `cache` is a folder in place of the user's cache; no option sets it.
+    """
 
     details: bool
     network: str
     symptom: str
+    cache: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +94,12 @@ def _bundle(
     name: str, kind: type, *options: Callable[[Function], Function]
 ) -> Callable[[Function], Function]:
     """A decorator that adds the options and hands them to the command as one argument."""
-    own = [field.name for field in fields(kind)]
+    named = {field.name for field in fields(kind)}
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
         def command(**values: Any) -> Any:
-            bundle = kind(**{key: values.pop(key) for key in own})
+            bundle = kind(**{key: values.pop(key) for key in named & values.keys()})
             return function(**{name: bundle}, **values)
 
         made: Function = command

@@ -3,7 +3,7 @@
 import re
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import paramiko
@@ -11,6 +11,9 @@ from paramiko import common
 
 RECORDED_NONCE = b"0" * 32
 _NONCE = re.compile(rb"^N=([0-9a-f]{32})$", re.MULTILINE)
+_ASKED = re.compile(rb'^say "S ([a-z0-9-]+)"$', re.MULTILINE)
+_SECTION = re.compile(rb"^" + RECORDED_NONCE + rb" S ([a-z0-9-]+)$", re.MULTILINE)
+_END = b"\n" + RECORDED_NONCE + b" END\n"
 _COMMANDS = (b"sh -s", b"sudo -n sh -s")
 _SCRIPT_LIMIT = 1 << 20
 
@@ -18,9 +21,9 @@ _SCRIPT_LIMIT = 1 << 20
 class _Session(paramiko.ServerInterface):
     """Lets the one key in, and runs nothing but the collector's two commands."""
 
-    def __init__(self, client: paramiko.PKey, answer: bytes) -> None:
+    def __init__(self, client: paramiko.PKey, answers: Sequence[bytes]) -> None:
         self._client = client
-        self._answer = answer
+        self._answers = answers
 
     def get_allowed_auths(self, username: str) -> str:
         del username
@@ -39,11 +42,27 @@ class _Session(paramiko.ServerInterface):
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         if command not in _COMMANDS:
             return False
-        threading.Thread(target=_reply, args=(channel, self._answer), daemon=True).start()
+        threading.Thread(target=_reply, args=(channel, self._answers), daemon=True).start()
         return True
 
 
-def _reply(channel: paramiko.Channel, answer: bytes) -> None:
+def asked_for(answers: Sequence[bytes], script: bytes) -> bytes:
+    """Of recorded answers the sections that the script asks for, in its order, as one answer.
+
+    What was never recorded is left out, and then the answer is not taken.
+    """
+    parts: dict[bytes, bytes] = {}
+    for answer in answers:
+        marks = [*_SECTION.finditer(answer)]
+        ends = [mark.start() for mark in marks[1:]] + [answer.rindex(_END) + 1]
+        for mark, end in zip(marks, ends, strict=True):
+            parts[mark.group(1)] = answer[mark.start() : end]
+    asked = _ASKED.findall(script)
+    begin = answers[0][: answers[0].index(b"\n") + 1]
+    return begin + b"".join(parts.get(name, b"") for name in asked) + _END[1:]
+
+
+def _reply(channel: paramiko.Channel, answers: Sequence[bytes]) -> None:
     """Read the script to its end, then answer with its nonce in place of the recorded one.
 
     Waiting for the end also makes sure that the reply to `exec` went out first.
@@ -55,8 +74,8 @@ def _reply(channel: paramiko.Channel, answer: bytes) -> None:
         nonce = _NONCE.search(script)
         status = 1
         if nonce:
-            lines = (b"\n" + answer).replace(b"\n" + RECORDED_NONCE, b"\n" + nonce.group(1))
-            channel.sendall(lines[1:])
+            lines = b"\n" + asked_for(answers, script)
+            channel.sendall(lines.replace(b"\n" + RECORDED_NONCE, b"\n" + nonce.group(1))[1:])
             status = 0
         channel.send_exit_status(status)
         channel.close()
@@ -65,9 +84,11 @@ def _reply(channel: paramiko.Channel, answer: bytes) -> None:
 class _Listener(threading.Thread):
     """One recorded machine on a loopback port of its own."""
 
-    def __init__(self, host_key: paramiko.PKey, client: paramiko.PKey, answer: bytes) -> None:
+    def __init__(
+        self, host_key: paramiko.PKey, client: paramiko.PKey, answers: Sequence[bytes]
+    ) -> None:
         super().__init__(daemon=True)
-        self._host_key, self._client, self._answer = host_key, client, answer
+        self._host_key, self._client, self._answers = host_key, client, answers
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._open = True
         self._transports: list[paramiko.Transport] = []
@@ -90,7 +111,7 @@ class _Listener(threading.Thread):
             self._transports.append(transport)
             with suppress(EOFError, OSError, paramiko.SSHException):
                 transport.start_server(
-                    event=threading.Event(), server=_Session(self._client, self._answer)
+                    event=threading.Event(), server=_Session(self._client, self._answers)
                 )
 
     def close(self) -> None:
@@ -107,9 +128,9 @@ class _Listener(threading.Thread):
 
 @contextmanager
 def serving(
-    answers: Mapping[str, bytes], host_key: paramiko.PKey, client: paramiko.PKey
+    answers: Mapping[str, Sequence[bytes]], host_key: paramiko.PKey, client: paramiko.PKey
 ) -> Iterator[dict[str, int]]:
-    """Serve each recorded answer on its own port of 127.0.0.1; yields name -> port."""
+    """Serve each machine's recorded answers on its own port of 127.0.0.1; yields name -> port."""
     listeners = {name: _Listener(host_key, client, answers[name]) for name in sorted(answers)}
     for listener in listeners.values():
         listener.start()

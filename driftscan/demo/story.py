@@ -15,7 +15,9 @@ HOSTS = ("web-a", "web-b")
 
 
 def recorded(name: str) -> bytes:
-    """A recorded file of the story: `web-a`, `web-b` (framed answers) or `baseline.json`."""
+    """A recorded file of the story: framed answers of `web-a` and `web-b`, to the first trip and
+    (`web-a-again`) to all that the story wants on a second; or `baseline.json`.
+    """
     packed = resources.files("driftscan.demo.recorded").joinpath(f"{name}.xz").read_bytes()
     return lzma.decompress(packed)
 
@@ -31,7 +33,7 @@ def served() -> Iterator[Path]:
     from driftscan.demo import server
 
     host_key, client = paramiko.ECDSAKey.generate(), paramiko.ECDSAKey.generate()
-    answers = {name: recorded(name) for name in HOSTS}
+    answers = {name: [recorded(name), recorded(f"{name}-again")] for name in HOSTS}
     with (
         tempfile.TemporaryDirectory(prefix="driftscan-demo-") as folder,
         server.serving(answers, host_key, client) as ports,

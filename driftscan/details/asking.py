@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from driftscan import sanitize, scan, script
 from driftscan.details.needs import SHARED
@@ -70,7 +71,7 @@ def _asked(wants: Iterable[Want]) -> list[Asked]:
 
 
 def _kinds(wants: Iterable[Want]) -> list[tuple[Kind, list[Want]]]:
-    """The kinds that are wanted, each with its wants in order."""
-    ordered = sorted(set(wants))
+    """The kinds that are wanted, each with its wants in order, whichever side of a pair wants."""
+    ordered = sorted({replace(want, side="subject") for want in wants})
     found = [(kind, [want for want in ordered if want.kind == kind.KIND]) for kind in KINDS]
     return [(kind, some) for kind, some in found if some]

@@ -66,8 +66,10 @@ class Cache:
         return self._folder / want.kind / ecosystem / parts[0] / f"{parts[1]}.json"
 
 
-def default() -> Cache:
-    """The cache of this account (XDG Base Directory Specification)."""
+def at(folder: str = "") -> Cache:
+    """The cache in a folder, else that of this account (XDG Base Directory Specification)."""
+    if folder:
+        return Cache(Path(folder))
     named = os.environ.get("XDG_CACHE_HOME", "")
     home = Path(named) if Path(named).is_absolute() else Path("~/.cache").expanduser()
     return Cache(home / "driftscan")

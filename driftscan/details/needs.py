@@ -78,7 +78,10 @@ class Needs:
         self._done: set[_Key] = set()
         self._gaps: dict[tuple[str, str], list[str]] = {}
         for name, want in self._each():
-            item = _items(known.get(name, {}).get(want.kind)).get(want.name)
+            section = known.get(name, {}).get(want.kind)
+            item = _items(section).get(want.name)
+            if item is None and want.kind != SHARED and isinstance(section, Collected):
+                self._done.add((name, *_of(want)))  # it was asked, and had nothing to tell
             if item is None or item.get("version", want.version) != want.version:
                 item = cache.recall(want)
             if item is not None:

@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from driftscan.details.cache import Cache, default
+from driftscan.details.cache import Cache, at
 from driftscan.details.needs import Needs, Sources
 from driftscan.model import Collected, Failed, Partial, Unreached, Want
 from driftscan.probes.contract import Learned
@@ -92,6 +92,12 @@ def test_what_a_saved_fingerprint_brings_is_not_asked(cache):
     assert made_["changelogs"] == Partial(items={"curl": ITEM}, gaps=gaps)
 
 
+def test_what_was_asked_before_and_had_nothing_to_tell_is_not_asked_again(cache):
+    symbols = Want(side="reference", kind="symbols", name="curl")
+    needs = Needs({"f": [symbols]}, {"f": {"symbols": Collected(items={})}}, cache)
+    assert needs.targets == []
+
+
 # --- the cache ---------------------------------------------------------------------------------
 
 
@@ -163,5 +169,5 @@ def test_a_cache_that_cannot_be_written_costs_no_answer(tmp_path):
 
 def test_the_cache_is_where_the_account_keeps_such_things(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    default().keep(told(), ITEM)
+    at().keep(told(), ITEM)
     assert (tmp_path / "driftscan" / "changelogs" / "deb" / "curl" / "2.json").is_file()

@@ -6,14 +6,16 @@ import tempfile
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
-from driftscan import diff, resolve, script
+from driftscan import diff, resolve, script, store
 from driftscan.demo.server import RECORDED_NONCE
 from driftscan.demo.story import HOSTS
+from driftscan.details.asking import questions_for
 from driftscan.explain import engine
 from driftscan.inventory import native
 from driftscan.machines.ssh import Credentials, Ssh
-from driftscan.model import Limits, Target, Want
+from driftscan.model import Limits, Side, Target, Want
 from driftscan.probes.table import PROBES
 from tests import recorded
 from tests.lab.images import HOSTS as LAB
@@ -61,6 +63,38 @@ def details() -> bytes:
     return msgspec.json.encode(found, order="sorted")
 
 
+def again(name: str) -> bytes:
+    """What a host of the demo says on the second trip to every want of every pair of the story."""
+    ours = recorded.side(name)
+    wants: set[Want] = set()
+    for other in [recorded.baseline(), *(recorded.side(host) for host in HOSTS if host != name)]:
+        wants |= _about(("subject", ours, other)) | _about(("reference", other, ours))
+    questions = questions_for(sorted(wants), deadline=60, nonce=RECORDED_NONCE.decode())
+    target = native.load(_INVENTORY).hosts[name]
+    return Ssh(target, Credentials()).ask(questions, Limits()).output
+
+
+def _about(pair: tuple[str, Side, Side]) -> set[Want]:
+    """What explaining a pair wants to know of one of its sides."""
+    name, subject, reference = pair
+    compared = diff.compare(subject.fingerprint, reference.fingerprint)
+    return {
+        want
+        for symptom in ("", SYMPTOM)
+        for want in engine.wants(subject, reference, compared, symptom)
+        if want.side == name
+    }
+
+
+def demo_baseline() -> bytes:
+    """The baseline with the symbols that its pairs want: the demo has no engine to ask for them."""
+    side = recorded.baseline()
+    assert side.baseline is not None
+    symbols = recorded.pair("web-a")[1].fingerprint.details["symbols"]
+    fingerprint = replace(side.fingerprint, details={"symbols": symbols})
+    return store.encode(replace(side.baseline, fingerprint=fingerprint))
+
+
 def main() -> None:
     """Write the packed answers of the hosts, the baseline that was built last, and the details.
 
@@ -72,6 +106,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as empty:
         os.environ["XDG_CACHE_HOME"] = empty  # all is asked anew
         _write(recorded.PLACE, recorded.DETAILS, details())
+    for name in HOSTS:
+        _write(_DEMO, f"{name}-again", again(name))
+    _write(_DEMO, "baseline.json", demo_baseline())
 
 
 def _write(place: Path, name: str, data: bytes) -> None:

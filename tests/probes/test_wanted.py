@@ -192,6 +192,14 @@ def test_of_two_architectures_the_native_one_is_told_by_dpkg_s_own_list():
     assert told.items == {"liba1": {"lines": ["native"]}, "liba1:i386": {"lines": ["foreign"]}}
 
 
+def test_no_file_is_asked_for_twice():
+    wants = [want("symbols", name) for name in ("liba1", "liba1:i386", "libb1:i386", "liba1")]
+    (question,) = symbols.questions(wants)
+    assert [glob.rpartition("/")[2] for glob in question.globs] == [
+        *("arch", "liba1.symbols", "liba1:*.symbols", "libb1:i386.symbols"),
+    ]
+
+
 def test_lists_that_cannot_be_read_leave_availability_unknown():
     path = "/var/lib/apt/lists/deb_Packages.lz4"
     raw = Raw(outputs={"available": Payload((f"! packed {path}",))})

@@ -16,11 +16,14 @@ _SUFFIX = ".symbols"
 
 def questions(wants: Sequence[Want]) -> tuple[Question, ...]:
     """The files of each package; which architecture is the native one is only told by a file."""
+    fit = {want.name for want in wants if names.is_key(want.name)}
     globs = [_NATIVE]
-    for want in wants:
-        if names.is_key(want.name):
-            globs += [f"{_INFO}{want.name}{_SUFFIX}"]
-            globs += [] if ":" in want.name else [f"{_INFO}{want.name}:*{_SUFFIX}"]
+    for name in sorted(fit):
+        package, foreign, _ = name.partition(":")
+        if not foreign:
+            globs += [f"{_INFO}{name}{_SUFFIX}", f"{_INFO}{name}:*{_SUFFIX}"]
+        elif package not in fit:  # else its files of every architecture are asked for already
+            globs += [f"{_INFO}{name}{_SUFFIX}"]
     return (Files(tuple(globs)),)
 
 
