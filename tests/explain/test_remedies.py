@@ -305,7 +305,11 @@ def test_no_value_of_a_host_becomes_shell_text_in_a_step_or_a_file(pair):
 @given(subject=HOSTILE, told=HOSTILE, keys=st.lists(HOSTILE, max_size=3))
 def test_no_claim_of_any_cause_becomes_shell_text(cause_type, subject, told, keys):
     sections = ("dpkg", "repositories", "libraries", "winners", "alternatives", "environment")
-    facts = {section: {key: {"path": key, "target": key} for key in keys} for section in sections}
+    sections += ("programs", "python", "conffiles")
+    keys += [f"pypi//{key}@/{key}" for key in keys]
+    fields = ("path", "target", "version", "hides", "package")
+    item = {"state": "missing"}
+    facts = {s: {key: {**item, **dict.fromkeys(fields, key)} for key in keys} for s in sections}
     ours = Side(fingerprint=fingerprint("web-a", {}, facts=facts))
     theirs = Side(fingerprint=fingerprint("web-b", {}, facts={s: {} for s in sections}))
     comparison = diff.compare(ours.fingerprint, theirs.fingerprint)
