@@ -20,7 +20,9 @@ def test_the_demo_tells_versions_records_lines_and_the_one_cause(driftscan):
     assert "used by php-fpm8.2" in told
     assert told.count("web-a vs ") == told.count(" 2 trips, as root") == 2
     assert told.count("Unknown nothing of what was asked") == 3
-    assert re.search(r"broken since \S+u\d+ \(\S+\), fixed in \S+u\d+ \(\S+\); web-a is inside", told)
+    assert re.search(
+        r"broken since \S+u\d+ \(\S+\), fixed in \S+u\d+ \(\S+\); web-a is inside", told
+    )
     assert "symbols new: " in told
     assert "web-b vs image web" in told
     assert "No difference" in told.split("web-b vs image web")[1]
