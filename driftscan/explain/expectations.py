@@ -1,4 +1,4 @@
-"""What only a host has, compared with an image: rules from data files, and what follows them."""
+"""What only a host or only an image has: rules from data files, and what follows them."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -46,22 +46,31 @@ _FOLLOWS_REASON = "automatic packages that came for the sake of expected ones"
 
 
 def expected(case: Case) -> list[Expected]:
-    """What the rules expect on the host side of a host-image pair, and what only that needs."""
+    """What the rules expect of one side of a host-image pair, and what only that needs."""
     if not case.host_and_image:
         return []
-    kind = "missing" if case.subject.is_image else "extra"
-    candidates = [d for d in case.comparison.divergences if d.kind == kind]
-    found = [(rule, [d for d in candidates if rule.matches(d)]) for rule in rules()]
-    taken: set[str] = set()
-    result: list[Expected] = []
-    for rule, members in found:
-        fresh = [d.id for d in members if d.id not in taken]
-        taken.update(fresh)
-        if fresh:
-            result.append(_expected(case, rule.id, rule.reason, fresh))
+    host = case.reference if case.subject.is_image else case.subject
+    profile = "container" if host.fingerprint.meta.kind == "container" else "host"
+    here, there = ("missing", "extra") if case.subject.is_image else ("extra", "missing")
+    candidates = [d for d in case.comparison.divergences if d.kind == here]
+    result = _by_rule(case, rules(profile), candidates)
+    taken = {member for group in result for member in group.members}
     followers = _followers(case, candidates, taken)
     if followers:
         result.append(_expected(case, FOLLOWS, _FOLLOWS_REASON, followers))
+    others = [d for d in case.comparison.divergences if d.kind == there]
+    return [*result, *_by_rule(case, rules("image"), others)]
+
+
+def _by_rule(case: Case, known: Iterable[Rule], candidates: Iterable[Divergence]) -> list[Expected]:
+    """One group a rule; each divergence belongs to the first rule that names it."""
+    left = list(candidates)
+    result: list[Expected] = []
+    for rule in known:
+        members = [d.id for d in left if rule.matches(d)]
+        left = [d for d in left if not rule.matches(d)]
+        if members:
+            result.append(_expected(case, rule.id, rule.reason, members))
     return result
 
 
