@@ -16,9 +16,11 @@ from pathlib import Path
 
 import msgspec
 
-from driftscan import diff, scan, script, store
+from driftscan import diff, resolve, scan, script, store
+from driftscan.explain import engine
+from driftscan.explain.records import items
 from driftscan.machines.local import Local
-from driftscan.model import Collected, Fingerprint, Limits, Target
+from driftscan.model import Collected, Fingerprint, Limits, Side, Target
 from driftscan.probes.contract import Probe
 from driftscan.probes.table import PROBES
 from tests.bench import cpu, peers
@@ -158,8 +160,30 @@ def spent(run: object) -> float:
 def fleets(many: int, folder: Path) -> None:
     """Real sshd over loopback, few and many, and the same hosts asked by others."""
     with fleet(many, folder) as targets:
+        second_trip(targets[0], folder)
         for count in sorted({min(FEW, many), many}):
             fleet_of(targets[:count], folder)
+
+
+def second_trip(target: Target, folder: Path) -> None:
+    """One host asked once more, about every package of which a tenth was made older."""
+    options = resolve.Options(cache=str(folder / "cache"))
+    ((_, found),) = resolve.sides([target], options)
+    if not isinstance(found, Side):
+        raise LabError(f"{target.name} does not answer: {found.cause}")
+    behind = Side(fingerprint=older(found.fingerprint))
+    compared = diff.compare(behind.fingerprint, found.fingerprint)
+    wants = [w for w in engine.wants(behind, found, compared) if w.side == "reference"]
+    head(f"the second trip, {len(wants)} wants", "wall", "learned", "goal")
+    for name, goal in (("with an empty cache", ""), ("with a warm one", "2 s")):
+        wanting = resolve.Wanting()
+        wanting.see(target, found)
+        wanting.want(target, found, wants)
+        began = time.monotonic()
+        needs, _ = resolve.learn(wanting, options)
+        took = time.monotonic() - began
+        learned = sum(len(items(s)) for s in needs.sections(target.name, wants).values())
+        row(name, f"{took:.2f} s", str(learned), goal)
 
 
 def fleet_of(targets: Sequence[Target], folder: Path) -> None:
