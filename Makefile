@@ -55,7 +55,7 @@ record: lab ## record the lab's answers anew for `driftscan demo` and the tests
 	@. $(RUN)/env.sh && $(BIN)/python -m tests.lab.record
 	@$(MAKE) --no-print-directory docs
 
-docs: env ## write the generated parts of docs/ anew
+docs: env ## write the generated parts of docs/ and the golden reports of the tests anew
 	@$(BIN)/python -m tests.generated
 
 lock: env ## write requirements.lock anew from pyproject.toml

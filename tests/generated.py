@@ -1,4 +1,7 @@
-"""The parts of docs/ that are made from the code: `python -m tests.generated` writes them."""
+"""The parts of docs/ that are made from the code: `python -m tests.generated` writes them.
+
+And the golden reports of the recorded hosts, see `tests/golden.py`.
+"""
 
 import re
 from pathlib import Path
@@ -11,6 +14,7 @@ from driftscan.demo import story
 from driftscan.model import Baseline, Fingerprint, Report, Rule
 from driftscan.probes.table import PROBES
 from driftscan.probes.wanted.table import KINDS
+from tests import golden
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -117,3 +121,4 @@ if __name__ == "__main__":
     for path, text in everything().items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
+    golden.main()

@@ -1,4 +1,4 @@
-"""The whole reports of the recorded hosts: `python -m tests.golden` writes them anew."""
+"""The whole reports of the recorded hosts; `make docs` writes tests/explain/golden/ anew."""
 
 import json
 from functools import cache
@@ -39,7 +39,3 @@ def main() -> None:
     for name in REPORTS:
         (PLACE / f"{name}.txt").write_text(text(name))
         (PLACE / f"{name}.json").write_text(data(name))
-
-
-if __name__ == "__main__":
-    main()
