@@ -14,7 +14,7 @@ FIRST = {
     "web-c": "Packages do not explain this: /usr/local/lib/libMagickCore-6.Q16.so.6",
     "web-p": "web-p never ran line 5 of inventories/demo/web/Dockerfile",
     "web-t": "web-t runs Debian GNU/Linux 13 (trixie)",
-    "web-u": "php-fpm8.2 on web-u still runs imagemagick",
+    "web-u": "Packages do not explain this: php-fpm8.2 on web-u still runs imagemagick",
 }
 
 
