@@ -96,7 +96,8 @@ def _switch(case: Case, lacking: Side, roots: dict[str, list[str]]) -> list[Evid
     """What says that the other side takes none: its settings, a command, a line."""
     setting = case.evidence(lacking, "apt-settings").get("APT::Install-Recommends", {})
     if str(setting.get("value", "")).lower() in ("0", "no", "false", "off"):
-        text = f'{lacking.label}: APT::Install-Recommends "{setting["value"]}" ({setting["place"]})'
+        where = setting.get("place", "")
+        text = f'{lacking.label}: APT::Install-Recommends "{setting["value"]}" ({where})'
         cites = case.cite(lacking, "apt-settings", "APT::Install-Recommends")
         return [Evidence(text=text, confidence="recorded", cites=cites)]
     for package in sorted({name for by in roots.values() for name in by}):

@@ -120,15 +120,18 @@ def _after_line(case: Case, older: Sequence[Divergence], line: Place | None) -> 
     """That the image got these versions after the line that adds the repository is on record."""
     if line is None:
         return []
-    places = [(d, case.changed_by(case.reference, d.key)) for d in older]
-    after = [d for d, p in places if p and p.kind == "line" and p.line >= line.line]
+    places = [(d, p) for d in older if (p := case.changed_by(case.reference, d.key))]
+    after = [(d, p) for d, p in places if p.kind == "line" and p.line >= line.line]
     if not after:
         return []
     text = (
         f"the image got {len(after)} of them at or after line {line.line}, "
         "which adds the repository"
     )
-    return [Evidence(text=text, confidence="recorded", cites=_cites(case, after))]
+    # Times of an image that were rewritten leave the line of a package to be inferred.
+    sure = all(p.confidence == "recorded" for _, p in after)
+    cites = _cites(case, [d for d, _ in after])
+    return [Evidence(text=text, confidence="recorded" if sure else "inferred", cites=cites)]
 
 
 # --- what the changelogs and the lists say -----------------------------------------------------

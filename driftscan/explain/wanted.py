@@ -23,12 +23,12 @@ def asked_for(case: Case, package: str) -> list[Evidence]:
     cites = case.cite(case.reference, "dpkg", package)
     if package in words:
         text = f"{place.file}:{place.line} asks for {package}"
-        return [Evidence(text=text, confidence="recorded", cites=cites)]
+        return [Evidence(text=text, confidence=place.confidence, cites=cites)]
     for name in sorted(words & set(case.evidence(case.reference, "dpkg-needs"))):
         if not package.startswith("lib") and case.reference_graph.relies(name, package):
             text = f"{place.file}:{place.line} asks for {name}, which needs {package}"
             cites += case.cite(case.reference, "dpkg-needs", name, package)
-            return [Evidence(text=text, confidence="recorded", cites=cites)]
+            return [Evidence(text=text, confidence=place.confidence, cites=cites)]
     return []
 
 
