@@ -23,8 +23,11 @@ FIELDS = st.one_of(
     st.none(),
 )
 WORDS = st.sampled_from(
-    "start end command user install upgrade remove purge automatic events changed depends "
-    "recommends provides value values time lines versions version zone".split()
+    (
+        *("start", "end", "command", "user", "install", "upgrade", "remove", "purge", "automatic"),
+        *("events", "changed", "depends", "recommends", "provides", "value", "values", "time"),
+        *("lines", "versions", "version", "zone"),
+    )
 )
 ITEMS = st.dictionaries(
     st.one_of(NAMES, TEXTS, st.sampled_from(["self", "log", "upgrade"])),
