@@ -115,9 +115,9 @@ def learn(
     if not needs.targets:
         return needs, frozenset()
     road = _Road(options)
-    machines = {name: road.job(target) for name, target in wanting.targets.items()}
+    machines, absent = road.jobs(wanting.targets.values())
     hosts = [name for name in machines if name not in wanting.images]
-    images, absent = road.images(wanting.images, needs.targets)
+    images, gone = road.images(wanting.images, needs.targets)
     plan = needs.plan([*hosts, *images], hosts, wanting.sources)
 
     ask = functools.partial(
@@ -133,7 +133,7 @@ def learn(
     fetching = {name: road.fetching(name, wanting.images[name]) for name in lacking}
     ask(lacking, fetching, packages=True)
     for name in needs.targets:
-        why = absent.get(name, "a saved fingerprint answers no more questions")
+        why = {**absent, **gone}.get(name, "a saved fingerprint answers no more questions")
         needs.give_up(name, why)
     return needs, frozenset({*plan, *lacking})
 
@@ -225,6 +225,17 @@ class _Road:
                 return Job(
                     target.name, "host", target.address + port, Ssh(target, self._credentials)
                 )
+
+    def jobs(self, targets: Iterable[Target]) -> tuple[dict[str, Job], dict[str, str]]:
+        """The machines of targets that live; and why others cannot be had any more."""
+        found: dict[str, Job] = {}
+        absent: dict[str, str] = {}
+        for target in targets:
+            try:
+                found[target.name] = self.job(target)
+            except EngineError as error:
+                absent[target.name] = str(error)
+        return found, absent
 
     def images(
         self, references: Mapping[str, str], names: Iterable[str]

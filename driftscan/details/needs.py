@@ -77,7 +77,9 @@ class Needs:
         self._why: dict[_Key, str] = {}
         self._done: set[_Key] = set()
         self._gaps: dict[tuple[str, str], list[str]] = {}
+        self._wanting: dict[tuple[str, str, str], set[str]] = {}
         for name, want in self._each():
+            self._wanting.setdefault(_of(want), set()).add(name)
             section = known.get(name, {}).get(want.kind)
             item = _items(section).get(want.name)
             if item is None and want.kind != SHARED and isinstance(section, Collected):
@@ -141,23 +143,19 @@ class Needs:
         for want in wanted:
             told = found[want.kind]
             item, why = told.items.get(want.name), told.missing.get(want.name, "")
-            for name, other in self._sharing(machine, want):
-                self._note(name, other, item, why)
+            for name in self._sharing(machine, want):
+                self._note(name, want, item, why)
             if want.kind == SHARED and item and item.get("version") == want.version:
                 self._cache.keep(want, item)
         for kind, told in found.items():
             if told.gaps and machine in self._wants:
                 self._gaps[machine, kind] = list(told.gaps)
 
-    def _sharing(self, machine: str, asked: Want) -> list[tuple[str, Want]]:
-        """The open wants that this answer is for."""
-        return [
-            (name, want)
-            for name, want in self._each()
-            if _of(want) == _of(asked)
-            and (name == machine or want.kind == SHARED)
-            and (name, *_of(want)) not in self._done
-        ]
+    def _sharing(self, machine: str, asked: Want) -> list[str]:
+        """The targets that this answer is for, and that still lack it."""
+        wanting = self._wanting.get(_of(asked), set())
+        names = wanting if asked.kind == SHARED else wanting & {machine}
+        return [name for name in sorted(names) if (name, *_of(asked)) not in self._done]
 
     def give_up(self, name: str, why: str) -> None:
         """Nobody can be asked any more for what is open of a target."""
