@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from driftscan.explain import loaded, windows
 from driftscan.explain.case import Case
@@ -109,7 +110,7 @@ def _stale(case: Case, divergence: Divergence) -> Cause:
             *fails,
             *(told for each in ran for told in _versions(case, key, item, each)),
         ],
-        host_record=_newest(case, [owner for each in ran for owner in each.owners]),
+        host_record=_changed(case, key, [owner for each in ran for owner in each.owners]),
     )
 
 
@@ -217,17 +218,24 @@ def _versions(case: Case, key: str, item: Item, ran: _Ran) -> list[Evidence]:
     if record is None:
         return []
     cites = [*case.cite(case.subject, "dpkg", ran.owners[0]), *record.cites]
+    cites += case.cite(case.subject, SECTION, key)
     since = ""
     if ran.old:
         started = _local(case, item.get("started"))[:16]
         since = f"; the program started {started}, when {ran.old} was"
-        cites += case.cite(case.subject, SECTION, key)
         cites += case.records.cites("apt-history", *ran.keys)
     sure = "probably " if record.confidence == "inferred" else ""
     by = f" by {record.user}" + (f": {record.command}" if record.command else "")
     when = f"{record.time} {record.zone}".rstrip()
     text = f"{ran.name} is there {sure}since {when}{by}{since}"
     return [Evidence(text=text, confidence=record.confidence, cites=sorted({*cites}))]
+
+
+def _changed(case: Case, key: str, owners: Sequence[str]) -> HostRecord | None:
+    """The record of the cause: that it is about these packages only the process tells."""
+    record = _newest(case, owners)
+    cites = case.cite(case.subject, SECTION, key)
+    return replace(record, cites=[*record.cites, *cites]) if record else None
 
 
 def _newest(case: Case, owners: Sequence[str]) -> HostRecord | None:
