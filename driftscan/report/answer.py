@@ -33,9 +33,17 @@ def brief(page: Page, host: HostReport) -> None:
     """One line a cause, whole: for `grep` rather than for reading."""
     for cause in host.causes:
         told = sentence(host, cause, records=False)
-        page.raw(f"{label(cause.level).ljust(11)} {told}  [{cause.id}]")
+        page.raw(f"{label(cause.level).ljust(11)} {told}{_worst(host, cause)}  [{cause.id}]")
     if not host.causes:
         page.line(_nothing(host))
+
+
+def _worst(host: HostReport, cause: Cause) -> str:
+    """The worst of a group, which its line must not hide."""
+    mine = [finding for finding in host.findings if finding.cause == cause.id]
+    if len(mine) < 2 or any(d.key in cause.text for d in mine[0].members):
+        return ""
+    return f" Worst: {mine[0].key}."
 
 
 def beside(cause: Cause) -> bool:

@@ -4,7 +4,9 @@ from functools import cache
 
 import pytest
 
+from driftscan import policy
 from driftscan.explain import engine
+from driftscan.report import text
 from tests import recorded
 
 
@@ -28,6 +30,15 @@ def test_web_a_lacks_one_repository_and_that_explains_every_version():
 
     assert ours == every > 25
     assert cause("web-a", "repository-missing:bookworm-security").image_record.line == 5
+
+
+def test_the_one_line_of_a_group_names_its_worst_member():
+    told = policy.judge({"web-a": report("web-a")}, "installed")
+
+    first = text.render(told, brief=True).splitlines()[2]
+
+    assert first.startswith("BREAKS")
+    assert "18 sources). Worst: imagemagick.  [repository-missing:" in first
 
 
 def test_web_b_differs_in_no_version():
