@@ -232,6 +232,9 @@ def test_what_a_limit_cuts_is_still_read(tmp_path):
     assert lines[0] == "+a (2) x; urgency=low"
     assert lines[-1] == "~"
     assert len(told.stdout) < 2 * changelogs.LIMIT
+    raw = Raw(outputs={"changelogs": Payload(("= a", "@ a", *lines))})
+    item = changelogs.parse(raw, [want("changelogs", "a", "a", version="2")]).items["a"]
+    assert (item["version"], item["cut"]) == ("2", True)
 
 
 def test_more_changelogs_than_the_limit_are_told_not_asked():

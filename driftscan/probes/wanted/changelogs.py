@@ -11,7 +11,7 @@ from driftscan.probes.contract import Learned
 from driftscan.probes.wanted import names
 
 KIND = "changelogs"
-GIVES = "source package: version, package it was read of, origin, lines, news"
+GIVES = "source package: version, package it was read of, origin, lines, news, cut (at 256 kB)"
 
 MOST = 150
 """Changelogs asked of one machine at once."""
@@ -174,6 +174,8 @@ def _item(block: _Block, version: str) -> Item | str:
         "lines": [*block.rebuild, *lines] if whole else lines,
         "news": block.news,
     }
+    if block.cut:
+        item["cut"] = True
     return {**item, "origin": block.origin} if block.origin else item
 
 
