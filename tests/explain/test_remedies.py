@@ -1,6 +1,8 @@
 """Remedies: which commands, in which order, and that no value of a host is more than a word."""
 
 import re
+import shutil
+import subprocess
 
 import msgspec
 import pytest
@@ -13,6 +15,7 @@ from driftscan.explain.case import Case
 from driftscan.explain.remedies import table
 from driftscan.model import Cause, Collected, Failed, Side, Want
 from driftscan.report import fix
+from tests import recorded
 from tests.build import explained, fingerprint, image, package
 
 MAIN = {"Debian/bookworm/main": {"position": 0}}
@@ -395,3 +398,24 @@ def test_lists_that_cannot_be_read_leave_it_unknown():
 
 def test_nobody_having_asked_nothing_is_said_of_it():
     assert notes(host("web-a", {"a": package("1")}), host("web-b", {"a": package("2")})) == []
+
+
+# --- the recorded servers ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", recorded.HOSTS)
+def test_the_script_of_every_recorded_server_is_clean_shell(name, tmp_path):
+    subject, reference, _ = recorded.pair(name)
+
+    made = fix.files(name, explained(subject, reference))
+
+    for file, text in made.items():
+        (tmp_path / file).write_text(text)
+        for line in text.split("\n"):
+            assert is_words(line) or line in ("#!/bin/sh", 'cd "$(dirname "$0")"'), line
+    if made:
+        script = tmp_path / f"{name}.sh"
+        assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
+        if shutil.which("shellcheck"):
+            told = subprocess.run(["shellcheck", script], capture_output=True, check=False)
+            assert told.stdout.decode() == ""

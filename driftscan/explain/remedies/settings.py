@@ -23,15 +23,18 @@ def alternative(_case: Case, cause: Cause, members: Sequence[Divergence]) -> lis
     return [words.run("update-alternatives", *way, why=cause.text)]
 
 
-def library(_case: Case, _cause: Cause, members: Sequence[Divergence]) -> list[Step]:
+def library(_case: Case, cause: Cause, members: Sequence[Divergence]) -> list[Step]:
     """Set aside every name of the library: ldconfig would make the link anew from its file."""
+    why = "the package's own library is found again"
+    if any("built there" in evidence.text for evidence in cause.evidence):
+        why += " (`make uninstall` does it too, where the source tree still is)"
     found: list[Step] = []
     for divergence in (d for d in members if d.section == "libraries" and d.subject):
         soname, _, rest = divergence.key.partition("|")
         stem, dot, _ = soname.partition(".so")
         path = f"{rest.rpartition('|')[2]}/{stem}{dot}"
         if dot and words.is_path(path):
-            found.append(aside(f"{path}*", "the package's own library is found again"))
+            found.append(aside(f"{path}*", why))
     return found
 
 
