@@ -20,7 +20,11 @@ def is_name(name: str) -> bool:
 def remedy(host: HostReport) -> Remedy | None:
     """What is run on the subject, if there is anything to run and nothing against it."""
     ours = (r for r in host.remedies if r.direction == "subject" and r.recommended)
-    return next(ours, None)
+    return next((r for r in ours if any(_runs(step) for step in r.steps)), None)
+
+
+def _runs(step: Step) -> bool:
+    return step.phase != "again" and not step.run.startswith("#")
 
 
 def files(name: str, host: HostReport) -> dict[str, str]:

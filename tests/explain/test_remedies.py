@@ -112,6 +112,20 @@ def test_a_host_ahead_of_its_image_is_not_taken_back_the_image_is_built_anew():
     assert commands(report, "reference") == ["driftscan baseline build web"]
 
 
+def test_another_release_is_set_up_again_or_becomes_the_base_of_the_image():
+    trixie = {"release": {"id": "debian", "codename": "trixie", "pretty": "Debian 13"}}
+    reference = image({"web": package("1")}, {2: "RUN x"}, {"web": 2}, facts={"os": BOOKWORM})
+
+    report = explained(host("web-t", {"web": package("2")}, os=trixie), reference)
+
+    assert commands(report) == ["# set web-t up again on the release of image web"]
+    assert commands(report, "reference") == [
+        "# take a base image of Debian 13 in the FROM of web/Dockerfile",
+        "driftscan baseline build web",
+    ]
+    assert fix.files("web-t", report) == {}
+
+
 def test_what_the_host_has_can_be_taken_into_the_dockerfile_instead():
     sources = {"Docker/bookworm/stable": {"urls": ["https://download.docker.com/linux/debian"]}}
     ours = host(

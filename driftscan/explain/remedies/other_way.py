@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from driftscan.explain.case import Case
 from driftscan.explain.remedies import sources, words
 from driftscan.explain.remedies.words import PACKAGE, VARIABLE
-from driftscan.model import Cause, Divergence, Finding, Remedy, Step
+from driftscan.model import Baseline, Cause, Divergence, Finding, Remedy, Step
 
 
 def other_way(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> list[Remedy]:
@@ -16,8 +16,7 @@ def other_way(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> 
     if not members or baseline is None:
         return [] if case.reference.is_image or not members else [_swapped(case, causes)]
     ahead = {c for cause in causes if cause.type == "ahead" for c in cause.claims}
-    build = f"driftscan baseline build {shlex.quote(baseline.dockerfile.rpartition('/')[0] or '.')}"
-    last = Step(run=build, why="builds the image anew, with today's packages", phase="again")
+    last = _build(baseline)
     rest = [d for d in members if d.id not in ahead]
     lines = [] if not rest else _lines(case, rest)
     if not lines and not ahead:
@@ -27,6 +26,24 @@ def other_way(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> 
     name = "adopt:subject" if lines else "rebuild:image"
     steps = [*lines, last]
     return [Remedy(id=name, direction="reference", causes=ids, steps=steps, notes=notes)]
+
+
+def another_base(case: Case, causes: Sequence[Cause]) -> list[Remedy]:
+    """The Dockerfile on the subject's release: no line at its end can do that."""
+    baseline = case.reference.baseline
+    if baseline is None:
+        return []
+    release = str(case.facts(case.subject, "os").get("release", {}).get("pretty", "its release"))
+    base = words.review(f"take a base image of {release} in the FROM of {baseline.dockerfile}")
+    ids = [cause.id for cause in causes]
+    steps = [base, _build(baseline)]
+    return [Remedy(id="adopt:subject", direction="reference", causes=ids, steps=steps)]
+
+
+def _build(baseline: Baseline) -> Step:
+    folder = shlex.quote(baseline.dockerfile.rpartition("/")[0] or ".")
+    why = "builds the image anew, with today's packages"
+    return Step(run=f"driftscan baseline build {folder}", why=why, phase="again")
 
 
 def _swapped(case: Case, causes: Sequence[Cause]) -> Remedy:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from driftscan.explain.case import Case
 from driftscan.explain.remedies import available, packages, settings, table, words
-from driftscan.explain.remedies.other_way import other_way
+from driftscan.explain.remedies.other_way import another_base, other_way
 from driftscan.model import PHASES, Cause, Divergence, Finding, Remedy, Step
 
 
@@ -14,7 +14,7 @@ def remedies(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> l
     if case.subject.is_image:
         return _rebuild(case, causes, found)
     if any(cause.type == "release-differs" for cause in causes):
-        return [_replace_host(case, causes)]
+        return [_replace_host(case, causes), *another_base(case, causes)]
     return [*_converge(case, causes, found), *other_way(case, causes, found)]
 
 

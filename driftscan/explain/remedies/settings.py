@@ -86,7 +86,7 @@ def _variable(case: Case, divergence: Divergence) -> list[Step]:
     if not words.fits(VARIABLE, name):
         return []
     if divergence.kind == "extra":
-        return [words.review(f"review: {name} is set for {_place(scope)} on this side only")]
+        return [words.review(f"review: only {case.subject.label} sets {name} for {_place(scope)}")]
     if "[redacted]" in value:
         return [words.review(f"set {name} for {_place(scope)}: its value is a secret")]
     if scope != "system" or not words.fits(PLAIN, value):
