@@ -1,6 +1,6 @@
 """One pair of machines as the explainers see it: read only, every index built once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 
 from driftscan.explain.needs import Graph
@@ -58,6 +58,13 @@ class Case:
     @cached_property
     def reference_graph(self) -> Graph:
         return Graph(self.evidence(self.reference, "dpkg-needs"))
+
+    def needed(self, names: Collection[str]) -> tuple[Side, set[str]]:
+        """All that these packages need, themselves left out, and the side that says so."""
+        here = any(name in self.facts(self.subject, "dpkg") for name in names)
+        side = self.subject if here else self.reference
+        graph = self.graph if here else self.reference_graph
+        return side, graph.closure(names) - set(names)
 
     @property
     def host_and_image(self) -> bool:

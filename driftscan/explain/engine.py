@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from driftscan.explain import about as about_
-from driftscan.explain import changes, expectations, follow, processes, remedies
+from driftscan.explain import changes, expectations, follow, hypotheses, processes, remedies
 from driftscan.explain.case import Case
 from driftscan.explain.findings import findings
 from driftscan.explain.focus import focus
@@ -91,6 +91,7 @@ def explain(
         expected=awaited,
         symptom=symptom,
         about=one,
+        hypotheses=hypotheses.hypotheses(case, found),
     )
 
 

@@ -153,9 +153,7 @@ def _version(item: Mapping[str, object] | None) -> str:
 
 def _dependencies(case: Case, names: Sequence[str]) -> tuple[int, list[str]]:
     """How many packages these need, and which of them differ: what could be the real cause."""
-    own = set(names)
-    graph = case.graph if any(n in case.facts(case.subject, "dpkg") for n in own) else None
-    needed = (graph or case.reference_graph).closure(own) - own
+    _, needed = case.needed(names)
     differing = sorted(name for name in needed if f"dpkg:{name}" in case.by_id)
     return len(needed), differing
 

@@ -115,6 +115,12 @@ def _deleted(item: Item) -> set[str]:
     return set(deleted) if isinstance(deleted, list) else set()
 
 
+def cites(case: Case, found: Iterable[Use]) -> list[str]:
+    """The processes of the subject that statements about these programs rest on."""
+    keys = sorted({f"{use.program}|{use.service}" for use in found})
+    return case.cite(case.subject, "processes", *keys)
+
+
 def name(use: Use) -> str:
     """The unit without its suffix, else the program's own name."""
     return use.service.removesuffix(".service") or PurePosixPath(use.program).name

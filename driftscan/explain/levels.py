@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, field
 
 from driftscan import versions
-from driftscan.explain import impact
+from driftscan.explain import impact, shadowing
 from driftscan.explain.case import Case
 from driftscan.explain.changes import cites
 from driftscan.model import (
@@ -35,11 +35,16 @@ class Weighed(Struct, frozen=True, kw_only=True):
 
 
 def proof(case: Case, source: str, weighed: Weighed) -> list[Evidence]:
-    """Everything that shows the subject fails because of this; empty if nothing does."""
+    """Everything that shows the subject fails because of this; empty if nothing does.
+
+    What changed in a library that another copy hides breaks nothing: it is not loaded.
+    """
     found = [_of_cause(cause) for cause in weighed.causes if cause.level == "breaks"]
+    if not shadowing.hidden(case).isdisjoint(d.key for d in weighed.members):
+        return found
     found += _symptom(case, source, weighed)
     if weighed.uses:
-        loaded = [_named(weighed.uses), *_process_cites(case, weighed.uses)]
+        loaded = [_named(weighed.uses), *impact.cites(case, weighed.uses)]
         found += _window(case, weighed, loaded[0], loaded[1:])
         found += _gone(case, source, weighed, loaded[0], loaded[1:])
     return found
@@ -97,12 +102,6 @@ def _named(uses: Sequence[Use]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _process_cites(case: Case, uses: Sequence[Use]) -> list[str]:
-    keys = case.evidence(case.subject, "processes")
-    found = {f"{use.program}|{use.service}" for use in uses} | {use.program for use in uses}
-    return case.cite(case.subject, "processes", *sorted(found & keys.keys()))
-
-
 def level(weighed: Weighed, proven: Sequence[Evidence]) -> Level:
     """`breaks` needs proof, whatever the versions say."""
     if proven:
@@ -135,9 +134,10 @@ def score(case: Case, weighed: Weighed) -> int:
 
 def _told(weighed: Weighed) -> int:
     """For security; where nobody read what changed it may be anything, so reach weighs more."""
-    if weighed.changes is None:
+    differs = any(d.section == "dpkg" and d.kind == "changed" for d in weighed.members)
+    if weighed.changes is None and differs:
         return (4 if weighed.requested else 0) + (2 if weighed.uses else 0)
-    return 1 if weighed.changes.counts.get("security") else 0
+    return 1 if weighed.changes and weighed.changes.counts.get("security") else 0
 
 
 def _worse(weighed: Weighed) -> int:
@@ -151,7 +151,7 @@ def _worse(weighed: Weighed) -> int:
 
 def _change(divergence: Divergence) -> int:
     if divergence.kind != "changed":
-        return 3
+        return 1 if divergence.section == "dpkg" and divergence.kind == "extra" else 3
     if divergence.section != "dpkg":
         return 1
     ours, theirs = (

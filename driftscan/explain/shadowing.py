@@ -52,6 +52,11 @@ def _copies(case: Case, open_: Sequence[Divergence]) -> list[_Copy]:
     ]
 
 
+def hidden(case: Case) -> set[str]:
+    """The subject's packages whose library is not the one that is loaded."""
+    return {copy.owner for copy in _copies(case, case.comparison.divergences)}
+
+
 def _unowned(divergence: Divergence) -> bool:
     item = divergence.subject
     return divergence.section == "libraries" and item is not None and not item.get("owner")

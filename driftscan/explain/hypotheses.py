@@ -1,0 +1,174 @@
+"""The four questions about the worst finding: a new feature, its version, a dependency, or not it?
+
+Nothing is replayed here, so what is only likely is said to be only likely.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from driftscan import versions
+from driftscan.explain import changes, impact
+from driftscan.explain.case import Case
+from driftscan.explain.loaded import some
+from driftscan.model import Confidence, Evidence, Finding, Hypothesis, Side
+
+_Name: TypeAlias = Literal["new-feature", "version", "dependency", "service"]
+_Answer: TypeAlias = Literal["yes", "no", "unlikely", "possible", "not needed", "unknown"]
+_ASKED = ("breaks", "in-use")
+
+
+_LIBRARIES = ("libraries", "linker-path", "vendored", "python")
+
+
+def hypotheses(case: Case, findings: Sequence[Finding]) -> list[Hypothesis]:
+    """The answers for the first finding; none where nothing that is used differs."""
+    worst = findings[0] if findings else None
+    if worst is None or worst.level not in _ASKED:
+        return []
+    if not _members(worst):
+        return _of_no_version(worst) if worst.proof else []
+    told = [e for e in worst.proof if any("/changelogs:" in cite for cite in e.cites)]
+    return [
+        _new_feature(case, worst, told),
+        _version(case, worst, told),
+        _dependency(case, worst, told),
+        _service(case, worst, told),
+    ]
+
+
+def _of_no_version(finding: Finding) -> list[Hypothesis]:
+    """Something is gone, or stands beside the packages: no changelog tells what it can do."""
+    name = finding.key.partition("|")[0]
+    silent = [Evidence(text="no changelog tells of it", confidence="unknown")]
+    gone = finding.kind == "missing"
+    library = finding.section in _LIBRARIES
+    rest: _Answer = "not needed" if gone else "unknown"
+    sure: Confidence = "inferred" if gone else "unknown"
+    because = finding.proof if gone else silent
+    version: _Answer = "not needed" if gone else "possible"
+    return [
+        _told("new-feature", f"a feature new in {name}?", rest, sure, because),
+        _told("version", f"{name}'s version?", version, "inferred", finding.proof),
+        _told("dependency", f"a library {name} uses?", rest, sure, because)
+        if not library
+        else _told(
+            "dependency", "a library a program uses?", "possible", "inferred", finding.proof
+        ),
+        _told("service", "a bug in the service?", rest, sure, because),
+    ]
+
+
+def _members(finding: Finding) -> list[str]:
+    """The packages of the finding that differ in version."""
+    return [d.key for d in finding.members if d.section == "dpkg" and d.kind == "changed"]
+
+
+def _both(case: Case, finding: Finding) -> list[str]:
+    names = _members(finding)
+    sides = (case.subject, case.reference)
+    return [cite for side in sides for cite in case.cite(side, "dpkg", *names)]
+
+
+def _new_feature(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypothesis:
+    question = f"a feature new in {finding.key}?"
+    ours = versions.upstream("deb", finding.subject_version)
+    theirs = versions.upstream("deb", finding.reference_version)
+    cites = _both(case, finding)
+    if ours != theirs:
+        text = f"upstream {ours} on {case.subject.label}, {theirs} on {case.reference.label}"
+        because = [Evidence(text=text, confidence="recorded", cites=cites)]
+        return _told("new-feature", question, "possible", "inferred", because)
+    because = [Evidence(text=f"upstream {ours} on both", confidence="recorded", cites=cites)]
+    because += _new_symbols(finding)
+    if told:
+        return _told("new-feature", question, "no", "recorded", because)
+    return _told("new-feature", question, "unlikely", "inferred", because)
+
+
+def _new_symbols(finding: Finding) -> list[Evidence]:
+    """What was added to a library; who imports it is nowhere recorded."""
+    symbols = finding.symbols
+    if symbols is None:
+        return []
+    count = len(symbols.gained) + len(symbols.sonames_gained)
+    text = "no symbol added"
+    if count:
+        things = "symbol" if count == 1 else "symbols"
+        text = f"{count} {things} added; whether anything imports them was not read"
+    return [Evidence(text=text, confidence="recorded", cites=symbols.cites)]
+
+
+def _version(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypothesis:
+    question = f"{finding.key}'s version?"
+    if told:
+        return _told("version", question, "yes", told[0].confidence, told)
+    because = [
+        Evidence(
+            text=f"{finding.subject_version} on {case.subject.label}, "
+            f"{finding.reference_version} on {case.reference.label}",
+            confidence="recorded",
+            cites=_both(case, finding),
+        )
+    ]
+    if finding.changes and case.symptom and finding.match is None:
+        text = "its changelog does not speak of the symptom"
+        cites = changes.cites(case, finding.key)
+        because.append(Evidence(text=text, confidence="recorded", cites=cites))
+    return _told("version", question, "possible", "inferred", because)
+
+
+def _dependency(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypothesis:
+    """At best unlikely: that each of them works would have to be tried."""
+    question = f"a library {finding.key} uses?"
+    side, needed = case.needed(_members(finding))
+    if not needed:
+        text = f"what {finding.key} needs was not read"
+        because = [Evidence(text=text, confidence="unknown")]
+        return _told("dependency", question, "unknown", "unknown", because)
+    differing = finding.dependencies
+    which = f" ({some(differing)})" if differing else ""
+    because = [
+        Evidence(
+            text=f"{len(differing)} of {len(needed)} packages it needs differ{which}",
+            confidence="recorded",
+            cites=_needed_cites(case, side, finding, needed),
+        )
+    ]
+    likely = differing and not told
+    return _told("dependency", question, "possible" if likely else "unlikely", "inferred", because)
+
+
+def _needed_cites(case: Case, side: Side, finding: Finding, needed: set[str]) -> list[str]:
+    names = sorted(needed | {*_members(finding)})
+    return [
+        *case.cite(side, "dpkg-needs", *names),
+        *case.cite(case.subject, "dpkg", *finding.dependencies),
+        *case.cite(case.reference, "dpkg", *finding.dependencies),
+    ]
+
+
+def _service(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypothesis:
+    question = "a bug in the service?"
+    if told:
+        text = f"the changelog tells of a fault of {finding.key} itself, whoever calls it"
+        because = [
+            Evidence(text=text, confidence="inferred", cites=changes.cites(case, finding.key))
+        ]
+        return _told("service", question, "not needed", "inferred", because)
+    if not finding.uses:
+        seen = "no running program loads it" if finding.uses_known else "the processes are unknown"
+        because = [Evidence(text=seen, confidence="unknown")]
+        return _told("service", question, "unknown", "unknown", because)
+    names = sorted({impact.name(use) for use in finding.uses})
+    text = f"{some(names)} {'loads' if len(names) == 1 else 'load'} it"
+    cites = impact.cites(case, finding.uses)
+    because = [Evidence(text=text, confidence="recorded", cites=cites)]
+    return _told("service", question, "possible", "inferred", because)
+
+
+def _told(
+    name: _Name, question: str, answer: _Answer, confidence: Confidence, because: Sequence[Evidence]
+) -> Hypothesis:
+    return Hypothesis(
+        id=name, question=question, answer=answer, confidence=confidence, because=[*because]
+    )
