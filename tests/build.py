@@ -38,6 +38,7 @@ def fingerprint(
     kind: str = "host",
     facts: Mapping[str, Mapping[str, Item] | Section] | None = None,
     evidence: Mapping[str, Mapping[str, Item] | Section] | None = None,
+    details: Mapping[str, Mapping[str, Item] | Section] | None = None,
 ) -> Fingerprint:
     """A fingerprint whose sections are given as plain mappings or as sections."""
     if isinstance(packages, Mapping):
@@ -52,6 +53,7 @@ def fingerprint(
         ),
         facts=_sections({"dpkg": packages, **(facts or {})}),
         evidence=_sections(evidence or {}),
+        details=_sections(details or {}),
     )
 
 
@@ -99,11 +101,14 @@ def image(
     )
 
 
-def explained(subject: Fingerprint | Side, reference: Fingerprint | Side) -> HostReport:
+def explained(
+    subject: Fingerprint | Side, reference: Fingerprint | Side, symptom: str = ""
+) -> HostReport:
     """The report of one pair."""
     ours = subject if isinstance(subject, Side) else Side(fingerprint=subject)
     theirs = reference if isinstance(reference, Side) else Side(fingerprint=reference)
-    return explain(ours, theirs, diff.compare(ours.fingerprint, theirs.fingerprint))
+    compared = diff.compare(ours.fingerprint, theirs.fingerprint)
+    return explain(ours, theirs, compared, symptom=symptom)
 
 
 def transaction(command: str, start: str = "2026-10-21 14:02:13", **done: object) -> Item:

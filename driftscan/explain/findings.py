@@ -125,6 +125,7 @@ def _weighed(
         return known
     return replace(
         known,
+        reached=levels.reached(case, group, names),
         changes=changes.changes_of(case, group),
         windows=changes.windows_of(case, group, matches.get(group)),
         match=matches.get(group),

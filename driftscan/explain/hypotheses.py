@@ -14,16 +14,17 @@ from driftscan.model import Confidence, Evidence, Finding, Hypothesis, Side
 
 _Name: TypeAlias = Literal["new-feature", "version", "dependency", "service"]
 _Answer: TypeAlias = Literal["yes", "no", "unlikely", "possible", "not needed", "unknown"]
-_ASKED = ("breaks", "in-use")
 
 
 _LIBRARIES = ("libraries", "linker-path", "vendored", "python")
 
 
 def hypotheses(case: Case, findings: Sequence[Finding]) -> list[Hypothesis]:
-    """The answers for the first finding; none where nothing that is used differs."""
+    """The answers for the first finding; none where nothing breaks and nobody saw anything fail."""
     worst = findings[0] if findings else None
-    if worst is None or worst.level not in _ASKED:
+    if worst is None or worst.level == "installed":
+        return []
+    if worst.level != "breaks" and not case.symptom:
         return []
     if not _members(worst):
         return _of_no_version(worst) if worst.proof else []

@@ -8,6 +8,7 @@ from driftscan import versions
 from driftscan.explain import impact, shadowing
 from driftscan.explain.case import Case
 from driftscan.explain.changes import cites
+from driftscan.explain.loaded import some
 from driftscan.model import (
     Cause,
     Changes,
@@ -22,12 +23,16 @@ from driftscan.model import (
 
 
 class Weighed(Struct, frozen=True, kw_only=True):
-    """All of a finding that its level and score rest on."""
+    """All of a finding that its level and score rest on.
+
+    `reached`: what the changelog is about may be used. Leftovers of another release are not.
+    """
 
     members: list[Divergence]
     causes: list[Cause]
     uses: list[Use] = field(default_factory=list)
     requested: bool = False
+    reached: bool = True
     changes: Changes | None = None
     windows: list[Window] = field(default_factory=list)
     match: Match | None = None
@@ -40,14 +45,26 @@ def proof(case: Case, source: str, weighed: Weighed) -> list[Evidence]:
     What changed in a library that another copy hides breaks nothing: it is not loaded.
     """
     found = [_of_cause(cause) for cause in weighed.causes if cause.level == "breaks"]
-    if not shadowing.hidden(case).isdisjoint(d.key for d in weighed.members):
+    hidden = shadowing.hidden(case)
+    pair = case.pairs.all.get(source)
+    if not weighed.reached or pair is None or not hidden.isdisjoint(pair.names):
         return found
-    found += _symptom(case, source, weighed)
-    if weighed.uses:
-        loaded = [_named(weighed.uses), *impact.cites(case, weighed.uses)]
-        found += _window(case, weighed, loaded[0], loaded[1:])
-        found += _gone(case, source, weighed, loaded[0], loaded[1:])
-    return found
+    if pair.newer_on == "reference":
+        uses = impact.uses(case, pair.names)
+        return [*found, *_symptom(case, source, weighed), *_window(case, weighed, uses)]
+    return [*found, *_gone(case, weighed)]
+
+
+def reached(case: Case, source: str, names: Sequence[str]) -> bool:
+    """Whether what the changelog is about may be what is used, not leftovers beside it."""
+    pair = case.pairs.all.get(source)
+    if pair is None or not impact.known(case) or {*names} <= {*pair.names}:
+        return True
+    return _needed(case, pair.names) or not _needed(case, names)
+
+
+def _needed(case: Case, names: Sequence[str]) -> bool:
+    return bool(impact.uses(case, names)) or any(case.requested(name) for name in names)
 
 
 def _of_cause(cause: Cause) -> Evidence:
@@ -57,44 +74,47 @@ def _of_cause(cause: Cause) -> Evidence:
 
 def _symptom(case: Case, source: str, weighed: Weighed) -> list[Evidence]:
     """A fix the subject lacks speaks of the symptom; what its own newer changes say proves less."""
-    match, pair = weighed.match, case.pairs.all.get(source)
+    match = weighed.match
     if match is None or match.confidence != "recorded":
-        return []
-    if pair is None or pair.newer_on != "reference":
         return []
     text = f"version {match.version}, which {case.subject.label} lacks, speaks of the symptom"
     return [Evidence(text=text, confidence="recorded", cites=cites(case, source))]
 
 
-def _window(
-    case: Case, weighed: Weighed, users: str, process_cites: Sequence[str]
-) -> list[Evidence]:
-    inside = [window for window in weighed.windows if window.inside]
+def _window(case: Case, weighed: Weighed, uses: Sequence[Use]) -> list[Evidence]:
+    inside = [window for window in weighed.windows if window.inside] if uses else []
     return [
         Evidence(
             text=f"broken since {window.introduced} ({window.of}), repaired in {window.fixed}: "
-            f"{case.subject.label} lies between, and {users} loads it",
+            f"{case.subject.label} lies between, and {_named(uses)} loads it",
             confidence="recorded",
-            cites=[*window.cites, *process_cites],
+            cites=[*window.cites, *impact.cites(case, uses)],
         )
         for window in inside[:1]
     ]
 
 
-def _gone(
-    case: Case, source: str, weighed: Weighed, users: str, process_cites: Sequence[str]
-) -> list[Evidence]:
-    """What the reference exports and the newer subject does not, where a process loads it."""
-    symbols, pair = weighed.symbols, case.pairs.all.get(source)
-    if symbols is None or (pair is not None and pair.newer_on == "reference"):
+def _gone(case: Case, weighed: Weighed) -> list[Evidence]:
+    """What the newer subject exports no more, where a program that no package brought loads it.
+
+    Packages are rebuilt for a new library and say what they need; other programs are not.
+    """
+    symbols, uses = weighed.symbols, [use for use in weighed.uses if _is_foreign(case, use)]
+    if symbols is None or not uses:
         return []
     gone = [f"soname {name}" for name in symbols.sonames_lost]
     gone += [f"symbol {name}" for name in symbols.lost]
     if not gone:
         return []
-    more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
-    text = f"{', '.join(gone[:3])}{more}: gone on {case.subject.label}; {users} loads its library"
-    return [Evidence(text=text, confidence="recorded", cites=[*symbols.cites, *process_cites])]
+    text = f"{some(gone)}: gone on {case.subject.label}; {_named(uses)}, of no package, loads it"
+    cites = [*symbols.cites, *impact.cites(case, uses)]
+    return [Evidence(text=text, confidence="inferred", cites=cites)]
+
+
+def _is_foreign(case: Case, use: Use) -> bool:
+    item = case.evidence(case.subject, "processes").get(f"{use.program}|{use.service}", {})
+    loads = item.get("loads")
+    return isinstance(loads, dict) and loads.get(use.program) == ""
 
 
 def _named(uses: Sequence[Use]) -> str:
@@ -128,7 +148,10 @@ def score(case: Case, weighed: Weighed) -> int:
         return 0
     unsure = weighed.requested or not impact.known(case)
     reach = 3 if weighed.uses else 2 if unsure else 1
-    change = max(_change(d) for d in weighed.members) + _worse(weighed)
+    change = max(_change(d) for d in weighed.members)
+    if not weighed.reached:
+        return reach * change
+    change += _worse(weighed)
     return reach * change + (10 if weighed.match else 0) + _told(weighed)
 
 

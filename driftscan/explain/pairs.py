@@ -16,9 +16,13 @@ SideName: TypeAlias = Literal["subject", "reference"]
 
 
 class Pair(Struct, frozen=True, kw_only=True):
-    """A source package in two versions of its source, and on which side the newer one is."""
+    """A source package in two versions of its source, and on which side the newer one is.
+
+    `names` are the binary packages that differ so.
+    """
 
     source: str
+    names: tuple[str, ...]
     newer_on: SideName
     older: str
     newer: str
@@ -80,6 +84,7 @@ def _pair(divergence: Divergence) -> Pair | None:
     older, newer = (ours, theirs) if order < 0 else (theirs, ours)
     return Pair(
         source=divergence.group,
+        names=(divergence.key,),
         newer_on="reference" if order < 0 else "subject",
         older=older,
         newer=newer,
@@ -97,6 +102,7 @@ def _widest(several: list[Pair]) -> Pair:
     order = cmp_to_key(lambda a, b: versions.compare("deb", str(a), str(b)) or 0)
     return Pair(
         source=behind[0].source,
+        names=tuple(sorted(name for pair in behind for name in pair.names)),
         newer_on=behind[0].newer_on,
         older=min((pair.older for pair in behind), key=order),
         newer=max((pair.newer for pair in behind), key=order),

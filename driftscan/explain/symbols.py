@@ -33,7 +33,10 @@ def libraries(lines: Iterable[str]) -> dict[str, frozenset[str]]:
 
 
 def _symbol(text: str) -> str:
-    """`(tag|tag=value)name@Base 1.2 1` -> `name`: every library without versions says `@Base`."""
+    """`(tag|tag=value)name@Base 1.2 1` -> `name`: every library without versions says `@Base`.
+
+    What a library keeps for itself (`@GLIBC_PRIVATE`) is none.
+    """
     tags = _TAGS.match(text)
     text = text[tags.end() :] if tags else text
     quote = text[:1] if text[:1] in ("'", '"') else ""
@@ -41,7 +44,8 @@ def _symbol(text: str) -> str:
     words = rest.split(None, 1) if rest[:1].strip() else ["", *rest.split(None, 1)]
     if (quote and not closed) or len(words) < 2:
         return ""
-    return (quoted + words[0]).removesuffix("@Base")
+    name = (quoted + words[0]).removesuffix("@Base")
+    return "" if "PRIVATE" in name.rpartition("@")[2].upper() and "@" in name else name
 
 
 def difference(older: Mapping[str, frozenset[str]], newer: Mapping[str, frozenset[str]]) -> Symbols:

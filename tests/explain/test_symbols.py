@@ -58,6 +58,7 @@ def test_several_libraries_of_one_package_and_their_alternatives_are_told_apart(
         ("| other #MINVER#", None),
         ("* Build-Depends-Package: libx-dev", None),
         (" lonely", None),
+        (" __snprintf@GLIBC_PRIVATE 0 1", None),
         ("", None),
     ],
 )
