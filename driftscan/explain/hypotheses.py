@@ -6,6 +6,8 @@ Nothing is replayed here, so what is only likely is said to be only likely.
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
+from msgspec.structs import replace
+
 from driftscan import versions
 from driftscan.explain import changes, impact
 from driftscan.explain.case import Case
@@ -20,14 +22,27 @@ _LIBRARIES = ("libraries", "linker-path", "vendored", "python")
 
 
 def hypotheses(case: Case, findings: Sequence[Finding]) -> list[Hypothesis]:
-    """The answers for the first finding; none where nothing breaks and nobody saw anything fail."""
+    """The answers for the first finding; none where nothing is proven to break.
+
+    Each rests also on what makes that finding the worst.
+    """
     worst = findings[0] if findings else None
-    if worst is None or worst.level == "installed":
+    if worst is None or not worst.proof:
         return []
-    if worst.level != "breaks" and not case.symptom:
-        return []
-    if not _members(worst):
-        return _of_no_version(worst) if worst.proof else []
+    carried = [cite for evidence in worst.proof for cite in evidence.cites]
+    return [
+        replace(answer, because=[_carried(evidence, carried) for evidence in answer.because])
+        for answer in (_of_a_version(case, worst) if _members(worst) else _of_no_version(worst))
+    ]
+
+
+def _carried(evidence: Evidence, more: Sequence[str]) -> Evidence:
+    if evidence.confidence == "unknown":
+        return evidence
+    return replace(evidence, cites=list(dict.fromkeys([*evidence.cites, *more])))
+
+
+def _of_a_version(case: Case, worst: Finding) -> list[Hypothesis]:
     told = [e for e in worst.proof if any("/changelogs:" in cite for cite in e.cites)]
     return [
         _new_feature(case, worst, told),

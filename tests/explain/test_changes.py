@@ -338,34 +338,45 @@ def test_the_four_questions_of_the_story():
     }
 
 
-def test_without_a_changelog_every_answer_is_only_possible_or_less():
-    assert _answers(_story(SYMPTOM, details=False)) == {
-        "new-feature": ("unlikely", "inferred"),
-        "version": ("possible", "inferred"),
-        "dependency": ("unknown", "unknown"),
-        "service": ("possible", "inferred"),
-    }
-
-
-@pytest.mark.parametrize(("other", "answer"), [("1", "unlikely"), ("2", "possible")])
-def test_without_a_replay_a_dependency_is_unlikely_at_best(other, answer):
-    def host(name, version, library):
+@pytest.mark.parametrize(("other", "which"), [("1", "0 of 1"), ("2", "1 of 1")])
+def test_without_a_replay_a_dependency_is_unlikely_at_best(other, which):
+    def host(name, version, library, **details):
         return fingerprint(
             name,
             {"tool": package(version), "libx": package(library)},
-            evidence={
-                "dpkg-needs": {"tool": {"depends": "libx"}, "libx": {}},
-                "apt-history": {"0": transaction("apt install tool", install={"tool": "1"})},
-            },
+            evidence={"dpkg-needs": {"tool": {"depends": "libx"}, "libx": {}}},
+            details=details,
         )
 
-    report = explained(host("a", "1", "1"), host("b", "1.9", other), "it fails")
+    lines = ["tool (1.9) s;", "  * Tool does not work at all", "tool (1) s;"]
+    theirs = host("b", "1.9", other, changelogs={"tool": {"lines": lines}})
+    report = explained(host("a", "1", "1"), theirs, "does not work")
 
-    assert report.findings[0].id == "dpkg:tool"
-    assert _answers(report)["dependency"] == (answer, "inferred")
+    told = next(h for h in report.hypotheses if h.id == "dependency")
+    assert (told.answer, told.confidence) == ("unlikely", "inferred")
+    assert told.because[0].text.startswith(f"{which} packages it needs differ")
 
 
-def test_nobody_asks_where_nothing_is_known_to_fail():
+def test_a_library_that_hides_another_is_asked_about_without_a_changelog():
+    soname = "libx.so.1|libc6,x86-64|"
+    libraries = {
+        f"{soname}/usr/local/lib": {"owner": "", "target": "", "position": 0},
+        f"{soname}/usr/lib": {"owner": "libx1", "target": "", "position": 1},
+    }
+    ours = fingerprint("a", {"libx1": package("1")}, facts={"libraries": libraries})
+    packaged = {key: {**item, "position": 0} for key, item in libraries.items() if item["owner"]}
+    theirs = fingerprint("b", {"libx1": package("1")}, facts={"libraries": packaged})
+
+    assert _answers(explained(ours, theirs)) == {
+        "new-feature": ("unknown", "unknown"),
+        "version": ("possible", "inferred"),
+        "dependency": ("possible", "inferred"),
+        "service": ("unknown", "unknown"),
+    }
+
+
+def test_nobody_asks_where_nothing_is_proven_to_fail():
+    assert _story(SYMPTOM, details=False).hypotheses == []
     assert _story(version=f"{MAGICK}8").hypotheses == []
 
 
