@@ -138,7 +138,7 @@ def _ordered(causes: Sequence[Cause], found: Sequence[Finding]) -> list[Cause]:
     """Each cause takes the level of the worst finding it leads, and stands where that one stands.
 
     One that only shares findings with another keeps its own level. What is proven is told before
-    what is only recorded, whatever that one claims.
+    what is only recorded, whatever that one claims; another release before all it led to.
     """
     place: dict[str, int] = {}
     for index, finding in enumerate(found):
@@ -150,6 +150,7 @@ def _ordered(causes: Sequence[Cause], found: Sequence[Finding]) -> list[Cause]:
     return sorted(
         levelled,
         key=lambda c: (
+            c.type != "release-differs",
             LEVELS.index(c.level),
             c.confidence != "proven",
             -len(c.claims),
