@@ -48,7 +48,7 @@ def upgraded(evidence=None, **more):
 def test_a_release_upgrade_is_one_cause_with_its_command_and_what_it_lost_breaks():
     report = upgraded()
 
-    lost, release = report.causes
+    release, lost = report.causes
     assert (lost.id, lost.level, lost.claims) == (
         "removed:php8.2-fpm",
         "breaks",
