@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from msgspec.structs import replace
 
 from driftscan import versions
-from driftscan.explain import changes, impact
+from driftscan.explain import changes, impact, loaded
 from driftscan.explain.case import Case
 from driftscan.explain.loaded import some
 from driftscan.model import Confidence, Evidence, Finding, Hypothesis, Side
@@ -18,7 +18,9 @@ _Name: TypeAlias = Literal["new-feature", "version", "dependency", "service"]
 _Answer: TypeAlias = Literal["yes", "no", "unlikely", "possible", "not needed", "unknown"]
 
 
-_LIBRARIES = ("libraries", "linker-path", "vendored", "python")
+_LIBRARIES = ("libraries", "linker-path", "processes", "vendored", "python")
+_SILENT = "no changelog tells what this copy can do"
+_WHICH = "a library a program uses?"
 
 
 def hypotheses(case: Case, findings: Sequence[Finding]) -> list[Hypothesis]:
@@ -53,24 +55,22 @@ def _of_a_version(case: Case, worst: Finding) -> list[Hypothesis]:
 
 
 def _of_no_version(finding: Finding) -> list[Hypothesis]:
-    """Something is gone, or stands beside the packages: no changelog tells what it can do."""
-    name = finding.key.partition("|")[0]
-    silent = [Evidence(text="no changelog tells of it", confidence="unknown")]
+    """Something is gone, stale, or stands beside the packages: what it can do is not recorded."""
+    name = loaded.program(finding.key)
     gone = finding.kind == "missing"
-    library = finding.section in _LIBRARIES
+    silent = finding.proof if gone else [Evidence(text=_SILENT, confidence="unknown")]
     rest: _Answer = "not needed" if gone else "unknown"
     sure: Confidence = "inferred" if gone else "unknown"
-    because = finding.proof if gone else silent
-    version: _Answer = "not needed" if gone else "possible"
+    library = finding.section in _LIBRARIES
     return [
-        _told("new-feature", f"a feature new in {name}?", rest, sure, because),
-        _told("version", f"{name}'s version?", version, "inferred", finding.proof),
-        _told("dependency", f"a library {name} uses?", rest, sure, because)
-        if not library
-        else _told(
-            "dependency", "a library a program uses?", "possible", "inferred", finding.proof
-        ),
-        _told("service", "a bug in the service?", rest, sure, because),
+        _told("new-feature", f"a feature new in {name}?", rest, sure, silent),
+        _told("version", f"{name}'s version?", rest, sure, silent)
+        if gone or library
+        else _told("version", f"{name}'s version?", "possible", "inferred", finding.proof),
+        _told("dependency", _WHICH, "possible", "inferred", finding.proof)
+        if library
+        else _told("dependency", f"a library {name} uses?", rest, sure, silent),
+        _told("service", "a bug in the service?", rest, sure, silent),
     ]
 
 

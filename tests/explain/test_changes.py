@@ -369,7 +369,7 @@ def test_a_library_that_hides_another_is_asked_about_without_a_changelog():
 
     assert _answers(explained(ours, theirs)) == {
         "new-feature": ("unknown", "unknown"),
-        "version": ("possible", "inferred"),
+        "version": ("unknown", "unknown"),
         "dependency": ("possible", "inferred"),
         "service": ("unknown", "unknown"),
     }
