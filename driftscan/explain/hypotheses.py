@@ -31,11 +31,16 @@ def hypotheses(case: Case, findings: Sequence[Finding]) -> list[Hypothesis]:
     worst = findings[0] if findings else None
     if worst is None or not worst.proof:
         return []
+    changed = _members(worst) and not _is_gone(worst)
     carried = [cite for evidence in worst.proof for cite in evidence.cites]
     return [
         replace(answer, because=[_carried(evidence, carried) for evidence in answer.because])
-        for answer in (_of_a_version(case, worst) if _members(worst) else _of_no_version(worst))
+        for answer in (_of_a_version(case, worst) if changed else _of_no_version(worst))
     ]
+
+
+def _is_gone(finding: Finding) -> bool:
+    return finding.kind == "missing" or finding.cause.startswith("removed:")
 
 
 def _carried(evidence: Evidence, more: Sequence[str]) -> Evidence:
@@ -57,7 +62,7 @@ def _of_a_version(case: Case, worst: Finding) -> list[Hypothesis]:
 def _of_no_version(finding: Finding) -> list[Hypothesis]:
     """Something is gone, stale, or stands beside the packages: what it can do is not recorded."""
     name = loaded.program(finding.key)
-    gone = finding.kind == "missing"
+    gone = _is_gone(finding)
     silent = finding.proof if gone else [Evidence(text=_SILENT, confidence="unknown")]
     rest: _Answer = "not needed" if gone else "unknown"
     sure: Confidence = "inferred" if gone else "unknown"
