@@ -1,12 +1,17 @@
 """The second trip as its user sees it: what it brings, what it costs, and what happens without."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from msgspec.structs import replace
 
 from driftscan import store
 from driftscan.model import Collected
+from tests.cli.conftest import environment
 from tests.cli.test_over_ssh import cut_short, fleet, really
 from tests.sshd import Manners, framed
 
@@ -148,3 +153,36 @@ def test_what_an_offline_side_lacks_comes_from_a_host_of_the_same_run(
     report = json.loads(done.out)["hosts"]["./old.json"]
     assert len(host.scripts) == 2
     assert [gap for gap in report["unknown"] if gap["what"] == "changelogs"] == []
+
+
+def hung(_channel, _script, over):
+    over.wait()
+
+
+def test_an_interrupt_ends_the_second_trip_at_once(newer, work, tmp_path):
+    host = Host(again=hung)
+    newer(host)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "driftscan", "compare", "./old.json", "b"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=work,
+        env=environment(tmp_path),
+    )
+    deadline = time.monotonic() + 60
+    while len(host.scripts) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert err.endswith("driftscan: interrupted\n")
+
+
+def test_the_deadline_holds_for_the_second_trip_too(driftscan, newer):
+    newer(Host(again=hung))
+    done, report = compared(driftscan, "b", "--deadline", "10")
+    (gap,) = [gap for gap in report["unknown"] if gap["what"] == "changelogs"]
+    assert gap["why"].startswith("b did not answer again: timeout: ")
+    assert done.code == 1
