@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := tests/lab/.run
 INVENTORY := $(RUN)/inventory.yml
-UNIT := -m "not lab and not sshd"
+UNIT := -m "not lab and not sshd and not long"
 
 .PHONY: help demo test check env lab lab-down bench record docs lock clean
 
@@ -21,7 +21,7 @@ test: env ## everything: `make check`, then the tests on real servers
 	  echo "DRIFTSCAN_LAB=off: the tests on real servers were not run"; \
 	else \
 	  $(BIN)/python -m tests.lab up && . $(RUN)/env.sh && \
-	  $(BIN)/python -m pytest -m "lab or sshd"; \
+	  $(BIN)/python -m pytest -m "lab or sshd or long"; \
 	fi
 
 check: env ## style, types, floors, shell, unit tests: no network, no engine, under 60 s
