@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from driftscan.explain import about as about_
-from driftscan.explain import changes, expectations, follow, hypotheses, processes, remedies
+from driftscan.explain import changes, expectations, follow, hypotheses, impact, processes, remedies
 from driftscan.explain.case import Case
 from driftscan.explain.findings import findings
 from driftscan.explain.focus import focus
@@ -34,7 +34,7 @@ from driftscan.model import (
 def wants(subject: Side, reference: Side, comparison: Comparison, symptom: str = "") -> list[Want]:
     """All that explaining this pair wants to learn on a second trip, each thing once, in order."""
     case = Case(subject, reference, comparison, symptom)
-    asked = [*changes.wants(case), *remedies.wants(case)]
+    asked = [*changes.wants(case), *remedies.wants(case), *impact.wants(case)]
     asked += [want for family in FAMILIES for want in family.wants(case)]
     return sorted(set(asked))
 

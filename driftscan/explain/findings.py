@@ -96,6 +96,7 @@ def _finding(
         image_record=_image_record(case, members),
         uses=weighed.uses,
         uses_known=not names or bool(weighed.uses) or impact.known(case),
+        tools=impact.tools(case, members) if weighed.requested else [],
         proof=proof,
         changes=weighed.changes,
         windows=weighed.windows,

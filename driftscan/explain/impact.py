@@ -5,10 +5,31 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
 from driftscan.explain.case import Case
-from driftscan.model import Collected, Divergence, Item, Use
+from driftscan.model import Collected, Divergence, Item, Use, Want
 
 # A library is called so; anything else that is mapped and ends in .so is opened as a module.
 _MODULE = re.compile(r"/(?!lib)[^/]+\.so$")
+
+
+def wants(case: Case) -> list[Want]:
+    """The programs of sources that differ and were asked for: somebody means to call them."""
+    groups: dict[str, list[str]] = {}
+    for divergence in case.comparison.divergences:
+        if divergence.section == "dpkg" and divergence.subject is not None:
+            groups.setdefault(divergence.group, []).append(divergence.key)
+    return [
+        Want(side="subject", kind="programs", name=name)
+        for _, members in sorted(groups.items())
+        if any(case.requested(member) for member in members)
+        for name in sorted(members)
+    ]
+
+
+def tools(case: Case, members: Iterable[Divergence]) -> list[str]:
+    """The programs among the members, as far as the second trip told, in order."""
+    told = case.details(case.subject, "programs")
+    lists = (told.get(d.key, {}).get("programs") for d in members if d.section == "dpkg")
+    return sorted({path for paths in lists if isinstance(paths, list) for path in paths})
 
 
 def known(case: Case) -> bool:

@@ -243,7 +243,10 @@ class Symbols(Told, frozen=True, kw_only=True):
 
 
 class Finding(Told, frozen=True, kw_only=True):
-    """What differs, grouped (binary packages by their source), with its records and its reach."""
+    """What differs, grouped (binary packages by their source), with its records and its reach.
+
+    `tools` are programs that somebody may call, of what was installed on purpose.
+    """
 
     id: str = ""
     section: str
@@ -263,6 +266,7 @@ class Finding(Told, frozen=True, kw_only=True):
     image_record: Place | None = None
     uses: list[Use] = []
     uses_known: bool = True
+    tools: list[str] = []
     proof: list[Evidence] = []
     changes: Changes | None = None
     windows: list[Window] = []

@@ -35,6 +35,9 @@ def detail(page: Page, host: HostReport, finding: Finding, amount: Amount) -> No
     _changes(page, finding, subject, amount)
     if finding.section == "dpkg":
         page.item("  used by", used(finding.uses, amount, known=finding.uses_known))
+        if finding.tools:
+            names = [path.rpartition("/")[2] for path in finding.tools]
+            page.item("  tools", some(names, amount.names if amount.all else _SHOWN))
     _records(page, host, finding, subject, amount)
     if finding.dependency_count and (amount.records or finding.dependencies):
         page.item("  needs", _needs(finding, amount))

@@ -1,10 +1,12 @@
 """Who is hit: through which plugin, on which ports, and whether it still runs the old file."""
 
+from msgspec.structs import replace
+
 from driftscan import diff
-from driftscan.explain import impact
+from driftscan.explain import engine, impact
 from driftscan.explain.case import Case
-from driftscan.model import Partial, Side
-from tests.build import fingerprint, package
+from driftscan.model import Collected, Partial, Side
+from tests.build import fingerprint, package, transaction
 
 CORE = "/usr/lib/x86_64-linux-gnu/libMagickCore-6.Q16.so.6.0.0"
 PLUGIN = "/usr/lib/php/20220829/imagick.so"
@@ -66,3 +68,31 @@ def test_a_module_is_no_reason_where_the_program_itself_needs_the_library():
     processes[FPM]["loads"]["/usr/sbin/php-fpm8.2"] = "php8.2-fpm"
     (use,) = impact.uses(case(processes, needs), ["libmagickcore-6.q16-6"])
     assert use.via == []
+
+
+# --- tools -------------------------------------------------------------------------------------
+
+
+def differing(details=None):
+    history = {"1": transaction("apt-get install magick", install={"magick": "1"})}
+    needs = {"magick": {"depends": "magick-core"}}
+    evidence = {"apt-history": history, "dpkg-needs": needs, "processes": {}}
+    ours = {n: package("1", "magick") for n in ("magick", "magick-core")} | {"zip": package("1")}
+    theirs = {name: package("2", item["source"]) for name, item in ours.items()}
+    one = fingerprint("web-a", ours, evidence=evidence)
+    one = replace(one, details={"programs": Collected(items=details or {})})
+    return Side(fingerprint=one), Side(fingerprint=fingerprint("web-b", theirs))
+
+
+def test_programs_are_wanted_of_what_was_asked_for_and_differs():
+    ours, theirs = differing()
+    comparison = diff.compare(ours.fingerprint, theirs.fingerprint)
+    wanted = engine.wants(ours, theirs, comparison)
+    assert [w.name for w in wanted if w.kind == "programs"] == ["magick", "magick-core"]
+
+
+def test_the_programs_of_what_was_asked_for_are_its_tools():
+    ours, theirs = differing({"magick-core": {"programs": ["/usr/bin/convert"]}})
+    comparison = diff.compare(ours.fingerprint, theirs.fingerprint)
+    report = engine.explain(ours, theirs, comparison)
+    assert {f.key: f.tools for f in report.findings} == {"magick": ["/usr/bin/convert"], "zip": []}

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from driftscan.details.asking import learned, questions_for
 from driftscan.errors import ParseError
-from driftscan.model import Answer, Payload, Raw, Shell
-from driftscan.probes.wanted import available, changelogs, names, status, symbols
+from driftscan.model import Answer, Lines, Payload, Raw, Shell
+from driftscan.probes.wanted import available, changelogs, names, programs, status, symbols
 from driftscan.probes.wanted.table import KINDS
 from tests.probes.wanted import MAGICK, WANTS, captured, want
 
@@ -87,6 +87,21 @@ def test_versions_that_can_be_had_come_with_the_time_of_the_lists(web_b):
     assert found["nowhere"]["fetched"] > 1_700_000_000
 
 
+def test_programs_are_what_a_path_finds_and_a_library_has_none(web_b):
+    found = web_b["programs"]
+    assert "/usr/bin/convert-im6.q16" in found.items["imagemagick-6.q16"]["programs"]
+    assert found.items.keys() == {"imagemagick-6.q16"}
+    assert found.missing == {}
+
+
+def test_programs_of_a_foreign_package_are_its_own():
+    told = ("/var/lib/dpkg/info/libx:i386.list:/usr/bin/x",)
+    found = programs.parse(
+        Raw(outputs={"programs-0": Payload(told)}), [want("programs", "libx:i386")]
+    )
+    assert found.items == {"libx:i386": {"programs": ["/usr/bin/x"]}}
+
+
 # --- names -----------------------------------------------------------------------------------
 
 
@@ -124,6 +139,9 @@ def test_no_text_of_a_host_becomes_text_of_the_shell(pairs):
     for kind in KINDS:
         wants = [want(kind.KIND, name, *packages, version=name) for name, packages in pairs]
         for question in kind.questions(wants):
+            if isinstance(question, Lines):
+                assert re.fullmatch(r"[a-z0-9][a-z0-9+.:-]*[.]list", question.pattern)
+                continue
             if not isinstance(question, Shell):
                 assert all(re.fullmatch(r"/[a-z0-9/+.:*-]+", glob) for glob in question.globs)
                 continue

@@ -34,6 +34,8 @@ WANTS = [
     want("symbols", "imagemagick"),
     want("available", "imagemagick"),
     want("available", "nowhere"),
+    want("programs", "imagemagick-6.q16"),
+    want("programs", "libbrotli1"),
 ]
 
 

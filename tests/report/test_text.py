@@ -155,6 +155,11 @@ def test_users_are_told_with_plugin_ports_and_stale_files():
     ) in flat(host(finding(uses=[use])))
 
 
+def test_programs_that_somebody_may_call_are_told():
+    page = flat(host(finding(tools=["/usr/bin/convert", "/usr/bin/identify"])))
+    assert "used by no running process tools convert, identify" in page
+
+
 def test_symbols_and_sonames_are_told_and_long_lists_say_how_many_more():
     symbols = Symbols(gained=list("abcdef"), sonames_lost=["libMagickCore-6.Q16.so.6"])
     page = flat(host(finding(symbols=symbols)))

@@ -1,6 +1,6 @@
 """The table of all kinds of details: what the second trip can ask, in this order."""
 
 from driftscan.probes.contract import Kind
-from driftscan.probes.wanted import available, changelogs, classes, status, symbols
+from driftscan.probes.wanted import available, changelogs, classes, programs, status, symbols
 
-KINDS: tuple[Kind, ...] = (changelogs, symbols, available, status, classes)
+KINDS: tuple[Kind, ...] = (changelogs, symbols, available, status, classes, programs)
