@@ -12,10 +12,10 @@ _MODULE = re.compile(r"/(?!lib)[^/]+\.so$")
 
 
 def wants(case: Case) -> list[Want]:
-    """The programs of sources that differ and were asked for: somebody means to call them."""
+    """The programs of sources that changed and were asked for: somebody means to call them."""
     groups: dict[str, list[str]] = {}
     for divergence in case.comparison.divergences:
-        if divergence.section == "dpkg" and divergence.subject is not None:
+        if divergence.section == "dpkg" and divergence.kind == "changed":
             groups.setdefault(divergence.group, []).append(divergence.key)
     return [
         Want(side="subject", kind="programs", name=name)
