@@ -187,10 +187,11 @@ class Records:
 
     def asked(self, package: str) -> Transaction | None:
         """The last transaction in which somebody asked for the package by its name."""
-        for transaction in reversed(self.transactions):
-            if package in transaction.requested or package in transaction.named:
-                return transaction
-        return None
+        return self._asked.get(package)
+
+    @cached_property
+    def _asked(self) -> dict[str, Transaction]:
+        return {n: t for t in self.transactions for n in (*t.requested, *t.named)}
 
     def record(self, package: str, *, removed: bool = False) -> HostRecord | None:
         """The best record of the last change: apt's history, else dpkg's log, else a file time."""
