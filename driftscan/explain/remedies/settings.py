@@ -12,15 +12,20 @@ from driftscan.model import Cause, Divergence, Finding, Step
 ASIDE = "/root/set-aside"
 
 
-def alternative(_case: Case, cause: Cause, members: Sequence[Divergence]) -> list[Step]:
+def alternative(case: Case, cause: Cause, members: Sequence[Divergence]) -> list[Step]:
     """The link of the reference when it is set by hand there too, else the automatic one."""
+    copies = sorted(d.key for d in members if d.section == "runtimes" and d.kind == "extra")
+    rest = [
+        words.review(f"review: only {case.subject.label} has {key.partition('|')[2]}")
+        for key in copies
+    ]
     mine = next((d for d in members if d.section == "alternatives"), None)
     name = mine.key if mine else cause.subject
     if not words.fits(NAME, name):
         return []
     target = str(((mine and mine.reference) or {}).get("target", ""))
     way = ("--set", name, target) if words.is_path(target) else ("--auto", name)
-    return [words.run("update-alternatives", *way, why=cause.text)]
+    return [words.run("update-alternatives", *way, why=cause.text), *rest]
 
 
 def library(_case: Case, cause: Cause, members: Sequence[Divergence]) -> list[Step]:
