@@ -105,3 +105,11 @@ def test_a_folder_that_cannot_be_is_a_mistake_before_anything_is_asked(driftscan
 def test_where_nothing_differs_nothing_is_written(driftscan, work, pair):
     assert driftscan("compare", pair[0], pair[0], "--fix", "fixes").code == 0
     assert list((work / "fixes").iterdir()) == []
+
+
+def test_a_saved_fingerprint_is_not_simulated_and_says_why(driftscan, work, pair):
+    done = driftscan("compare", *pair, "--fix", "fixes", "--width", "200")
+
+    why = "not simulated: the package database of web-a is not known: a saved fingerprint"
+    assert why in done.out
+    assert why in (work / "fixes" / "web-a.sh").read_text()
