@@ -91,11 +91,11 @@ def one(finding: Finding) -> str:
     return f"{finding.key} ({side})"
 
 
-def listed(findings: Sequence[Finding], most: int, *, more: bool) -> str:
+def listed(findings: Sequence[Finding], amount: Amount, *, more: bool) -> str:
     """Several findings in a sentence: who loads them, what their changelogs hold, their names."""
     count = f"{len(findings)}{' more' if more else ''} source{_s(len(findings))}"
     loaded = [finding for finding in findings if finding.uses]
-    told = list(_together(findings))
+    told = list(_together(findings)) if amount.reasons else []
     if loaded:
         which = "" if len(loaded) == len(findings) else f"{len(loaded)} "
         users = sorted({_user(use) for finding in loaded for use in finding.uses})
@@ -103,7 +103,7 @@ def listed(findings: Sequence[Finding], most: int, *, more: bool) -> str:
     elif all(finding.uses_known for finding in findings):
         told.insert(0, "not loaded now")
     about = f" ({'; '.join(told)})" if told else ""
-    return f"{count}{about}: {some([one(f) for f in findings], most)}"
+    return f"{count}{about}: {some([one(f) for f in findings], amount.names)}"
 
 
 def _together(findings: Sequence[Finding]) -> Iterator[str]:

@@ -126,7 +126,7 @@ def _levels(page: Page, host: HostReport, amount: Amount) -> None:
         rest = [f for f in host.findings if f.level == level and f not in full and _listed(host, f)]
         if rest:
             more = any(f.level == level for f in full)
-            page.item(label(level), listed(rest, amount.names, more=more))
+            page.item(label(level), listed(rest, amount, more=more))
 
 
 def _worth_detail(host: HostReport, amount: Amount) -> list[Finding]:
@@ -178,6 +178,11 @@ def _cause(page: Page, host: HostReport, group: Sequence[Cause], amount: Amount)
 
 def _questions(page: Page, host: HostReport, amount: Amount) -> None:
     if not host.hypotheses:
+        return
+    if not amount.reasons:
+        told = " ".join(f"{h.question} {_answer(h, amount)}." for h in host.hypotheses)
+        page.item("", f"Could it be ... {told}", indent=0)
+        page.line()
         return
     page.line("Could it be ...")
     width = max(len(h.question) for h in host.hypotheses) + 4

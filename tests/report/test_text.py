@@ -187,6 +187,17 @@ def test_the_four_questions_stand_with_their_answers_and_reasons():
     assert "a library that imagemagick uses? unlikely (inferred)" in page
 
 
+def test_where_a_screen_has_no_room_the_answers_stand_without_reasons():
+    asked = [
+        Hypothesis(id="version", question="its version?", answer="yes", confidence="recorded"),
+        Hypothesis(id="service", question="the service?", answer="no", confidence="recorded"),
+    ]
+    crowded = many(40)
+    long = [replace(cause, text="some words " * 40) for cause in crowded.causes]
+    page = flat(replace(crowded, causes=long, hypotheses=asked))
+    assert "Could it be ... its version? YES. the service? no." in page
+
+
 def test_what_is_not_known_is_no_line_and_no_label():
     page = told(host(finding()))
     for label in ("change", "window", "symbols", "Could it be", "symptom", "until", "proof"):
