@@ -38,7 +38,8 @@ def _steps(page: Page, steps: Sequence[Step], urgent: Sequence[Phase], amount: A
     """In their order, those with one reason under it; the last step is always told."""
     groups = [list(group) for _, group in groupby(steps, key=lambda step: step.why or step.run)]
     by_urgency = sorted(range(len(groups) - 1), key=lambda n: groups[n][0].phase not in urgent)
-    chosen = {*by_urgency[: amount.steps], len(groups) - 1}
+    written = any(step.file for step in steps)  # then the long ones are short
+    chosen = {*by_urgency[: None if written else amount.steps], len(groups) - 1}
     left = sum(len(group) for n, group in enumerate(groups) if n not in chosen)
     for number, group in enumerate(groups):
         if number == len(groups) - 1 and left:

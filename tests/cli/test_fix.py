@@ -30,6 +30,7 @@ def test_the_script_and_its_lists_are_written_private_and_the_report_names_them(
     assert command in (folder / "web-a.sh").read_text().splitlines()
     assert command in done.out
     assert "curl=7.88.1-12" not in done.out
+    assert "more steps" not in done.out
     assert done.code == 1
 
 
