@@ -41,8 +41,8 @@ def _owners(case: Case, divergence: Divergence) -> list[str]:
     sides = ((case.subject, divergence.subject), (case.reference, divergence.reference))
     if divergence.section in ("libraries", "runtimes", "python"):
         return [str(item["owner"]) for _, item in sides if item and item.get("owner")]
-    if divergence.section == "conffiles":
-        return [package for _, item in sides if item and (package := _one_sided(case, item))]
+    if divergence.section in ("conffiles", "extensions"):
+        return [name for name in _bringing(divergence) if _one_sided(case, name)]
     if divergence.section == "winners":
         kind = divergence.key.partition("@")[0]
         found = [_owner_of_winner(case, side, kind, item) for side, item in sides if item]
@@ -51,11 +51,21 @@ def _owners(case: Case, divergence: Divergence) -> list[str]:
     return []
 
 
-def _one_sided(case: Case, item: Item) -> str:
-    """The package of a configuration file, if one side lacks it: then that says it all."""
-    package = str(item.get("package", ""))
+def _one_sided(case: Case, package: str) -> bool:
+    """Whether one side lacks the package: then that says it all of its settings."""
     divergence = case.by_id.get(f"dpkg:{package}")
-    return package if divergence and divergence.kind != "changed" else ""
+    return divergence is not None and divergence.kind != "changed"
+
+
+def _bringing(divergence: Divergence) -> list[str]:
+    """The packages without which a file or extension cannot be there: its own, its program's."""
+    items = [item for item in (divergence.subject, divergence.reference) if item]
+    found = [str(item.get(field, "")) for item in items for field in ("package", "owner")]
+    if divergence.section == "extensions":
+        program, version, *rest = [*divergence.key.split("/"), ""]
+        found += [f"php{version}-{rest[0]}", f"libapache2-mod-php{version}"]
+        found += [program, f"lib{program}-{version}"]
+    return found
 
 
 def _owner_of_winner(case: Case, side: Side, kind: str, item: Item) -> str:

@@ -2,6 +2,7 @@
 
 from driftscan.explain import (
     age,
+    capability,
     environment,
     files,
     foreign,
@@ -36,6 +37,7 @@ FAMILIES: tuple[Family, ...] = (
     programs,
     python,
     vendored,
+    capability,
     linker,
     environment,
     processes,

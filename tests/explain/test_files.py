@@ -706,3 +706,34 @@ def test_what_one_build_brought_is_one_cause_and_one_finding():
         "owns, hide those of libmagickcore, libmagickwand on web-c"
     )
     assert len(cause.claims) == len(finding.members) == 3
+
+
+# --- what is switched on -------------------------------------------------------------------------
+
+
+def enabled(*names):
+    return {"extensions": {f"php/8.2/fpm/{name}": {"owner": f"php8.2-{name}"} for name in names}}
+
+
+def test_an_extension_that_is_switched_off_is_a_capability_that_lacks():
+    packages = {"php8.2-gd": package("8")}
+    item = {"count": 1, "loads": {"/usr/sbin/php-fpm8.2": "php8.2-fpm"}}
+    ours = fingerprint(
+        "web-a", packages, facts=enabled("xdebug"), evidence={"processes": {FPM: item}}
+    )
+    theirs = fingerprint("web-b", packages, facts=enabled("gd"))
+
+    (cause,) = explained(ours, theirs).causes
+
+    assert (cause.id, cause.level) == ("capability:php/8.2/fpm", "in-use")
+    assert cause.text == "php/8.2/fpm has xdebug on web-a only and gd on web-b only"
+    assert cause.evidence[1].cites == ["reference/extensions:php/8.2/fpm/gd"]
+
+
+def test_an_extension_whose_package_or_program_one_side_lacks_is_no_difference_of_its_own():
+    for lacking in ("php8.2-gd", "php8.2-fpm"):
+        ours = fingerprint("web-a", {lacking: package("8")}, facts=enabled("gd"))
+
+        report = explained(ours, fingerprint("web-b", {}, facts={"extensions": {}}))
+
+        assert [f.id for f in report.findings] == [f"dpkg:{lacking}"]

@@ -95,6 +95,9 @@ def test_a_host_without_anything_local_has_empty_sections(captured):
     for machine in ("web-a", "web-b"):
         sections = dict(unpackaged.parse(captured("unpackaged", machine)))
         assert len(sections.pop("builds").items) == 1
+        assert {item["owner"] for item in sections.pop("extensions").items.values()} == {
+            *("php8.2-common", "php8.2-imagick", "php8.2-opcache", "php8.2-readline")
+        }
         assert all(section == Collected(items={}) for section in sections.values())
 
 
@@ -152,3 +155,11 @@ def test_any_answer_gives_all_sections_or_names_the_line(lines):
     except ParseError:
         return
     assert set(sections) == {about.name for about in unpackaged.GIVES}
+
+
+def test_extensions_that_are_switched_on_have_the_owner_that_ucf_knows(captured):
+    items = unpackaged.parse(captured("unpackaged", "web-p"))["extensions"].items
+    assert items["php/8.2/fpm/imagick"] == {"owner": "php8.2-imagick"}
+    assert items["php/8.2/cli/ctype"] == {"owner": "php8.2-common"}
+    section = answered("enabled /etc/nginx/modules-enabled/50-mod-http-geoip.conf")["extensions"]
+    assert section.items == {"nginx/mod-http-geoip": {"owner": ""}}
