@@ -263,5 +263,5 @@ def _equal(host: HostReport, amount: Amount) -> str:
     beside = f"; beside the differences: {', '.join(partly)}" if partly else ""
     neither = f"; on neither side: {', '.join(none)}" if none else ""
     if not amount.records:
-        beside, neither = "; and more beside the differences" if partly else "", ""
+        beside = "; and more beside the differences" if partly else ""
     return (", ".join(whole) or "no section whole") + beside + neither
