@@ -259,7 +259,8 @@ def _equal(host: HostReport, amount: Amount) -> str:
     sections = {name: count for name, count in sorted(host.equal.items()) if count}
     whole = [f"{n} {c}" if amount.all else n for n, c in sections.items() if n not in differing]
     partly = [f"{n} {c}" for n, c in sections.items() if n in differing]
-    none = [name for name, count in sorted(host.equal.items()) if not count]
+    one_sided = differing | {m.partition(":")[0] for group in host.expected for m in group.members}
+    none = [n for n, c in sorted(host.equal.items()) if not c and n not in one_sided]
     beside = f"; beside the differences: {', '.join(partly)}" if partly else ""
     neither = f"; on neither side: {', '.join(none)}" if none else ""
     if not amount.records:

@@ -376,7 +376,7 @@ def test_a_version_that_no_list_has_is_told_with_where_else_it_can_come_from():
 
     first, second = notes(ours, host("web-b", {"a": package("2")}))
 
-    assert "have 0 of these 1 versions; not a=2 (they have 1, 3)" in first
+    assert "have none of these 1 versions; not a=2 (they offer 1, 3)" in first
     assert "http://snapshot.debian.org/archive/debian/20261123T170000Z/ bookworm main" in second
     assert "/var/cache/apt/archives" in second
 
@@ -395,7 +395,7 @@ def test_a_repository_that_is_added_may_bring_the_rest():
 
     assert notes(ours, theirs) == [
         "the package lists of web-a (of 2026-11-20) have 1 of these 2 versions: "
-        "the repository that is added has to bring the other 1"
+        "the added repository has to bring the other 1"
     ]
 
 

@@ -360,3 +360,17 @@ def test_half_a_command_is_a_comment_and_all_of_it_is_told_on_demand():
     assert "# apt-get install ... (40 names: --all or --fix DIR)" in page
     assert not [line for line in page.splitlines() if line.startswith("  apt-get install")]
     assert "package-39=" in told(many(10), everything=True)
+
+
+def test_a_section_that_one_side_alone_has_is_not_on_neither_side():
+    pin = Finding(
+        section="apt-pins",
+        key="ghostscript|version 10*",
+        kind="extra",
+        level="installed",
+        members=[],
+        cause=CAUSE.id,
+    )
+    only = Divergence(section="apt-pins", key="ghostscript", kind="extra", group="ghostscript")
+    page = flat(host(replace(pin, members=[only])))
+    assert "neither side" not in page

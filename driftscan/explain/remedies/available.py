@@ -54,13 +54,16 @@ def notes(case: Case, pins: Sequence[str], causes: Sequence[Cause]) -> list[str]
     rest = f"; of {unasked} it is unknown" if unasked else ""
     if not lacking:
         return [f"{whose} have {_all(len(known))}{rest}"]
-    number = f"{whose} have {len(known) - len(lacking)} of these {len(known)} versions{rest}"
+    has = len(known) - len(lacking)
+    number = f"{whose} have {has or 'none'} of these {len(known)} versions{rest}"
     if any(cause.type == "repository-missing" for cause in causes):
-        return [f"{number}: the repository that is added has to bring the other {len(lacking)}"]
+        others = f"the other {len(lacking)}" if has else "them"
+        return [f"{number}: the added repository has to bring {others}"]
     first = lacking[0]
-    has = ", ".join(known[first][-3:]) or "none"
+    offers = ", ".join(known[first][-3:]) or "none"
     return [
-        f"{number}; not {_some(lacking)} (they have {has}): newer lists may, after apt-get update",
+        f"{number}; not {_some(lacking)} (they offer {offers}): "
+        "newer lists may, after apt-get update",
         f"else: {_elsewhere(case)}",
     ]
 
