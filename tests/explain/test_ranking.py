@@ -66,3 +66,11 @@ def test_the_reference_cases_order_without_the_symptom_is_the_same():
     found = engine.explain(subject, reference, comparison).findings
     assert found[0].id == "dpkg:imagemagick"
     assert found[0].level == "breaks"
+
+
+def test_a_report_about_one_package_still_adds_the_repository_that_has_its_version():
+    subject, reference, comparison = recorded.pair("web-a")
+    about = engine.explain(subject, reference, comparison, about="imagemagick")
+    runs = [step.run for step in about.remedies[0].steps]
+    assert "bookworm-security main" in runs[0]
+    assert any(run.startswith("apt-get install") for run in runs)

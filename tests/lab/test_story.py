@@ -57,7 +57,7 @@ def _assert_claims_every_version_difference(report: dict) -> None:
 
 
 def test_compare_tells_both_versions_the_record_and_what_else_differs(driftscan):
-    done = driftscan("compare", "web-a", "web-b")
+    done = driftscan("compare", "web-a", "web-b", "--all")
 
     text = _joined(done.out)
     time, command = _record()
@@ -77,12 +77,13 @@ def test_compare_has_one_cause_for_all_version_differences(driftscan):
 
 
 def test_check_of_web_a_names_the_line_of_the_dockerfile(driftscan, baseline):
-    done = driftscan("check", "web-a")
+    done = driftscan("check", "web-a", "--all")
 
     text = _joined(done.out)
     time, command = _record()
     assert done.code == 1, done.err
-    assert f"{DEMO}/Dockerfile:{_line('imagemagick')} (built {baseline['built'][:10]}" in text
+    assert f"{DEMO}/Dockerfile, built {baseline['built'][:10]}" in text
+    assert f"{DEMO}/Dockerfile:{_line('imagemagick')} " in text
     assert f"{time} UTC deploy {command}" in text
     assert _version("web-a") in text
     assert _version("web-b") in text
@@ -115,7 +116,7 @@ def test_telnetd_installed_by_hand_is_named_with_its_command(driftscan, baseline
     text = _joined(done.out)
     assert done.code == 1, done.err
     assert "host-only:telnetd" in text
-    assert re.search(r"UTC deploy apt-get install -y telnetd", text)
+    assert re.search(r"UTC by deploy: apt-get install -y telnetd", text)
 
 
 def test_a_host_that_lost_php_is_drift_that_breaks(driftscan, baseline):
@@ -173,5 +174,6 @@ def test_a_package_database_that_cannot_be_read_is_incomplete(driftscan, baselin
 def test_a_plain_account_is_told_what_it_could_not_see(driftscan, baseline):
     done = driftscan("check", "web-b", "--no-become")
 
-    assert done.code == 0, done.out
+    assert done.code == 3, done.out
+    assert re.search(r"Unknown +conffiles of web-b: \d+ files not readable", done.out)
     assert re.search(r"Unknown +processes of web-b: .*processes", done.out)

@@ -24,7 +24,7 @@ def _converge(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> 
     kept = _not_going_back(case, causes)
     steps: list[Step] = []
     for cause in causes:
-        steps += table.undo(case, cause, [shown[i] for i in cause.claims if i in shown])
+        steps += table.undo(case, cause, _members(case, cause, shown))
     members = [d for d in shown.values() if d.section == "dpkg" and d.id not in kept]
     steps += packages.steps(case, members)
     if steps or any(use.stale for finding in found for use in finding.uses):
@@ -42,6 +42,16 @@ def _converge(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> 
             notes=_notes(case, members, kept & set(shown)) + available.notes(case, pins, causes),
         )
     ]
+
+
+def _members(case: Case, cause: Cause, shown: dict[str, Divergence]) -> list[Divergence]:
+    """What the cause claims of what is shown, and where packages come from and what keeps them.
+
+    A report about one package still needs the repository that has its version.
+    """
+    way = {i: d for i, d in case.by_id.items() if d.section in ("repositories", "apt-pins")}
+    known = {**way, **shown}
+    return [known[i] for i in cause.claims if i in known]
 
 
 def _ordered(steps: Sequence[Step]) -> list[Step]:
