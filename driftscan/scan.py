@@ -16,6 +16,7 @@ from driftscan import __version__, sanitize, script
 from driftscan.errors import MachineError, ParseError
 from driftscan.machines.contract import Machine
 from driftscan.model import (
+    Absent,
     Answer,
     Collected,
     Failed,
@@ -32,6 +33,7 @@ from driftscan.model import (
     Unreached,
 )
 from driftscan.probes.contract import Asks, Probe
+from driftscan.uniting import united
 
 EVIDENCE_LIMIT = 256_000
 """Bytes that the evidence of one fingerprint may have, compressed."""
@@ -182,9 +184,10 @@ def fingerprint(
 ) -> Fingerprint:
     """The fingerprint in a machine's answer; `taken` is UTC, `2026-11-23T17:20:00Z`.
 
-    A probe that does not understand its answer makes its own sections Failed and no others. An
-    image leaves out what only a running machine has. Raises MachineError when there is no whole
-    answer: `incomplete`, `collector_failed`, `no_collector` or `malformed`.
+    A probe that does not understand its answer makes its own sections Failed and no others; what
+    several probes tell of one section is united. An image leaves out what only a running machine
+    has. Raises MachineError when there is no whole answer: `incomplete`, `collector_failed`,
+    `no_collector` or `malformed`.
     """
     raws = unframed(answer, questions, probes)
     facts: Sections = {}
@@ -196,7 +199,8 @@ def fingerprint(
         for about in probe.GIVES:
             if about.live and kind == "image":
                 continue
-            (facts if about.holds == "facts" else evidence)[about.name] = sections[about.name]
+            place = facts if about.holds == "facts" else evidence
+            place[about.name] = united([place.get(about.name, Absent()), sections[about.name]])
     return Fingerprint(
         meta=_meta(answer, account, target=target, kind=kind, address=address, taken=taken),
         facts=_plausible(facts),

@@ -132,6 +132,16 @@ def test_a_fault_of_a_parser_is_told_with_its_place_and_costs_no_other_section()
     assert "KeyError at test_scan.py:" in found.facts["one"].reason
 
 
+def test_a_section_of_two_probes_has_the_items_of_both_and_fails_with_either():
+    apt = probe("apt", lambda raw: {"one": Collected(items={"a": {}})}, fact("one"))
+    rpm = probe("rpm", lambda raw: {"one": Collected(items={"b": {}})}, fact("one"))
+    none = probe("none", lambda raw: {"one": Absent()}, fact("one"))
+    bad = probe("bad", lambda raw: {"one": Failed(reason="unread")}, fact("one"))
+
+    assert taken(apt, rpm, none).facts == {"one": Collected(items={"a": {}, "b": {}})}
+    assert taken(apt, bad).facts == {"one": Failed(reason="unread")}
+
+
 def test_a_section_that_a_probe_forgets_or_invents_is_failed():
     forgets = probe("forgets", lambda raw: {}, fact("forgotten"))
     invents = probe("invents", lambda raw: {"invented": Absent()}, fact("promised"))

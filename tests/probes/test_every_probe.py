@@ -50,11 +50,19 @@ def _modules(module):
     return {other for other in MODULES if other.__name__ in names}
 
 
-def test_names_of_probes_and_sections_are_unique():
+SHARED = {"repositories", "repository-sources"}
+"""What each package manager's probe tells of its own: united to one section."""
+
+
+def test_names_of_probes_and_sections_are_unique_but_for_what_package_managers_share():
     names = [probe.NAME for probe in PROBES]
-    sections = [about.name for probe in PROBES for about in probe.GIVES]
+    abouts = [about for probe in PROBES for about in probe.GIVES]
+    sections = [about.name for about in abouts if about.name not in SHARED]
     assert len(names) == len(set(names))
     assert len(sections) == len(set(sections))
+    shared = {(about.name, about.holds, about.live) for about in abouts if about.name in SHARED}
+    assert {name for name, _, _ in shared} == SHARED
+    assert len(shared) == len(SHARED), "one is a fact of one probe and evidence of another"
 
 
 @EVERY
