@@ -32,7 +32,8 @@ class Host:
     def __call__(self, channel, script, over):
         self.scripts.append(script)
         if "q_changelogs_changelogs" not in script:
-            really(channel, script, over)
+            # What this machine runs is no part of it: a stale process has a second trip of its own.
+            really(channel, script.replace("/proc/[0-9]*/maps", "/nonexistent"), over)
         elif self._again:
             self._again(channel, script, over)
         else:
