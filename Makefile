@@ -4,9 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := tests/lab/.run
 INVENTORY := $(RUN)/inventory.yml
-UNIT := -m "not lab and not sshd and not long"
+UNIT := -m "not lab and not sshd and not long and not soak"
 
-.PHONY: help demo test check env lab lab-down bench record docs lock clean
+.PHONY: help demo test check soak reliability env lab lab-down bench record docs lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ test: env ## everything: `make check`, then the tests on real servers
 	  echo "DRIFTSCAN_LAB=off: the tests on real servers were not run"; \
 	else \
 	  $(BIN)/python -m tests.lab up && . $(RUN)/env.sh && \
-	  $(BIN)/python -m pytest -m "lab or sshd or long"; \
+	  $(BIN)/python -m pytest -m "(lab or sshd or long) and not soak"; \
 	fi
 
 check: env ## style, types, floors, shell, unit tests: no network, no engine, under 60 s
@@ -33,6 +33,14 @@ check: env ## style, types, floors, shell, unit tests: no network, no engine, un
 	@$(BIN)/driftscan script | shellcheck -s sh -S warning -
 	@shellcheck -S warning tests/lab/*.sh tests/lab/recipes/*.sh .ci/*.sh .ci/run
 	@$(BIN)/python -m pytest -q -n 4 $(UNIT)
+
+soak: env ## load, crashes and faults at length: many minutes
+	@$(BIN)/python -m pytest -m soak
+
+reliability: env ## run the acceptance list of trust and write docs/reliability.md with its results
+	@$(BIN)/python -m tests.lab up && . $(RUN)/env.sh && \
+	  { $(BIN)/python -m pytest -q -m case --cases-report; ended=$$?; } ; \
+	  $(MAKE) --no-print-directory docs; exit $$ended
 
 env: $(VENV)/.ready ## the virtual environment, from hashes
 $(VENV)/.ready: requirements.lock pyproject.toml

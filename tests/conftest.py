@@ -1,8 +1,11 @@
 """What all tests need: signals that reach the programs they start, and no clock in examples."""
 
 import signal
+from datetime import UTC, datetime
 
 from hypothesis import settings
+
+from tests import cases
 
 # A shell that runs the tests in the background ignores these, and programs inherit that.
 for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
@@ -15,3 +18,37 @@ for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
 # Shared machines are slow at times: no example of a property test fails by the clock.
 settings.register_profile("driftscan", deadline=None)
 settings.load_profile("driftscan")
+
+
+# --- how the tests of the acceptance list ended: `make reliability` ------------------------------
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--cases-report", action="store_true", help="keep in tests/cases.json how cases ended"
+    )
+
+
+def pytest_configure(config):
+    if config.getoption("--cases-report"):
+        config.pluginmanager.register(_CasesReport())
+
+
+class _CasesReport:
+    """Keeps the worst outcome of each test that is marked with a case."""
+
+    def __init__(self):
+        self.ended = {}
+
+    def pytest_runtest_logreport(self, report):
+        if "case" in report.keywords:
+            name, told = report.nodeid.partition("[")[0], report.outcome
+            if report.skipped:
+                told = f"skipped: {report.longrepr[2].removeprefix('Skipped: ')}"
+            ends = (self.ended.get(name, "passed"), told)
+            self.ended[name] = max(ends, key=lambda end: (end == "failed", end != "passed"))
+
+    def pytest_sessionfinish(self):
+        if self.ended:
+            day = datetime.now(UTC).strftime("%Y-%m-%d")
+            cases.keep({name: f"{end} {day}" for name, end in self.ended.items()})

@@ -14,7 +14,7 @@ from driftscan.demo import story
 from driftscan.model import Baseline, Fingerprint, Report, Rule
 from driftscan.probes.table import PROBES
 from driftscan.probes.wanted.table import KINDS
-from tests import golden
+from tests import cases, golden
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -114,6 +114,7 @@ def everything() -> dict[Path, str]:
     files = {DOCS / "schema" / f"{name}.json": schema(noun) for name, noun in schemas.items()}
     files[DOCS / "schema" / "accept.json"] = accept_schema()
     pages = {DOCS / "commands.md": commands(), DOCS / "probes.md": probes()}
+    pages[DOCS / "reliability.md"] = cases.reliability()
     return {DOCS.parent / "README.md": readme(), **pages, **files}
 
 

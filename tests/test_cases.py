@@ -1,0 +1,44 @@
+"""The acceptance list of trust is whole: every case has a test, or a reason why not."""
+
+import re
+
+from tests import cases
+
+LISTED = {case for group in cases.GROUPS for case in cases.listed()[group]}
+
+
+def test_the_list_has_every_case_by_its_number():
+    counts = {"F": 42, "H": 40, "D": 15, "E": 8, "P": 7, "L": 12}
+    assert {f"{letter}{n:02}" for letter, most in counts.items() for n in range(1, most + 1)} == (
+        LISTED
+    )
+
+
+def test_every_case_has_a_test_or_a_reason():
+    still_open = set(cases.listed()["open"]["cases"])
+    assert [case for case in cases.untold() if case not in still_open] == []
+
+
+def test_markers_reasons_and_formats_name_cases_of_the_list():
+    known = cases.listed()
+    named = {*cases.tied(), *known["not_built"], *known["formats"], *known["open"]["cases"]}
+    assert named - LISTED == set()
+
+
+def test_a_marker_is_read_wherever_it_stands(tmp_path):
+    path = cases.TESTS / "test_example.py"
+    source = """
+pytestmark = [pytest.mark.lab, pytest.mark.case("F01")]
+class TestX:
+    @pytest.mark.parametrize("x", [pytest.param(1, marks=pytest.mark.case("F02"))])
+    @pytest.mark.case("F03", "F04")
+    def test_a_b(self, x): ...
+"""
+    (test,) = cases.read(source, path)
+    assert (test.sentence, test.road) == ("a b", "make test")
+    assert test.cases == {"F01", "F02", "F03", "F04"}
+
+
+def test_the_page_has_a_row_a_case():
+    rows = re.findall(r"^\| ([A-Z]\d\d) \|(?:(?:\\\||[^|])*\|){4}$", cases.reliability(), re.M)
+    assert set(rows) == LISTED
