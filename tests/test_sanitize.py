@@ -82,6 +82,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.case("H30")
 @pytest.mark.parametrize("form", COMMANDS)
 def test_a_secret_in_a_command_is_not_kept(form):
     text = form.format(CANARY)
@@ -141,6 +142,7 @@ def test_what_is_no_secret_stays(text):
     )
 
 
+@pytest.mark.case("H30")
 @pytest.mark.parametrize(
     "name",
     [
@@ -175,6 +177,7 @@ def test_a_variable_with_another_name_loses_the_secret_in_its_value():
 # --- bytes: the table of hostile ones ----------------------------------------------------------
 
 
+@pytest.mark.case("H15", "H16")
 @pytest.mark.parametrize(
     ("data", "text"),
     [
@@ -201,12 +204,14 @@ def test_each_hostile_byte_becomes_text_that_nothing_obeys(data, text):
     assert lines(data) == [text]
 
 
+@pytest.mark.case("H15")
 def test_lines_end_at_newlines_only_and_the_last_may_be_open():
     assert lines(b"") == []
     assert lines(b"a\n\nb") == ["a", "", "b"]
     assert lines(b"a\n") == ["a"]
 
 
+@pytest.mark.case("H14")
 def test_a_line_that_is_too_long_is_cut_and_says_so():
     (line,) = lines(b"x" * (MAX_LINE + 1))
     assert line == "x" * MAX_LINE + "[line cut]"
@@ -239,6 +244,7 @@ def test_two_keys_that_become_the_same_are_both_kept():
     )
 
 
+@pytest.mark.case("H14")
 def test_fields_and_reasons_are_bounded_after_escaping():
     long = "\x00" * MAX_FIELD
     kept = clean(Collected(items={"a": {"value": long}}))
@@ -284,6 +290,7 @@ PIECES = st.lists(
 ).map("".join)
 
 
+@pytest.mark.case("H15", "H16")
 @given(BYTES)
 def test_lines_never_hold_a_character_outside_the_safe_set(data):
     for line in lines(data):
@@ -329,6 +336,7 @@ def test_redaction_leaves_alone_what_it_gave(text):
     assert redact(once) == once
 
 
+@pytest.mark.case("H30")
 @given(st.text("abcXYZ019_-+", min_size=8, max_size=40), st.sampled_from(COMMANDS))
 def test_no_form_keeps_any_secret(secret, form):
     canary = f"q{secret}q"
@@ -337,6 +345,7 @@ def test_no_form_keeps_any_secret(secret, form):
     assert canary not in redact(form.format(canary))
 
 
+@pytest.mark.case("H14")
 @pytest.mark.parametrize(
     "piece",
     [

@@ -124,6 +124,7 @@ def test_a_probe_that_does_not_understand_fails_all_its_sections_and_no_other():
     assert found.evidence == {"two": why}
 
 
+@pytest.mark.case("H40")
 def test_a_fault_of_a_parser_is_told_with_its_place_and_costs_no_other_section():
     good = probe("good", lambda raw: {"good": Absent()}, fact("good"))
     found = taken(probe("bad", lambda raw: {}["nothing"], fact("one")), good)
@@ -254,6 +255,7 @@ def test_evidence_that_is_too_large_without_its_logs_loses_the_largest_section_a
     assert found.evidence["small"] == sections["small"]
 
 
+@pytest.mark.case("H40", "D15")
 def test_one_machine_s_failure_is_its_own_result_and_every_name_gets_one():
     events = []
     jobs = [
@@ -304,6 +306,7 @@ def test_no_machine_is_no_result():
     assert dict(scan([], probes=[host], limits=LIMITS)) == {}
 
 
+@pytest.mark.case("D05")
 def test_an_interrupt_keeps_what_finished_closes_the_rest_and_ends_at_once():
     hanging = [Hanging() for _ in range(40)]
     jobs = [Job("good", "host", "here", Here())]

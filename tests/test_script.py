@@ -96,6 +96,7 @@ def test_every_shell_tells_the_same_bytes(odd, shell):
     assert answer(shell, [one]) == answer("dash", [one])
 
 
+@pytest.mark.case("H12", "H15", "H29")
 def test_awkward_files_are_told_as_they_are(odd):
     raw = script.unframe(answer("dash", [questions_about(odd)]), NONCE, [questions_about(odd)])
     files = {Path(path).name: payload for path, payload in raw["one"].files.items()}
@@ -204,6 +205,7 @@ def test_shellcheck_finds_nothing_to_warn_of(shell):
     assert (done.stdout, done.returncode) == ("", 0)
 
 
+@pytest.mark.case("H25")
 @pytest.mark.parametrize(
     "ask",
     [
@@ -225,6 +227,7 @@ def test_a_question_that_could_be_more_than_a_question_is_refused(ask):
         script.questions([probe(ask)], deadline=1)
 
 
+@pytest.mark.case("H12")
 def test_every_run_has_a_nonce_of_its_own():
     assert len({script.questions([], deadline=1).nonce for _ in range(9)}) == 9
 
@@ -294,18 +297,21 @@ ONCE = [
 ]
 
 
+@pytest.mark.case("H13")
 @pytest.mark.parametrize("number", ONCE)
 def test_an_answer_without_one_of_its_control_lines_is_refused(number):
     with pytest.raises(script.Malformed):
         read(b"".join([*LINES[:number], *LINES[number + 1 :]]))
 
 
+@pytest.mark.case("H13")
 @pytest.mark.parametrize("number", ONCE)
 def test_an_answer_with_a_control_line_twice_is_refused(number):
     with pytest.raises(script.Malformed):
         read(b"".join([*LINES[: number + 1], *LINES[number:]]))
 
 
+@pytest.mark.case("H13")
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -340,6 +346,7 @@ def test_a_payload_at_the_limit_is_told_as_cut():
     assert not read(GOLDEN.replace(b" first\n second\n", text))["one"].files["/etc/a"].cut
 
 
+@pytest.mark.case("H13")
 @given(st.binary(), st.integers(0, len(GOLDEN)), st.integers(0, len(GOLDEN)))
 def test_whatever_a_host_sends_only_malformed_escapes(noise, start, end):
     for stream in (noise, GOLDEN[:start] + noise + GOLDEN[end:], GOLDEN + noise):
@@ -355,6 +362,7 @@ CONTROL = st.sampled_from([f"{NONCE} END", f"{NONCE} . 0", f"{NONCE} S two", NON
 CONTENT = st.lists(st.binary().map(lambda data: data.replace(b"\n", b"")) | CONTROL.map(str.encode))
 
 
+@pytest.mark.case("H12")
 @given(CONTENT, CONTENT, st.booleans())
 def test_no_content_can_look_like_a_control_line(first, second, newline):
     """Prefixed as the script's sed does it, any bytes come back as the lines they were."""

@@ -157,6 +157,7 @@ def test_packages_that_go_are_not_asked_for_in_the_same_command():
     assert simulate._joined(runs) == ["install", "--only-upgrade", "a=2", "b-"]
 
 
+@pytest.mark.case("H25")
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_no_pin_of_a_host_is_more_than_a_word_of_the_script(name, value):
     ours = side("web-a", HAVE, **{"apt-pins": {f"{name}|{value}": {"priority": value}}})

@@ -35,6 +35,7 @@ def imported(*argv: str, program: str = PROGRAM, code: int = 0) -> set[str]:
     return set(names)
 
 
+@pytest.mark.case("L12")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_a_command_imports_only_what_is_light(command: str) -> None:
     assert imported(command, "--help") - LIGHT == set()

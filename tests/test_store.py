@@ -112,6 +112,7 @@ def test_keys_are_sorted_lines_are_short_and_the_schema_is_always_written(tmp_pa
     assert (json.loads(text)["schema"], json.loads(text)["fingerprint"]["schema"]) == (1, 1)
 
 
+@pytest.mark.case("D12")
 def test_a_fingerprint_is_private_and_a_baseline_is_for_all_whatever_the_umask(tmp_path):
     for umask in (0o077, 0o000):
         old = os.umask(umask)
@@ -124,6 +125,7 @@ def test_a_fingerprint_is_private_and_a_baseline_is_for_all_whatever_the_umask(t
         assert modes == [0o600, 0o644]
 
 
+@pytest.mark.case("D11")
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.json"
     store.save(path, FINGERPRINT)
@@ -135,6 +137,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
 
 
+@pytest.mark.case("D02")
 def test_a_full_disk_leaves_the_old_file_and_names_the_path(tmp_path):
     """A limit on the size of files is the disk that is full."""
     code = f"""
@@ -160,6 +163,7 @@ print(path.read_bytes(), [p.name for p in path.parent.iterdir()])
     ), done.stderr
 
 
+@pytest.mark.case("H38")
 def test_a_link_is_replaced_and_what_it_points_to_is_left_alone(tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("precious")
@@ -184,6 +188,7 @@ def test_a_pipe_and_a_device_are_written_into_not_replaced(tmp_path):
     assert (tmp_path / "pipe").is_fifo()
 
 
+@pytest.mark.case("D03")
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(StoreError, match=r"gone/a\.json: cannot be written: No such file"):
         store.save(tmp_path / "gone" / "a.json", FINGERPRINT)
@@ -192,6 +197,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.case("H26")
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -241,6 +247,7 @@ def test_a_file_over_the_limit_is_not_read(tmp_path):
     assert refusal(path) == "larger than 256 MiB, which driftscan never writes"
 
 
+@pytest.mark.case("H37")
 def test_control_characters_planted_in_a_file_are_made_printable_on_loading(saved):
     planted = plain(BASELINE)
     planted["name"] = "web\x1b]52;c;x\x07\nall is well"
@@ -282,6 +289,7 @@ FINGERPRINTS = st.builds(
 )
 
 
+@pytest.mark.case("D08")
 @given(FINGERPRINTS)
 def test_any_fingerprint_survives_the_disk(tmp_path_factory, noun):
     path = tmp_path_factory.getbasetemp() / "any.json"
@@ -289,6 +297,7 @@ def test_any_fingerprint_survives_the_disk(tmp_path_factory, noun):
     assert store.load(path) == noun
 
 
+@pytest.mark.case("H37")
 @settings(max_examples=300)
 @given(
     data=st.sampled_from([store.encode(FINGERPRINT), store.encode(BASELINE)]),

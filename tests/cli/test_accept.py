@@ -370,6 +370,7 @@ def test_a_report_that_cannot_be_read_is_told(driftscan, work, text, told):
     assert told in done.err
 
 
+@pytest.mark.case("H16")
 @pytest.mark.parametrize("attack", sorted(CORPUS.keys() - {"surrogate", "empty", "blank"}))
 def test_a_hostile_report_writes_a_file_that_is_plain_text(driftscan, work, attack):
     report = attacked(CORPUS[attack])

@@ -100,6 +100,7 @@ def test_no_inventory_at_all_tells_how_to_name_one(driftscan):
         assert done.err.startswith("driftscan: there is no inventory: name one with -i FILE")
 
 
+@pytest.mark.case("D08")
 def test_a_fingerprint_that_is_cut_short_or_newer_is_named(driftscan, work, machine):
     good = machine("good", curl="1")
     whole = store.encode(fingerprint("x", curl="1"))
@@ -126,6 +127,7 @@ def test_a_baseline_that_was_never_built_tells_the_command_that_builds_it(drifts
     )
 
 
+@pytest.mark.case("H39", "H40")
 def test_host_text_in_a_mistake_cannot_reach_the_terminal_or_forge_a_line(driftscan, work):
     done = driftscan("scan", "a\x1b]52;c;x\x07\ndriftscan: all is well")
     assert done.code == 2

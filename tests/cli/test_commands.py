@@ -71,6 +71,7 @@ def test_the_version_is_the_package_s(driftscan):
     assert driftscan("--version").out == f"driftscan {__version__}\n"
 
 
+@pytest.mark.case("L12")
 @pytest.mark.parametrize("words", [["--help"], ["compare", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(work, tmp_path, words):
     """CPU time is measured by `make bench`; what costs it is known."""
@@ -88,6 +89,7 @@ def test_help_imports_nothing_heavy(work, tmp_path, words):
     assert heavy & imported == set()
 
 
+@pytest.mark.case("H40", "D15")
 def test_a_fault_of_ours_keeps_its_traceback_but_no_control_character_and_no_secret(work, tmp_path):
     code = """
 import sys, types, click
@@ -190,6 +192,7 @@ def test_baseline_show_tells_what_each_line_brought(driftscan, baseline):
     assert plain == json.loads(Path("web/baseline.json").read_text())
 
 
+@pytest.mark.case("D09")
 def test_baseline_list_tells_which_are_built_and_which_dockerfile_has_changed(
     driftscan, work, baseline
 ):
@@ -269,6 +272,7 @@ def test_completion_is_silent_about_a_wrong_inventory_or_configuration(work, tmp
 # --- names of files ----------------------------------------------------------------------------
 
 
+@pytest.mark.case("H23")
 def test_a_target_s_file_stays_in_its_folder_and_is_its_own():
     names = [
         "web-a",

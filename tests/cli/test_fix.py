@@ -16,6 +16,7 @@ def pair(machine):
     return machine("web-a", **OLD), machine("web-b", **NEW)
 
 
+@pytest.mark.case("D12")
 def test_the_script_and_its_lists_are_written_private_and_the_report_names_them(
     driftscan, work, pair
 ):
@@ -72,6 +73,7 @@ def test_an_earlier_remedy_is_replaced(driftscan, work, pair):
     assert (work / "fixes" / "web-a.sh").read_bytes() == first
 
 
+@pytest.mark.case("H37")
 @pytest.mark.parametrize("name", ["web-a.sh", "web-a.pins"])
 def test_what_is_not_ours_is_not_replaced_and_the_report_is_told_first(driftscan, work, pair, name):
     (work / "fixes").mkdir()
@@ -86,6 +88,7 @@ def test_what_is_not_ours_is_not_replaced_and_the_report_is_told_first(driftscan
     assert (work / "fixes" / name).read_text() == "mine\n"
 
 
+@pytest.mark.case("H23")
 def test_a_name_that_no_file_can_have_is_refused(driftscan, machine, work):
     shutil.move(machine("a b", **OLD), work / "x.json")
 

@@ -55,6 +55,7 @@ def write(work, servers, more=""):
     (work / "inventory.yml").write_text(f"hosts:\n{''.join(rows)}{more}")
 
 
+@pytest.mark.case("D12")
 def test_scan_writes_a_fingerprint_a_host_and_tells_who_failed(driftscan, fleet, work):
     servers = fleet(a=Manners(really), b=Manners(really), c=Manners(auth="refuse"))
 
@@ -139,6 +140,7 @@ def test_become_asks_through_sudo_and_a_refusal_is_a_state(driftscan, fleet):
     assert "a: become_failed at " in done.err
 
 
+@pytest.mark.case("D05")
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )

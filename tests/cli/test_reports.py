@@ -58,6 +58,7 @@ def test_fail_on_decides_what_is_drift(driftscan, pair, level, code):
     assert driftscan("compare", *pair, DRIFTSCAN_FAIL_ON=level).code == code
 
 
+@pytest.mark.case("D11", "D12")
 def test_reports_go_to_files_too_private_and_whole(driftscan, work, pair):
     done = driftscan("compare", *pair, "-o", "json=report.json", "-o", "text=report.txt")
 
@@ -148,6 +149,7 @@ def test_a_terminal_gets_colour_unless_no_color_says_no(tmp_path, work, pair):
     }
 
 
+@pytest.mark.case("D11")
 def test_a_reader_that_goes_away_is_no_mistake_and_the_verdict_stays(tmp_path, work, machine):
     many = {f"p{n}": "1" for n in range(3000)}
     words = ["compare", machine("a", **many), machine("b"), "-f", "json"]
@@ -165,6 +167,7 @@ def test_a_reader_that_goes_away_is_no_mistake_and_the_verdict_stays(tmp_path, w
     assert process.wait(timeout=60) == 1
 
 
+@pytest.mark.case("D02")
 def test_a_full_standard_output_is_told(tmp_path, work, pair):
     with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
         done = subprocess.run(

@@ -160,6 +160,7 @@ def test_a_mistake_is_named_with_line_and_column_and_what_to_do(refusal, text, t
     assert refusal(text)[0].startswith(f"inventory.yml:{told}")
 
 
+@pytest.mark.case("H27")
 def test_a_tag_runs_nothing(refusal, tmp_path):
     refusal(f"hosts: !!python/object/apply:os.mkdir [{tmp_path}/made]")
     assert not (tmp_path / "made").exists()

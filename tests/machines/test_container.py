@@ -42,6 +42,7 @@ def test_the_script_goes_through_standard_input_and_its_answer_comes_back(engine
     assert raws["dpkg"].outputs["status"].lines
 
 
+@pytest.mark.case("H36")
 def test_an_image_is_confined_named_by_us_and_never_started_by_its_own_words(engine, tmp_path):
     Image(engine("exec sh -s"), "sha256:12ab").ask(QUESTIONS, LIMITS)
     [call] = (tmp_path / "calls").read_text().splitlines()
@@ -135,6 +136,7 @@ def test_closing_ends_what_is_under_way_from_another_thread(engine):
     timer.join()
 
 
+@pytest.mark.case("H24")
 @pytest.mark.parametrize("name", ["", "-v", "a b", "a;id", "a\n", "$(id)", "--privileged"])
 def test_a_name_that_could_be_an_option_is_refused(engine, name):
     with pytest.raises(InputError):

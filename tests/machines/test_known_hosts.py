@@ -332,6 +332,7 @@ def test_a_key_that_is_not_of_its_type_is_never_trusted(keys, tmp_path):
     assert known_hosts.load([path]).verdict("web-a", 22, "ssh-rsa", blob) == Verdict("unknown")
 
 
+@pytest.mark.case("L05")
 def test_five_thousand_hashed_lines_load_and_answer_well_under_a_second(keys, tmp_path):
     names = "".join(
         f"|1|{base64.b64encode(bytes([n % 256, n // 256] * 10)).decode()}|{'A' * 27}= {keys.ed2}\n"

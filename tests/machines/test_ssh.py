@@ -141,6 +141,7 @@ def test_a_jump_host_that_dies_on_the_way_leaves_an_incomplete_answer(folder: Pa
 # --- trust --------------------------------------------------------------------------------------
 
 
+@pytest.mark.case("H40")
 def test_an_unknown_host_key_stops_before_authentication_and_shows_its_fingerprint(
     folder: Path,
 ) -> None:
@@ -200,6 +201,7 @@ def test_a_refused_key_is_named_and_not_tried_again(folder: Path) -> None:
     assert host.connections == 1
 
 
+@pytest.mark.case("H08")
 def test_a_key_that_is_not_enough_fails_and_nobody_is_ever_asked(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -350,6 +352,7 @@ def test_a_silent_command_ends_when_its_first_byte_is_due(folder: Path) -> None:
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.case("H01")
 def test_an_endless_answer_stops_at_the_limit(folder: Path) -> None:
     def flood(channel: paramiko.Channel, _text: str, over: threading.Event) -> None:
         while not over.is_set():
@@ -360,6 +363,7 @@ def test_an_endless_answer_stops_at_the_limit(folder: Path) -> None:
     assert error.state == "output_limit"
 
 
+@pytest.mark.case("H05")
 def test_a_flood_of_complaints_does_not_block_the_answer_and_is_kept_in_part(folder: Path) -> None:
     with misbehaving(folder, play=answering(errors=b"e" * 5_000_000)) as host:
         answer = ask(host.target(), replace_limits(deadline=20, idle=10, first_byte=10))
@@ -367,6 +371,7 @@ def test_a_flood_of_complaints_does_not_block_the_answer_and_is_kept_in_part(fol
     assert script.unframe(answer.output, QUESTIONS.nonce, ()) == {}
 
 
+@pytest.mark.case("H02")
 def test_a_server_that_ignores_the_window_is_stopped(folder: Path) -> None:
     def ignore_window(channel: paramiko.Channel, _text: str, over: threading.Event) -> None:
         message = paramiko.Message()
@@ -381,6 +386,7 @@ def test_a_server_that_ignores_the_window_is_stopped(folder: Path) -> None:
     assert error.state == "output_limit"
 
 
+@pytest.mark.case("H03", "H07")
 @pytest.mark.parametrize(
     "packet",
     [
@@ -500,6 +506,7 @@ def huge_packet(sock: socket.socket, over: threading.Event) -> None:
         sock.sendall(b"\0" * 65536)
 
 
+@pytest.mark.case("H04")
 @pytest.mark.parametrize(
     ("talk", "state", "stage"),
     [
@@ -649,6 +656,7 @@ def test_a_resolver_that_never_answers_is_left_at_its_deadline(
     assert (error.state, error.stage) == ("timeout", "dns")
 
 
+@pytest.mark.case("H24")
 @pytest.mark.parametrize(
     "name", ["-oProxyCommand=x", "a;id", "$(id)", "a b", "a\nb", "", ".", "x" * 300, "a%b", "ü"]
 )
@@ -701,6 +709,7 @@ def test_a_mistake_of_our_own_is_told_as_ours(
     assert caught.value.cause.startswith(r"AttributeError: no such thing\x1b[0m (at test_ssh.py:")
 
 
+@pytest.mark.case("H09", "H39")
 def test_nothing_of_paramiko_is_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     with misbehaving(folder, auth="refuse") as host:
         fails(host.target())

@@ -122,6 +122,7 @@ def test_every_form_has_a_reader_here_and_a_name_on_the_command_line():
     assert [*READERS] == [*FORMS] == [*configuration.FORMATS]
 
 
+@pytest.mark.case("H15", "H16", "H17", "H19", "H20", "H39")
 @pytest.mark.parametrize("everything", [True, False], ids=["all", "usual"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("attack", CORPUS)
