@@ -1,6 +1,6 @@
 """Two fingerprints -> what differs, what is equal, what could not be compared."""
 
-from driftscan import versions
+from driftscan import plausible, versions
 from driftscan.model import (
     Absent,
     Collected,
@@ -26,7 +26,7 @@ _GROUP_FIELD = {"dpkg": "source"}
 
 
 def compare(subject: Fingerprint, reference: Fingerprint) -> Comparison:
-    """Compare the facts. Denied and failed sections become gaps, never divergences.
+    """Compare the facts. Denied, failed and suspect sections become gaps, never divergences.
 
     Same input, same output: sections and keys are in order. Costs one `==` an item; DeepDiff
     only looks inside the items that differ.
@@ -42,6 +42,9 @@ def compare(subject: Fingerprint, reference: Fingerprint) -> Comparison:
         gaps += _gaps(name, ours, subject) + _gaps(name, theirs, reference)
         left, right = _items(ours), _items(theirs)
         if left is None or right is None:
+            continue
+        if doubt := plausible.doubt(name, (left, right), (subject.meta, reference.meta)):
+            gaps.append(doubt)
             continue
         whole = (not isinstance(ours, Partial), not isinstance(theirs, Partial))
         found, same = _section(name, left, right, whole)

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from driftscan import __version__, sanitize, script
+from driftscan import __version__, plausible, sanitize, script
 from driftscan.errors import MachineError, ParseError
 from driftscan.machines.contract import Machine
 from driftscan.model import (
@@ -203,7 +203,7 @@ def fingerprint(
             place[about.name] = united([place.get(about.name, Absent()), sections[about.name]])
     return Fingerprint(
         meta=_meta(answer, account, target=target, kind=kind, address=address, taken=taken),
-        facts=_plausible(facts),
+        facts=plausible.facts(facts),
         evidence=_capped(evidence),
     )
 
@@ -255,13 +255,6 @@ def _sections(probe: Probe, raw: Raw) -> dict[str, Section]:
         given = dict.fromkeys(names, Failed(reason=f"{_bug(error)} ({_REPORT_IT})"))
     silent = Failed(reason=f"the probe {probe.NAME} said nothing about it ({_REPORT_IT})")
     return {name: sanitize.clean(given.get(name, silent)) for name in names}
-
-
-def _plausible(facts: Sections) -> Sections:
-    """A Debian package database without one package is a failed answer, not an empty machine."""
-    if facts.get("dpkg") == Collected(items={}):
-        return {**facts, "dpkg": Failed(reason="the package database lists no package")}
-    return facts
 
 
 def _meta(

@@ -80,6 +80,22 @@ def write(path: Path, data: bytes, mode: int = PRIVATE) -> None:
         raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
+def own(folder: Path) -> None:
+    """Raise StoreError, with the cure, if another account could put or change files there."""
+    try:
+        found = folder.stat()
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    if found.st_uid not in (os.geteuid(), 0):
+        raise StoreError(
+            f"{folder}: belongs to another account (uid {found.st_uid}):"
+            " run as that, or name a folder of your own"
+        )
+    if found.st_mode & stat.S_IWOTH:
+        mode = stat.S_IMODE(found.st_mode)
+        raise StoreError(f"{folder}: everybody may write there (mode {mode:04o}): chmod o-w it")
+
+
 def _is_stream(path: Path) -> bool:
     """A pipe, a terminal, `/dev/stdout`: replacing it would be of no use, or of harm."""
     if path.is_absolute() and path.parts[1:2] == ("dev",):

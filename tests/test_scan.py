@@ -163,7 +163,8 @@ def test_host_text_is_made_printable_and_secrets_are_gone_before_anything_is_kep
 def test_a_package_database_without_a_package_is_a_failed_answer():
     found = taken(probe("dpkg", lambda raw: {"dpkg": Collected(items={})}, fact("dpkg")))
 
-    assert found.facts["dpkg"] == Failed(reason="the package database lists no package")
+    why = "suspect: the package database lists no package"
+    assert found.facts["dpkg"] == Failed(reason=why)
 
 
 def test_a_stream_cut_at_any_byte_is_never_a_fingerprint():

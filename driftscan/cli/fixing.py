@@ -89,10 +89,14 @@ def _is_ours(path: Path, mark: str) -> bool:
 
 
 def _make(folder: Path) -> None:
+    """The folder is ours alone to write: what is in it is run on the hosts."""
+    from driftscan import store
+
     try:
         folder.mkdir(mode=_FOLDER, exist_ok=True)
     except OSError as error:
         raise StoreError(f"--fix: {folder}: cannot be made: {error.strerror or error}") from error
+    store.own(folder)
 
 
 def _write(folder: Path, texts: "Mapping[str, str]") -> None:

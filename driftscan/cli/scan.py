@@ -1,19 +1,18 @@
 """`driftscan scan`: fingerprints, to files or to standard output."""
 
-import hashlib
-import re
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from driftscan.cli import completing, options
+from driftscan.cli import completing, faults, options
 from driftscan.cli.options import Asking, Hosts
-from driftscan.errors import InputError, StoreError
+from driftscan.errors import InputError
 
 if TYPE_CHECKING:
-    from driftscan.model import Fingerprint, Side, Unreached
+    from driftscan.folder import Folder
+    from driftscan.model import Fingerprint, Side, Target, Unreached
 
 INCOMPLETE = 3
 
@@ -28,66 +27,93 @@ INCOMPLETE = 3
     type=click.Path(file_okay=False),
     help="Write each fingerprint to DIR/NAME.json; needed for more than one TARGET.",
 )
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the last run that wrote DIR: ask only the targets it has no result of.",
+)
 @options.hosts
 @options.asking
-def command(targets: tuple[str, ...], folder: str | None, hosts: Hosts, asking: Asking) -> int:
+def command(
+    targets: tuple[str, ...], folder: str | None, *, resume: bool, hosts: Hosts, asking: Asking
+) -> int:
     """Ask each TARGET and keep its fingerprint.
 
     A fingerprint can be compared later, without the machine. Without a TARGET every host of the
     inventory is asked, or those that --limit selects. Exit code 3 tells that a host, or a part of
-    one that is compared, could not be seen.
+    one that is compared, could not be seen; a fingerprint that is less whole than the one in DIR
+    is written beside it, as DIR/NAME.json.partial.
     """
+    from driftscan import folder as folders
     from driftscan.cli import asking as words
 
     selected, _ = words.selected(targets, hosts)
     if folder is None and len(selected) != 1:
         raise InputError(f"{len(selected)} targets: say with -o DIR where their files go")
-    if folder is not None:
-        _make(Path(folder))
-    whole = True
-    with closing(words.sides(selected, asking)) as found:
-        for name, side in found:
-            whole &= _keep(name, side, folder, quiet=asking.quiet)
-    return 0 if whole else INCOMPLETE
+    if folder is None and resume:
+        raise InputError("--resume goes on with the run that wrote a folder: name it with -o DIR")
+    with ExitStack() as stack:
+        kept = None
+        if folder is not None:
+            kept = stack.enter_context(folders.opened(Path(folder), resume=resume))
+        run = _Run(kept, quiet=asking.quiet)
+        found = stack.enter_context(closing(words.sides(run.open(selected), asking)))
+        try:
+            for name, side in found:
+                run.keep(name, side)
+        except BaseException as stop:
+            if folder is not None and not isinstance(stop, Exception):
+                faults.say(f"{folder} has what was found; --resume -o {folder} asks for the rest")
+            raise
+        return 0 if run.whole else INCOMPLETE
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be made: {error.strerror}") from error
+class _Run:
+    """What becomes of the results of one run; `whole` if all of each could be seen."""
 
+    def __init__(self, folder: "Folder | None", *, quiet: bool) -> None:
+        self.whole = True
+        self._folder = folder
+        self._quiet = quiet
 
-def _keep(name: str, side: "Side | Unreached", folder: str | None, *, quiet: bool) -> bool:
-    """Write one result as soon as it is there; whether all of it could be seen."""
-    from driftscan import store
-    from driftscan.cli import faults
-    from driftscan.cli.telling import out
-    from driftscan.model import Unreached
+    def open(self, targets: "list[Target]") -> "list[Target]":
+        """The targets of which there is no result yet; of the others what is lacking is told."""
+        if self._folder is None:
+            return targets
+        there = {t.name: side for t in targets if (side := self._folder.result(t.name))}
+        for name, fingerprint in there.items():
+            self._look(name, fingerprint)
+        if there and not self._quiet:
+            since = self._folder.run.started
+            faults.say(f"{len(there)} of {len(targets)} have a result since {since}: not asked")
+        return [target for target in targets if target.name not in there]
 
-    if isinstance(side, Unreached):
-        cure = f" ({side.cure})" if side.cure else ""
-        faults.say(f"{name}: {side.state} at {side.stage}: {side.cause}{cure}")
-        return False
-    if folder is None:
-        out(store.encode(side.fingerprint).decode())
-    else:
-        path = Path(folder) / file_name(name)
-        store.save(path, side.fingerprint)
-        if not quiet:
-            faults.say(f"{name}: {path}")
-    unseen = _unseen(side.fingerprint)
-    for text in unseen:
-        faults.say(f"{name}: {text}")
-    return not unseen
+    def keep(self, name: str, side: "Side | Unreached") -> None:
+        """Write one result as soon as it is there."""
+        from driftscan import store
+        from driftscan.cli.telling import out
+        from driftscan.model import Unreached
 
+        if isinstance(side, Unreached):
+            cure = f" ({side.cure})" if side.cure else ""
+            faults.say(f"{name}: {side.state} at {side.stage}: {side.cause}{cure}")
+            self.whole = False
+        elif self._folder is None:
+            out(store.encode(side.fingerprint).decode())
+            self._look(name, side.fingerprint)
+        else:
+            kept = self._folder.keep(name, side.fingerprint)
+            if not self._quiet:
+                faults.say(f"{name}: {kept.path}")
+            for note in kept.notes:
+                faults.say(f"{name}: {note}")
+            self._look(name, kept.fingerprint)
 
-def file_name(name: str) -> str:
-    """A target's file: its name, or for other forms a readable and unique stand-in."""
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}", name):
-        return f"{name}.json"
-    readable = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:100]
-    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.json"
+    def _look(self, name: str, fingerprint: "Fingerprint") -> None:
+        unseen = _unseen(fingerprint)
+        for text in unseen:
+            faults.say(f"{name}: {text}")
+        self.whole &= not unseen
 
 
 def _unseen(fingerprint: "Fingerprint") -> list[str]:

@@ -67,9 +67,13 @@ class Cache:
 
 
 def at(folder: str = "") -> Cache:
-    """The cache in a folder, else that of this account (XDG Base Directory Specification)."""
-    if folder:
-        return Cache(Path(folder))
+    """The cache in a folder, else that of this account (XDG Base Directory Specification).
+
+    Raises StoreError when others could have put there what would be told as a changelog.
+    """
     named = os.environ.get("XDG_CACHE_HOME", "")
     home = Path(named) if Path(named).is_absolute() else Path("~/.cache").expanduser()
-    return Cache(home / "driftscan")
+    place = Path(folder) if folder else home / "driftscan"
+    if place.exists():
+        store.own(place)
+    return Cache(place)

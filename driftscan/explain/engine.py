@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from driftscan import plausible
 from driftscan.explain import about as about_
 from driftscan.explain import changes, expectations, follow, hypotheses, impact, processes, remedies
 from driftscan.explain.case import Case
@@ -78,7 +79,7 @@ def explain(
     gaps = [*comparison.gaps, *_unjudged(case, unjudged)]
     gaps += [*_blind_spots(subject), *_blind_spots(reference)]
     return HostReport(
-        state="drift" if found else "incomplete" if any(g.blocks for g in gaps) else "in-sync",
+        state="drift" if found else _unseen(gaps) or "in-sync",
         subject=subject.fingerprint.meta,
         reference=reference.fingerprint.meta,
         reference_image=_image(reference),
@@ -93,6 +94,14 @@ def explain(
         about=one,
         hypotheses=hypotheses.hypotheses(case, found),
     )
+
+
+def _unseen(gaps: Sequence[Gap]) -> str:
+    """The state of a host of which something could not be compared; empty if nothing is."""
+    blocking = [gap for gap in gaps if gap.blocks]
+    if any(plausible.is_suspect(gap) for gap in blocking):
+        return plausible.SUSPECT
+    return "incomplete" if blocking else ""
 
 
 def _causes(case: Case, open_: Sequence[Divergence]) -> list[Cause]:

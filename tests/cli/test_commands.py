@@ -13,7 +13,7 @@ import pytest
 
 from driftscan.cli import main as entry
 from driftscan.cli.completion import SHELLS
-from driftscan.cli.scan import file_name
+from driftscan.folder import file_name
 from driftscan.probes.table import PROBES
 from tests.cli.conftest import environment
 

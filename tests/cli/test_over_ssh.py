@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import paramiko
 import pytest
 
-from driftscan import store
+from driftscan import folder, store
 from tests.cli.conftest import environment
 from tests.made import fingerprint
 from tests.sshd import Manners, Raw, Sshd
@@ -62,7 +62,7 @@ def test_scan_writes_a_fingerprint_a_host_and_tells_who_failed(driftscan, fleet,
     done = driftscan("scan", "-o", "out")
 
     assert (done.code, done.out) == (3, "")
-    assert sorted(p.name for p in (work / "out").iterdir()) == ["a.json", "b.json"]
+    assert sorted(p.name for p in (work / "out").glob("[!.]*")) == ["a.json", "b.json"]
     assert "driftscan: c: auth_failed at auth: " in done.err
     found = store.load(work / "out" / "a.json")
     assert (found.meta.target, found.meta.kind) == ("a", "host")
@@ -165,9 +165,46 @@ def test_an_interrupt_ends_hung_hosts_at_once_and_keeps_what_is_done(
     out, err = process.communicate(timeout=30)
 
     assert (process.returncode, out) == (code, "")
+    assert "driftscan: out has what was found; --resume -o out asks for the rest\n" in err
     assert err.endswith("driftscan: interrupted\n")
     assert store.load(work / "out" / "a.json").meta.target == "a"
-    assert [p.name for p in (work / "out").iterdir()] == ["a.json"]
+    assert [p.name for p in (work / "out").glob("[!.]*")] == ["a.json"]
+
+
+@pytest.mark.case("D06")
+def test_a_run_taken_up_again_asks_only_the_hosts_without_a_result(driftscan, fleet, work):
+    servers = fleet(a=Manners(really), b=Manners(auth="refuse"))
+    assert driftscan("scan", "-o", "out").code == 3
+    before = (work / "out" / "a.json").read_bytes()
+
+    servers["b"].manners = Manners(really)
+    again = driftscan("scan", "--resume", "-o", "out")
+
+    assert again.code == 0, again.err
+    assert "driftscan: 1 of 2 have a result since 20" in again.err
+    assert servers["a"].commands == servers["b"].commands == ["sh -s"]
+    assert (work / "out" / "a.json").read_bytes() == before
+    assert driftscan("scan", "--resume", "-o", "out", "-q").err == ""
+
+
+@pytest.mark.case("D04")
+def test_a_second_run_into_the_same_folder_is_refused_before_anything_is_asked(
+    driftscan, fleet, work
+):
+    servers = fleet(a=Manners(really))
+    with folder.opened(work / "out"):
+        done = driftscan("scan", "a", "-o", "out")
+        elsewhere = driftscan("scan", "a", "-o", "other")
+    assert (done.code, servers["a"].commands) == (2, ["sh -s"])
+    assert done.err.startswith("driftscan: out: another driftscan writes there since ")
+    assert elsewhere.code == 0
+
+
+def test_resume_without_a_folder_is_a_mistake(driftscan, fleet):
+    fleet(a=Manners(really))
+    done = driftscan("scan", "a", "--resume")
+    assert (done.code, done.out) == (2, "")
+    assert "name it with -o DIR" in done.err
 
 
 def test_progress_is_for_a_terminal_and_never_for_a_pipe(tmp_path, fleet, work, driftscan):

@@ -1,0 +1,72 @@
+"""Whether an inventory can be believed: no package database is empty, or a tenth of what it was."""
+
+from collections.abc import Mapping
+
+from driftscan.model import Collected, Failed, Fingerprint, Gap, Items, Meta, Partial, Section
+
+PACKAGES = ("apk", "dpkg", "pacman", "rpm")
+"""The sections that are a package database."""
+
+SUSPECT = "suspect"
+_USUAL = 50
+_FALL = 10
+
+
+def facts(facts: Mapping[str, Section]) -> dict[str, Section]:
+    """The facts, an empty package database Failed unless another manager has packages.
+
+    A machine without one package cannot run a shell: the answer is wrong, not the machine.
+    """
+    known = {name: s.items for name in PACKAGES if isinstance(s := facts.get(name), Collected)}
+    if any(known.values()):
+        return dict(facts)
+    why = Failed(reason=f"{SUSPECT}: the package database lists no package")
+    return {**facts, **dict.fromkeys(known, why)}
+
+
+def fell(section: str, few: Items, many: Items) -> bool:
+    """Whether `few` packages are a tenth or less of so many that this is no usual change."""
+    return section in PACKAGES and len(many) > _USUAL and len(few) * _FALL <= len(many)
+
+
+def doubt(section: str, sides: tuple[Items, Items], metas: tuple[Meta, Meta]) -> Gap | None:
+    """Why one side's packages are not believed beside the other's, if they are not.
+
+    A container or an image may well have a tenth of a host's packages, a host not of an image's.
+    """
+    pairs = list(zip(sides, metas, strict=True))
+    for (few, small), (many, large) in (pairs, pairs[::-1]):
+        if fell(section, few, many) and _RANK[small.kind] >= max(_RANK[large.kind], 1):
+            return Gap(
+                what=section,
+                side=small.target,
+                why=f"{SUSPECT}: {_count(few)}, where {large.target} has {len(many)}",
+                cure="look at its package database, then ask it again",
+            )
+    return None
+
+
+_RANK = {"image": 0, "container": 1, "host": 2}
+
+
+def beside(fingerprint: Fingerprint, last: Fingerprint) -> dict[str, Section]:
+    """The facts; of packages that fell since the last fingerprint none is called missing."""
+    found = dict(fingerprint.facts)
+    for name in PACKAGES:
+        now, before = found.get(name), last.facts.get(name)
+        if not (isinstance(now, Collected) and isinstance(before, Collected)):
+            continue
+        if fell(name, now.items, before.items):
+            had = f"{len(before.items)} on {last.meta.taken}"
+            gap = f"{SUSPECT}: {_count(now.items)}, where there were {had}"
+            found[name] = Partial(items=now.items, gaps=[gap])
+    return found
+
+
+def is_suspect(gap: Gap) -> bool:
+    """Whether this is why something could not be compared."""
+    return gap.why.startswith(f"{SUSPECT}: ")
+
+
+def _count(items: Items) -> str:
+    return f"{len(items)} package{'' if len(items) == 1 else 's'}"
