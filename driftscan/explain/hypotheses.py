@@ -61,7 +61,7 @@ def _of_a_version(case: Case, worst: Finding) -> list[Hypothesis]:
 
 def _of_no_version(finding: Finding) -> list[Hypothesis]:
     """Something is gone, stale, or stands beside the packages: what it can do is not recorded."""
-    name = loaded.program(finding.key)
+    name = _called(finding)
     gone = _is_gone(finding)
     silent = finding.proof if gone else [Evidence(text=_SILENT, confidence="unknown")]
     rest: _Answer = "not needed" if gone else "unknown"
@@ -77,6 +77,15 @@ def _of_no_version(finding: Finding) -> list[Hypothesis]:
         else _told("dependency", f"a library {name} uses?", rest, sure, silent),
         _told("service", "a bug in the service?", rest, sure, silent),
     ]
+
+
+def _called(finding: Finding) -> str:
+    """What a person calls it: the soname, the distribution, the folder, else the program."""
+    if finding.section == "libraries":
+        return finding.key.partition("|")[0]
+    if finding.section == "python":
+        return finding.key.partition("//")[2].partition("@")[0]
+    return finding.key if finding.section == "vendored" else loaded.program(finding.key)
 
 
 def _members(finding: Finding) -> list[str]:
