@@ -1,5 +1,6 @@
-"""What all tests need: signals that reach the programs they start, and no clock in examples."""
+"""What all tests need: signals that reach the programs they start, and how many examples."""
 
+import os
 import signal
 from datetime import UTC, datetime
 
@@ -16,8 +17,9 @@ for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         )
 
 # Shared machines are slow at times: no example of a property test fails by the clock.
-settings.register_profile("driftscan", deadline=None)
-settings.load_profile("driftscan")
+settings.register_profile("driftscan", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "driftscan"))
 
 
 # --- how the tests of the acceptance list ended: `make reliability` ------------------------------

@@ -298,7 +298,7 @@ def test_any_fingerprint_survives_the_disk(tmp_path_factory, noun):
 
 
 @pytest.mark.case("H37")
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     data=st.sampled_from([store.encode(FINGERPRINT), store.encode(BASELINE)]),
     place=st.floats(0, 1, exclude_max=True),

@@ -9,6 +9,8 @@ import yaml
 
 from driftscan.demo import story
 
+pytestmark = pytest.mark.long
+
 TODAY = datetime.now(UTC).date()
 UNTIL = str(TODAY + timedelta(days=14))
 WORDS = ("--reason", "update on Thursday", "--owner", "ops", "--until", UNTIL, "--host", "web-a")

@@ -355,7 +355,7 @@ ONE_LINE = f"h {ONE_KEY[0]} {base64.b64encode(ONE_KEY[1]).decode()}".encode()
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     st.one_of(
@@ -383,7 +383,7 @@ def test_no_bytes_of_a_file_raise(tmp_path, content):
     assert len(loaded.entries) + len(loaded.skipped) <= content.count(b"\n") + 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text("ab*?", max_size=8), st.text("ab", max_size=8))
 def test_a_pattern_means_what_its_regular_expression_does(pattern, name):
     want = re.fullmatch(pattern.replace("*", ".*").replace("?", "."), name) is not None
