@@ -31,6 +31,7 @@ check: env ## style, types, floors, shell, unit tests: no network, no engine, un
 	@$(BIN)/lint-imports > $(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
 	@command -v shellcheck > /dev/null || { echo "make check needs shellcheck: apt-get install shellcheck" >&2; exit 1; }
 	@$(BIN)/driftscan script | shellcheck -s sh -S warning -
+	@$(BIN)/driftscan script --collector 2> /dev/null | shellcheck -s sh -S warning -
 	@shellcheck -S warning tests/lab/*.sh tests/lab/recipes/*.sh .ci/*.sh .ci/run
 	@$(BIN)/python -m pytest -q -n 4 $(UNIT)
 

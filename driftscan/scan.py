@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from driftscan import __version__, plausible, sanitize, script
+from driftscan import __version__, collector, plausible, sanitize, script
 from driftscan.errors import MachineError, ParseError
 from driftscan.machines.contract import Machine
 from driftscan.model import (
@@ -125,7 +125,7 @@ def _asked(job: Job, ask: Callable[[Job], Found], on_event: OnEvent) -> Found | 
 
 def _fingerprint(job: Job, probes: Sequence[Probe], limits: Limits) -> Fingerprint:
     taken = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    questions = script.questions(probes, deadline=limits.deadline)
+    questions = script.questions(probes, deadline=limits.deadline, installed=True)
     return fingerprint(
         job.machine.ask(questions, limits),
         questions,
@@ -218,7 +218,9 @@ def unframed(answer: Answer, questions: Questions, probes: Sequence[Asks]) -> di
             "run it again; if it stays so, look at the machine's load and network",
         )
     try:
-        raws = script.unframe(answer.output, questions.nonce, probes)
+        output, strange = collector.answer(answer.output, questions.nonce, list(probes))
+        known = [probe for probe in probes if probe.NAME not in strange]
+        raws = script.unframe(output, questions.nonce, known)
     except script.Malformed as error:
         raise MachineError(
             error.state,
@@ -233,7 +235,7 @@ def unframed(answer: Answer, questions: Questions, probes: Sequence[Asks]) -> di
             f"the script ended with exit status {answer.status}{_complaint(answer)}",
             "`driftscan script` prints what is run there with `sh -s`",
         )
-    return raws
+    return {**raws, **{name: Raw(strange=why) for name, why in strange.items()}}
 
 
 def _complaint(answer: Answer) -> str:
@@ -244,6 +246,8 @@ def _complaint(answer: Answer) -> str:
 def _sections(probe: Probe, raw: Raw) -> dict[str, Section]:
     """Exactly the sections the probe gives, each clean."""
     names = [about.name for about in probe.GIVES]
+    if raw.strange:
+        return dict.fromkeys(names, Failed(reason=raw.strange))
     try:
         given = dict(probe.parse(raw))
         unknown = sorted(given.keys() - set(names))

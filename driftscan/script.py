@@ -18,7 +18,8 @@ control line; control lines begin with a nonce that only this script knows:
 
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from driftscan import sanitize
 from driftscan.model import Files, Lines, Payload, Question, Questions, Raw, Shell, Stats
@@ -118,7 +119,9 @@ main </dev/null
 exit $?
 """
 
-_FORMAT = 1
+NONCE, DEADLINE = "@NONCE@", "@DEADLINE@"
+BEGIN = "BEGIN 1"
+START = "main </dev/null"
 _GLOB = re.compile(r"/[A-Za-z0-9_./*?\[\]@+~:-]*")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _WILD = re.compile(r"[*?\[]")
@@ -126,24 +129,39 @@ FILE_LIMIT = 4 << 20
 OUTPUT_LIMIT = 16 << 20
 
 
-def questions(probes: Iterable[Asks], *, deadline: float, nonce: str = "") -> Questions:
+def questions(
+    probes: Iterable[Asks], *, deadline: float, nonce: str = "", installed: bool = False
+) -> Questions:
     """All questions of the probes as one trip; `deadline` seconds bound the script's own life.
 
     Without a nonce a new one is made: 128 random bits, so no content on a host can hold it.
+    `installed` tells that a collector (`collector.text`) has these questions and needs an order.
     """
+    probes = list(probes)
     nonce = nonce or secrets.token_hex(16)
-    asked = [(probe.NAME, question) for probe in probes for question in probe.ASK]
+    asked = tuple((probe.NAME, question) for probe in probes for question in probe.ASK)
+    text = template(probes).replace(NONCE, nonce).replace(DEADLINE, str(int(deadline)))
+    order = f"driftscan {nonce} {int(deadline)}\n" if installed else ""
+    return Questions(asked, text, nonce, order)
+
+
+def template(probes: Iterable[Asks], marks: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The script with NONCE and DEADLINE still open; `marks` stand after the names of probes."""
+    probes = list(probes)
     parts = [_HEAD]
-    parts += [_function(name, ask) for name, ask in asked if isinstance(ask, Shell)]
-    parts.append(f'say "BEGIN {_FORMAT}"')
+    parts += [
+        _function(probe.NAME, ask)
+        for probe in probes
+        for ask in probe.ASK
+        if isinstance(ask, Shell)
+    ]
+    parts.append(f'say "{BEGIN}"')
     for probe in probes:
-        parts.append(f'say "S {_checked(_NAME, probe.NAME)}"')
+        mark = marks.get(probe.NAME, "")
+        parts.append(f'say "S {_checked(_NAME, probe.NAME)}{mark}"')
         parts += [_call(probe.NAME, ask) for ask in probe.ASK]
     text = "\n".join(parts) + _TAIL
-    fill = {"@NONCE@": nonce, "@DEADLINE@": str(int(deadline)), "@FILE@": str(FILE_LIMIT)}
-    for mark, value in {**fill, "@OUTPUT@": str(OUTPUT_LIMIT)}.items():
-        text = text.replace(mark, value)
-    return Questions(tuple(asked), text, nonce)
+    return text.replace("@FILE@", str(FILE_LIMIT)).replace("@OUTPUT@", str(OUTPUT_LIMIT))
 
 
 def _checked(form: re.Pattern[str], text: str) -> str:
@@ -212,7 +230,7 @@ def unframe(output: bytes, nonce: str, probes: Iterable[Asks]) -> dict[str, Raw]
     ended, `malformed` for anything the script cannot have printed.
     """
     mark, probes = nonce.encode(), list(probes)
-    begin = mark + b" BEGIN %d\n" % _FORMAT
+    begin = mark + f" {BEGIN}\n".encode()
     _noise, found, rest = output.partition(begin)
     if not found:
         raise Malformed("no_collector", f"no answer but {sanitize.safe_bytes(output)!r}")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from driftscan import script
+from driftscan import collector, script
 from driftscan.details.asking import questions_for
 from driftscan.model import Questions, Shell, Want
 from driftscan.probes.table import PROBES
@@ -37,8 +37,19 @@ BUILTINS = {
 }
 TOOLS = {
     *("awk", "cat", "date", "dpkg-query", "env", "find", "getconf", "grep", "gzip", "head", "id"),
-    *("ldconfig", "ls", "md5sum", "od", "readlink", "realpath", "renice", "rpm", "sed", "sleep"),
-    *("sort", "stat", "timeout", "tr", "uname"),
+    *(
+        "ldconfig",
+        "ls",
+        "md5sum",
+        "od",
+        "readlink",
+        "realpath",
+        "renice",
+        "rpm",
+        "sed",
+        "sha256sum",
+    ),
+    *("sleep", "sort", "stat", "timeout", "tr", "uname"),
 }
 # payload's own argument; musl's loader, which prints its version; a runtime that is asked for it
 EXPANSIONS = {'"$@"', '"$loader"', '"$r"'}
@@ -125,6 +136,10 @@ def _guarded(name: str, command: Command, before: Sequence[Command]) -> bool:
 
 def test_every_word_of_the_script_only_reads() -> None:
     assert complaints(QUESTIONS.script) == []
+
+
+def test_every_word_of_the_collector_only_reads() -> None:
+    assert complaints(collector.text(PROBES)) == []
 
 
 def test_every_word_of_the_second_trip_only_reads() -> None:
@@ -422,3 +437,48 @@ def test_a_write_is_seen_in_the_trace(line: str, tmp_path: Path) -> None:
     _, _, trace = traced(text, "root", tmp_path)
 
     assert offences(trace) != []
+
+
+# --- a whole file system under it stays empty ----------------------------------------------------
+
+# An overlay over / whose upper layer is fresh: whatever is written anywhere lands there.
+_OVERLAY = """set -e
+base=$1 account=$2
+mount -t tmpfs tmpfs "$base"
+mkdir "$base/upper" "$base/work" "$base/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" "$base/root"
+mount --rbind /proc "$base/root/proc"
+mount --rbind /dev "$base/root/dev"
+chroot --userspec="$account" "$base/root" sh -s
+find "$base/upper" -mindepth 1 >&2
+"""
+
+
+def written(text: str, account: str, folder: Path) -> tuple[bytes, list[str]]:
+    """The output of a script over an overlay, and the paths that it changed in any way."""
+    if os.geteuid() != 0:
+        pytest.skip("not root: an overlay cannot be mounted; the lab's hosts prove the same")
+    argv = ["unshare", "-m", "sh", "-c", _OVERLAY, "sh", str(folder), account]
+    done = subprocess.run(
+        argv, input=text.encode(), capture_output=True, cwd="/", start_new_session=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    start = len(f"{folder}/upper")
+    return done.stdout, [line[start:] for line in done.stderr.decode().splitlines()]
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_an_overlay_over_the_whole_machine_stays_empty(account: str, tmp_path: Path) -> None:
+    output, changed = written(QUESTIONS.script, account, tmp_path)
+
+    assert set(script.unframe(output, QUESTIONS.nonce, PROBES)) == {p.NAME for p in PROBES}
+    assert changed == []
+
+
+@pytest.mark.sshd
+def test_a_write_anywhere_is_seen_in_the_overlay(tmp_path: Path) -> None:
+    _, changed = written("echo x > /etc/driftscan-test; chmod 755 /usr/bin/env", "root", tmp_path)
+
+    assert {"/etc/driftscan-test", "/usr/bin/env"} <= {*changed}
+    assert not Path("/etc/driftscan-test").exists()

@@ -12,15 +12,27 @@ import click
     metavar="SECONDS",
     help="After how long the script ends itself.",
 )
-def command(deadline: float) -> int:
+@click.option(
+    "--collector",
+    "as_collector",
+    is_flag=True,
+    help="Print it as a program to install on hosts; its sha256 goes to standard error.",
+)
+def command(deadline: float, *, as_collector: bool) -> int:
     """Print the script that runs on a host, for review.
 
     Each host runs it through `sh -s`; it reads, and writes nothing. Every run has another random
-    mark in place of the one that is printed.
+    mark in place of the one that is printed. With --collector it is a program: installed, it lets
+    a key or a rule of sudo run this and nothing else (docs/privileges.md).
     """
-    from driftscan import script
+    from driftscan import collector, script
+    from driftscan.cli import faults
     from driftscan.cli.telling import out
     from driftscan.probes.table import PROBES
 
+    if as_collector:
+        out(collector.text(PROBES))
+        faults.say(f"sha256:{collector.digest(PROBES)} {collector.PATH}")
+        return 0
     out(script.questions(PROBES, deadline=deadline, nonce="0" * 32).script)
     return 0

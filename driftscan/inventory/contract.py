@@ -32,6 +32,7 @@ EVERYTHING = "all"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _ADDRESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}\$?")
+_PROGRAM = re.compile(r"(?:/[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,62}){1,16}")
 _JUMP = re.compile(
     r"(?:(?P<user>[^@]+)@)?(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\[\]]+))(?::(?P<port>[0-9]{1,5}))?"
 )
@@ -55,6 +56,11 @@ def is_address(text: str) -> bool:
         return "%" not in text and bool(ip_address(text))
     except ValueError:
         return False
+
+
+def is_program(text: str) -> bool:
+    """Whether it is an absolute path whose every character stands for itself in a shell."""
+    return _PROGRAM.fullmatch(text) is not None
 
 
 def split_address(text: str) -> tuple[str, str, int] | None:

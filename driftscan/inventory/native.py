@@ -22,6 +22,7 @@ from driftscan.inventory.contract import (
     Inventory,
     is_address,
     is_name,
+    is_program,
     is_user,
     meant,
     split_address,
@@ -174,6 +175,8 @@ def _target(
     settings.setdefault("address", name if settings["road"] == "ssh" else "")
     if settings["road"] in ("docker", "podman"):
         settings.setdefault("container", name)
+        if "collector" in settings:
+            source.problems.add(value, f"{name!r} is a container: it has no `collector`; remove it")
     return Target(name=name, groups=list(mine), **settings)  # type: ignore[arg-type]
 
 
@@ -293,6 +296,7 @@ KEYS: dict[str, _Read] = {
     "host_key_alias": _matching("a host key alias", is_address, "web-a"),
     "jump": _jumps,
     "become": _truth,
+    "collector": _matching("a collector", is_program, "/usr/local/libexec/driftscan-collect"),
     "road": _matching("a road", _ROADS.__contains__, "ssh, local, docker or podman"),
     "container": _matching("a container", is_name, "web-1"),
     "baseline": _path,

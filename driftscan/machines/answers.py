@@ -2,12 +2,29 @@
 
 from driftscan import sanitize
 from driftscan.errors import MachineError
-from driftscan.model import Answer, Questions
+from driftscan.model import Answer, Questions, Target
 
 
-def command(become: bool) -> str:
-    """The one command that is run; through sudo it is full root, and is asked for per host."""
-    return "sudo -n sh -s" if become else "sh -s"
+def command(target: Target) -> str:
+    """The one command that is run there, `collector` a path that no shell can take for more.
+
+    `sudo -n sh -s` is full root, and is asked for per host.
+    """
+    return ("sudo -n " if target.become else "") + (target.collector or "sh -s")
+
+
+def text(target: Target, questions: Questions) -> str:
+    """What that command reads; raises MachineError where the target takes no such question."""
+    if not target.collector:
+        return questions.script
+    if questions.order:
+        return questions.order
+    raise MachineError(
+        "collector_only",
+        "config",
+        f"its collector {target.collector} takes no questions about single packages",
+        "explain from a host that is sent the script, or with --no-details",
+    )
 
 
 def last_line(questions: Questions) -> bytes:
@@ -15,13 +32,13 @@ def last_line(questions: Questions) -> bytes:
     return f"{questions.nonce} END\n".encode()
 
 
-def judged(answer: Answer, questions: Questions, *, become: bool) -> Answer:
-    """The answer, if the script began and came to its own end.
+def judged(answer: Answer, questions: Questions, target: Target | None = None) -> Answer:
+    """The answer, if the script began and came to its own end; without a target a container's.
 
-    Raises MachineError: become_failed, no_shell, forced_command or collector_failed.
+    Raises MachineError: become_failed, no_shell, no_collector, forced_command or collector_failed.
     """
     if f"{questions.nonce} BEGIN ".encode() not in answer.output:
-        raise _never_began(answer, become)
+        raise _never_began(answer, target or Target(name="", road="docker"))
     if answer.status != 0:
         raise MachineError(
             "collector_failed",
@@ -32,14 +49,16 @@ def judged(answer: Answer, questions: Questions, *, become: bool) -> Answer:
     return answer
 
 
-def _never_began(answer: Answer, become: bool) -> MachineError:
-    if become and answer.status != 0 and not answer.output.strip():
+def _never_began(answer: Answer, target: Target) -> MachineError:
+    if _ASKS_ORDER in answer.errors:
+        return _wants_order(target)
+    if target.become and answer.status != 0 and not answer.output.strip():
         return MachineError(
             "become_failed",
             "exec",
             f"it does not let us become root: {_refusal(answer.errors)}",
-            "allow this account `sh -s` without a password (NOPASSWD, !requiretty in sudoers),"
-            " or scan without become",
+            f"allow this account `{command(target).removeprefix('sudo -n ')}` without a password"
+            " (NOPASSWD, !requiretty in sudoers), or scan without become",
         )
     if answer.status == 0 and answer.output.strip():
         return MachineError(
@@ -49,11 +68,37 @@ def _never_began(answer: Answer, become: bool) -> MachineError:
             "look for ForceCommand in sshd_config and command= in authorized_keys",
         )
     said = _said(answer.output.strip() or answer.errors)
+    if target.collector:
+        return MachineError(
+            "no_collector",
+            "exec",
+            f"{target.collector} does not run there (status {answer.status}){said}",
+            "install there what `driftscan script --collector` prints, root:root 0755",
+        )
     return MachineError(
         "no_shell",
         "exec",
-        f"the account's shell does not run `{command(become)}` (status {answer.status}){said}",
+        f"the account's shell does not run `{command(target)}` (status {answer.status}){said}",
         "give the account a POSIX shell (usermod -s /bin/sh), or use another one",
+    )
+
+
+_ASKS_ORDER = b"driftscan-collect: expected"
+
+
+def _wants_order(target: Target) -> MachineError:
+    if target.collector:
+        return MachineError(
+            "no_collector",
+            "exec",
+            f"{target.collector} does not take this version's order",
+            "install there what `driftscan script --collector` prints",
+        )
+    return MachineError(
+        "forced_command",
+        "exec",
+        "the account runs an installed collector in place of the script",
+        "give this host `collector: PATH` in the inventory",
     )
 
 

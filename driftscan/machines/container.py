@@ -74,7 +74,7 @@ class _Road:
         if said.status and not said.output:
             raise _refusal(said)
         answer = Answer(said.output, said.errors, said.status, said.seconds)
-        return answers.judged(answer, questions, become=False)
+        return answers.judged(answer, questions)
 
 
 class Container(_Road):

@@ -32,11 +32,12 @@ class Local:
 
     def ask(self, questions: Questions, limits: Limits) -> Answer:
         """The whole answer; see machines/contract.py."""
-        become = self.target.become
+        command = answers.command(self.target)
+        text = answers.text(self.target, questions)
         started = time.monotonic()
         try:
             process = subprocess.Popen(
-                answers.command(become).split(),
+                command.split(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -44,18 +45,18 @@ class Local:
                 start_new_session=True,  # the script's watchdog ends its whole group, not ours
             )
         except OSError as error:
-            state = "become_failed" if become else "no_shell"
-            cause = f"`{answers.command(become)}` does not start: {error.strerror}"
+            state = "become_failed" if self.target.become else "no_shell"
+            cause = f"`{command}` does not start: {error.strerror}"
             raise MachineError(state, "exec", cause, "install it, or look at PATH") from error
         try:
-            output, errors = _Pipes(process, questions.script, self.stopped).drain(limits)
+            output, errors = _Pipes(process, text, self.stopped).drain(limits)
             status = process.wait(_GRACE)
         except subprocess.TimeoutExpired as error:
             raise _timeout(limits) from error
         finally:
             _end(process)
         answer = Answer(output, errors, status, time.monotonic() - started)
-        return answers.judged(answer, questions, become=become)
+        return answers.judged(answer, questions, self.target)
 
 
 class _Pipes:

@@ -61,6 +61,7 @@ class Ssh:
     def _attempt(self, trip: Trip, questions: Questions, limits: Limits) -> Answer:
         trip.place = ""
         trip.enter("config", limits.connect)
+        text = answers.text(self.target, questions)
         *jumps, last = self.credentials.resolver.route(self.target)
         wire: Wire | None = None
         for hop in jumps:
@@ -71,10 +72,9 @@ class Ssh:
         wire = self._connect(
             trip, last, wire, limits, "".join(f"via {hop.name}: " for hop in jumps[-1:])
         )
-        become = self.target.become
         end = answers.last_line(questions)
-        answer = wire.run(answers.command(become), questions.script, end, limits)
-        return answers.judged(answer, questions, become=become)
+        answer = wire.run(answers.command(self.target), text, end, limits)
+        return answers.judged(answer, questions, self.target)
 
     def _connect(
         self, trip: Trip, hop: Hop, before: "Wire | None", limits: Limits, via: str = ""

@@ -62,11 +62,16 @@ Question: TypeAlias = Files | Lines | Stats | Shell
 
 
 class Questions(Struct, frozen=True):
-    """All questions of one trip: as data for those that read files, as a script for live ones."""
+    """All questions of one trip: as data for those that read files, as a script for live ones.
+
+    `order` is what a collector that has the same questions is sent in place of the script; empty
+    where none has them.
+    """
 
     asked: tuple[tuple[str, Question], ...]
     script: str
     nonce: str
+    order: str = ""
 
 
 class Limits(Struct, frozen=True):
@@ -99,11 +104,15 @@ class Payload(Struct, frozen=True):
 
 
 class Raw(Struct, frozen=True):
-    """What a probe parses: files by path, other answers by name, and what could not be read."""
+    """What a probe parses: files by path, other answers by name, and what could not be read.
+
+    `strange` is why there is no answer to this probe's questions at all.
+    """
 
     files: Mapping[str, Payload] = field(default_factory=dict)
     outputs: Mapping[str, Payload] = field(default_factory=dict)
     gaps: Mapping[str, str] = field(default_factory=dict)
+    strange: str = ""
 
 
 Say: TypeAlias = Callable[[str], None]

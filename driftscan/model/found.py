@@ -142,6 +142,7 @@ class Target(Noun, frozen=True, kw_only=True):
     host_key_alias: str = ""
     jump: list[str] = []
     become: bool = False
+    collector: str = ""
     container: str = ""
     path: str = ""
     groups: list[str] = []

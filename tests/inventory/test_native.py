@@ -111,7 +111,7 @@ def test_a_host_may_be_a_container_or_this_machine(load):
         ("hosts: {a: {become: }}", "1:21: become must be true or false, got nothing"),
         ("hosts: {a: {address: [1]}}", "1:22: an address must be a text, got a list"),
         ("hosts: {a: {prt: 22}}", "1:13: unknown key 'prt' of a host, did you mean 'port'?"),
-        ("hosts: {a: {colour: red}}", "1:13: unknown key 'colour' of a host: known are"),
+        ("hosts: {a: {tint: red}}", "1:13: unknown key 'tint' of a host: known are"),
         ("host: {a: }", "1:1: unknown key 'host' in an inventory, did you mean 'hosts'?"),
         ("hosts: {a: }\ngroups: {web: {members: [a]}}", "2:16: unknown key 'members' in a group"),
         ("hosts: {a: }\ngroups: {web: {hosts: [b]}}", "2:24: unknown host 'b'"),

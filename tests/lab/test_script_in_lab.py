@@ -1,6 +1,7 @@
 """The script on a real server's file system: no file changes, read-only or not, in any shell."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from driftscan import scan, script
 from driftscan.model import Answer, Collected, Fingerprint
 from driftscan.probes.table import PROBES
 from tests.lab import engine, hosts
+from tests.lab.conftest import Program
 
 pytestmark = pytest.mark.lab
 
@@ -121,3 +123,17 @@ def test_the_running_hosts_are_asked_without_a_change() -> None:
         asked(host.container, "root")
 
         assert changes(host.container) == before
+
+
+# What sshd, PAM and sudo write about any login, whatever it does.
+_LOGIN = re.compile(r"[AC] /(run|var|var/log|var/log/(wtmp|lastlog|btmp|auth\.log)|run/.*)")
+
+
+def test_a_scan_over_ssh_changes_only_what_a_login_changes(driftscan: Program) -> None:
+    for host in hosts.running():
+        before = changes(host.container)
+        done = driftscan("scan", host.name)
+        new = sorted({*changes(host.container)} - {*before})
+
+        assert done.code in (0, 3), done.err
+        assert [line for line in new if not _LOGIN.fullmatch(line)] == []
