@@ -134,6 +134,7 @@ def _guarded(name: str, command: Command, before: Sequence[Command]) -> bool:
     return any(re.search(GUARDS[name], word) for test in tests for word in test.words)
 
 
+@pytest.mark.case("P05", "P06")
 def test_every_word_of_the_script_only_reads() -> None:
     assert complaints(QUESTIONS.script) == []
 
@@ -408,6 +409,7 @@ def _strace() -> str:
 
 
 @pytest.mark.sshd
+@pytest.mark.case("P01")
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_the_kernel_sees_no_write_and_no_connection(account: str, tmp_path: Path) -> None:
     process, output, trace = traced(QUESTIONS.script, account, tmp_path)
@@ -468,6 +470,7 @@ def written(text: str, account: str, folder: Path) -> tuple[bytes, list[str]]:
 
 
 @pytest.mark.sshd
+@pytest.mark.case("P02")
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_an_overlay_over_the_whole_machine_stays_empty(account: str, tmp_path: Path) -> None:
     output, changed = written(QUESTIONS.script, account, tmp_path)

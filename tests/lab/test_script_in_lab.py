@@ -69,6 +69,7 @@ def lab(environment: dict[str, str]) -> None:
     """The lab's images are built."""
 
 
+@pytest.mark.case("P03")
 @pytest.mark.parametrize("user", ["root", "ops"])
 def test_no_file_of_the_host_changes(user: str) -> None:
     with container(f"diff-{user}") as name:
@@ -88,6 +89,7 @@ def test_a_change_of_a_file_would_be_seen() -> None:
         assert changes(name) != before
 
 
+@pytest.mark.case("P03")
 @pytest.mark.parametrize("user", ["root", "ops"])
 def test_a_read_only_host_gives_the_same_answer(user: str) -> None:
     with container(f"rw-{user}") as name:
@@ -116,6 +118,7 @@ def test_nothing_of_the_script_runs_afterwards() -> None:
     assert sorted(shown.split()) == ["sh", "sleep"]
 
 
+@pytest.mark.case("P03")
 def test_the_running_hosts_are_asked_without_a_change() -> None:
     """A login writes wtmp and lastlog, which is sshd's doing: here nobody logs in."""
     for host in hosts.running():
@@ -129,6 +132,7 @@ def test_the_running_hosts_are_asked_without_a_change() -> None:
 _LOGIN = re.compile(r"[AC] /(run|var|var/log|var/log/(wtmp|lastlog|btmp|auth\.log)|run/.*)")
 
 
+@pytest.mark.case("P04")
 def test_a_scan_over_ssh_changes_only_what_a_login_changes(driftscan: Program) -> None:
     for host in hosts.running():
         before = changes(host.container)
