@@ -30,20 +30,26 @@ def served() -> Iterator[Path]:
     """
     import paramiko  # 0.2 s: only when the story is told
 
-    from driftscan.demo import server
+    from driftscan.demo import server, younger
 
     host_key, client = paramiko.ECDSAKey.generate(), paramiko.ECDSAKey.generate()
-    answers = {name: [recorded(name), recorded(f"{name}-again")] for name in HOSTS}
+    first = {name: recorded(name) for name in HOSTS}
+    answers = {
+        name: [first[name], younger.answer(first[name]), recorded(f"{name}-again")]
+        for name in HOSTS
+    }
+    baseline = younger.baseline(recorded("baseline.json"), first[HOSTS[0]])
     with (
         tempfile.TemporaryDirectory(prefix="driftscan-demo-") as folder,
         server.serving(answers, host_key, client) as ports,
     ):
-        yield _write(Path(folder), ports, host_key, client)
+        yield _write(Path(folder), ports, baseline, host_key, client)
 
 
 def _write(
     folder: Path,
     ports: dict[str, int],
+    image: bytes,
     host_key: "paramiko.PKey",
     client: "paramiko.PKey",
 ) -> Path:
@@ -54,7 +60,7 @@ def _write(
     (folder / "known_hosts").write_text(known)
     baseline = folder / "web"
     baseline.mkdir()
-    (baseline / "baseline.json").write_bytes(recorded("baseline.json"))
+    (baseline / "baseline.json").write_bytes(image)
     hosts = "".join(
         f"  {name}: {{address: 127.0.0.1, port: {port}, become: true}}\n"
         for name, port in ports.items()
