@@ -91,20 +91,22 @@ matching() {
   flag=$1 pattern=$2 regex=$3
   shift 3
   for d in "$@"; do
-    if [ -d "$d" ]; then
-      find -H "$d" -maxdepth 1 -type f -name "$pattern" -exec grep "$flag" -s -E -e "$regex" '{}' +
-    fi
-  done | head -c @OUTPUT@
+    shift
+    if [ -d "$d" ]; then set -- "$@" "$d"; fi
+  done
+  [ $# -eq 0 ] || find -H "$@" -maxdepth 1 -type f -name "$pattern" \
+    -exec grep "$flag" -s -E -e "$regex" '{}' + | head -c @OUTPUT@
 }
 
 stats() {
   pattern=$1
   shift
   for d in "$@"; do
-    if [ -d "$d" ]; then
-      find -H "$d" -maxdepth 1 -name "$pattern" -exec stat -c '%Y %f %u %g %s %n' '{}' +
-    fi
-  done | head -c @OUTPUT@
+    shift
+    if [ -d "$d" ]; then set -- "$@" "$d"; fi
+  done
+  [ $# -eq 0 ] || find -H "$@" -maxdepth 1 -name "$pattern" \
+    -exec stat -c '%Y %f %u %g %s %n' '{}' + | head -c @OUTPUT@
 }
 """
 

@@ -11,7 +11,17 @@ from click.testing import CliRunner
 
 from driftscan.cli.main import COMMANDS, main
 from driftscan.demo import story
-from driftscan.model import Baseline, Fingerprint, Report, Rule
+from driftscan.model import (
+    Baseline,
+    Files,
+    Fingerprint,
+    Lines,
+    Report,
+    Rule,
+    Shell,
+    Stats,
+)
+from driftscan.probes.contract import Probe
 from driftscan.probes.table import PROBES
 from driftscan.probes.wanted.table import KINDS
 from tests import cases, golden
@@ -28,19 +38,54 @@ def probes() -> str:
         "compared, evidence only explains. Sections marked live exist on running machines only.",
         "Details are asked on a second trip, and only about what differs.",
         "",
-        "| section | probe | holds | key | fields | privilege | cost on the host |",
-        "|---|---|---|---|---|---|---|",
+        "| section | probe | key | compared fields | evidence fields | source | privilege | cost |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for probe in PROBES:
         for about in probe.GIVES:
-            holds = f"{about.holds}, live" if about.live else about.holds
-            cells = [f"`{about.name}`", probe.NAME, holds, about.key, about.fields]
-            cells += [about.privilege, about.cost or "-"]
-            rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+            name = f"`{about.name}`{', live' if about.live else ''}"
+            fields = (about.fields, "-") if about.holds == "facts" else ("-", about.fields)
+            source = about.source or _asked(probe)
+            rows.append(
+                _row(name, probe.NAME, about.key, *fields, source, about.privilege, about.cost)
+            )
     for kind in KINDS:
         key, _, fields = kind.GIVES.partition(": ")
-        rows.append(f"| `{kind.KIND}` | wanted/{kind.KIND} | details | {key} | {fields} | - | - |")
+        rows.append(_row(f"`{kind.KIND}`, details", f"wanted/{kind.KIND}", key, "-", fields))
     return "\n".join(rows) + "\n"
+
+
+def _row(*cells: str) -> str:
+    filled = [(cell or "-").replace("|", "\\|") for cell in (*cells, "", "", "")[:8]]
+    return f"| {' | '.join(filled)} |"
+
+
+def _asked(probe: Probe) -> str:
+    """What the questions of a probe read, where a section does not say which part it is of."""
+    told: list[str] = []
+    for ask in probe.ASK:
+        match ask:
+            case Files(globs=globs):
+                told += globs
+            case (
+                Lines(directories=places, pattern=pattern)
+                | Stats(directories=places, pattern=pattern)
+            ):
+                told += [f"{place}/{pattern}" for place in places]
+            case Shell(body=body):
+                told.append(_programs(body))
+    return ", ".join(dict.fromkeys(filter(None, told)))
+
+
+_READS = ("dpkg-query", "rpm", "ldconfig", "md5sum", "uname", "getconf", "date", "id")
+
+
+def _programs(body: str) -> str:
+    """The programs a question asks, and the first places it names."""
+    text = re.sub(r"^\s*#.*", "", body, flags=re.MULTILINE)
+    named = [f"`{word}`" for word in _READS if re.search(rf"(?<![\w./-]){word} ", text)]
+    places = re.findall(r"(?<![\w$}*./\"'\\])/(?:etc|var|usr|proc|opt|srv|sys|lib)/[\w./*-]+", text)
+    return ", ".join([*named, *list(dict.fromkeys(places))[:6]])
 
 
 def schema(noun: type) -> str:

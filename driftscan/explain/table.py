@@ -17,6 +17,7 @@ from driftscan.explain import (
     release,
     repositories,
     shadowing,
+    system,
     transactions,
     vendored,
 )
@@ -41,4 +42,5 @@ FAMILIES: tuple[Family, ...] = (
     linker,
     environment,
     processes,
+    system,
 )

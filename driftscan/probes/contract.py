@@ -11,7 +11,8 @@ from driftscan.model import Items, Question, Raw, Section, Want
 class About(Struct, frozen=True):
     """One section a probe gives, for the comparison and for `docs/probes.md`.
 
-    `live` sections are only meaningful on a running machine: an image leaves them out.
+    `source` names the files or the command; without it the page lists what the probe's questions
+    read. `live` sections are only meaningful on a running machine: an image leaves them out.
     """
 
     name: str
@@ -20,6 +21,7 @@ class About(Struct, frozen=True):
     fields: str
     privilege: str = "any user"
     cost: str = ""
+    source: str = ""
     live: bool = False
 
 

@@ -10,7 +10,9 @@ from driftscan.probes import (
     host,
     libraries,
     os,
+    running,
     runtimes,
+    tuning,
     unpackaged,
 )
 from driftscan.probes.contract import Probe
@@ -27,4 +29,6 @@ PROBES: tuple[Probe, ...] = (
     unpackaged,
     conffiles,
     automatic_updates,
+    running,
+    tuning,
 )
