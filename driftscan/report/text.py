@@ -244,13 +244,17 @@ def _coverage(page: Page, host: HostReport, amount: Amount) -> None:
         page.item("Why", "; ".join(sure(e.text, e.confidence) for e in told))
     page.item("Equal", _equal(host, amount))
     natural = "only a running machine has it"
-    gaps = [g for g in host.unknown if amount.all or g.why != natural]
+    gaps = [g for g in host.unknown if g.why != natural]
     for gap in sorted(gaps, key=lambda g: not g.blocks)[: amount.gaps]:
         cure = f": {gap.cure}" if gap.cure else ""
         page.item("Unknown", f"{gap.what} of {gap.side}: {gap.why}{cure}")
     if len(gaps) > amount.gaps:
         page.item("", f"and {len(gaps) - amount.gaps} more (--all)")
-    if not gaps:
+    live = sorted({g.what for g in host.unknown if g.why == natural}) if amount.all else []
+    if live:
+        image = next(g.side for g in host.unknown if g.why == natural)
+        page.item("Unknown", f"{', '.join(live)} of {image}: {natural}")
+    if not gaps and not live:
         page.item("Unknown", "nothing of what was asked")
 
 
