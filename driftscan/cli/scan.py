@@ -32,10 +32,25 @@ INCOMPLETE = 3
     is_flag=True,
     help="Go on with the last run that wrote DIR: ask only the targets it has no result of.",
 )
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(("json", "cyclonedx")),
+    default="json",
+    show_default=True,
+    help="A fingerprint, or a CycloneDX 1.6 bill of materials of it (with -o DIR: beside it).",
+)
 @options.hosts
 @options.asking
 def command(
-    targets: tuple[str, ...], folder: str | None, *, resume: bool, hosts: Hosts, asking: Asking
+    targets: tuple[str, ...],
+    folder: str | None,
+    *,
+    resume: bool,
+    form: str,
+    hosts: Hosts,
+    asking: Asking,
 ) -> int:
     """Ask each TARGET and keep its fingerprint.
 
@@ -43,6 +58,8 @@ def command(
     inventory is asked, or those that --limit selects. Exit code 3 tells that a host, or a part of
     one that is compared, could not be seen; a fingerprint that is less whole than the one in DIR
     is written beside it, as DIR/NAME.json.partial.
+
+    A saved fingerprint (`./web-a.json`) is a TARGET too: -f cyclonedx makes a bill of it.
     """
     from driftscan import folder as folders
     from driftscan.cli import asking as words
@@ -56,7 +73,7 @@ def command(
         kept = None
         if folder is not None:
             kept = stack.enter_context(folders.opened(Path(folder), resume=resume))
-        run = _Run(kept, quiet=asking.quiet)
+        run = _Run(kept, form, quiet=asking.quiet)
         found = stack.enter_context(closing(words.sides(run.open(selected), asking)))
         try:
             for name, side in found:
@@ -71,8 +88,9 @@ def command(
 class _Run:
     """What becomes of the results of one run; `whole` if all of each could be seen."""
 
-    def __init__(self, folder: "Folder | None", *, quiet: bool) -> None:
+    def __init__(self, folder: "Folder | None", form: str, *, quiet: bool) -> None:
         self.whole = True
+        self._form = form
         self._folder = folder
         self._quiet = quiet
 
@@ -90,7 +108,6 @@ class _Run:
 
     def keep(self, name: str, side: "Side | Unreached") -> None:
         """Write one result as soon as it is there."""
-        from driftscan import store
         from driftscan.cli.telling import out
         from driftscan.model import Unreached
 
@@ -99,21 +116,38 @@ class _Run:
             faults.say(f"{name}: {side.state} at {side.stage}: {side.cause}{cure}")
             self.whole = False
         elif self._folder is None:
-            out(store.encode(side.fingerprint).decode())
+            out(_written(side.fingerprint, self._form).decode())
             self._look(name, side.fingerprint)
         else:
             kept = self._folder.keep(name, side.fingerprint)
             if not self._quiet:
                 faults.say(f"{name}: {kept.path}")
+            self._beside(kept.path, kept.fingerprint)
             for note in kept.notes:
                 faults.say(f"{name}: {note}")
             self._look(name, kept.fingerprint)
+
+    def _beside(self, path: Path, fingerprint: "Fingerprint") -> None:
+        """The bill of materials of a fingerprint lies beside it."""
+        from driftscan import store
+
+        if self._form == "cyclonedx":
+            bill = path.with_name(f"{path.name.partition('.json')[0]}.cdx.json")
+            store.write(bill, _written(fingerprint, self._form))
 
     def _look(self, name: str, fingerprint: "Fingerprint") -> None:
         unseen = _unseen(fingerprint)
         for text in unseen:
             faults.say(f"{name}: {text}")
         self.whole &= not unseen
+
+
+def _written(fingerprint: "Fingerprint", form: str) -> bytes:
+    from driftscan import cyclonedx, store
+
+    if form == "cyclonedx":
+        return cyclonedx.render(fingerprint).encode()
+    return store.encode(fingerprint)
 
 
 def _unseen(fingerprint: "Fingerprint") -> list[str]:

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import msgspec
 
-from driftscan import diff, resolve, scan, script, store
+from driftscan import cyclonedx, diff, resolve, scan, script, store
 from driftscan.explain import engine
 from driftscan.explain.records import items
 from driftscan.machines.local import Local
-from driftscan.model import Collected, Fingerprint, Limits, Side, Target
+from driftscan.model import Collected, Fingerprint, Limits, Meta, Side, Target
 from driftscan.probes.contract import Probe
 from driftscan.probes.table import PROBES
 from tests.bench import cpu, peers
@@ -129,6 +129,7 @@ def compared(found: Fingerprint) -> None:
             store.save(path, fingerprint)
         row("a saved fingerprint", f"{files[0].stat().st_size / 1000:.0f} kB")
         row("loading one", ms(spent(lambda: store.load(files[0]))))
+        row("CycloneDX, 3,000 packages", ms(spent(lambda: cyclonedx.render(large()))), "1000 ms")
         words = ["compare", *map(str, files), "--fail-on", "never"]
         used = cpu.least(5, lambda: cpu.of([*PROGRAM, *words]))
         row("driftscan compare SUBJECT.json REFERENCE.json", ms(used))
@@ -143,6 +144,14 @@ def older(found: Fingerprint) -> Fingerprint:
     for key in sorted(items)[::10]:
         items[key] = {**items[key], "version": "0"}
     return msgspec.structs.replace(found, facts={**found.facts, "dpkg": Collected(items=items)})
+
+
+def large() -> Fingerprint:
+    """A machine with 3,000 packages."""
+    item = {"version": "1:2.3.4-5", "architecture": "amd64", "source": "some-source"}
+    facts = {"dpkg": Collected(items={f"package-{number}": item for number in range(3000)})}
+    meta = Meta(target="a", kind="host", address="a", taken="2026-11-23T17:20:00Z", privilege="")
+    return Fingerprint(meta=meta, facts=facts, evidence={})
 
 
 def spent(run: object) -> float:
