@@ -6,7 +6,7 @@ RUN := tests/lab/.run
 INVENTORY := $(RUN)/inventory.yml
 UNIT := -m "not lab and not sshd and not long and not soak"
 
-.PHONY: help demo test check soak reliability env lab lab-down bench record docs lock clean
+.PHONY: help demo test check soak reliability env lab lab-down bench fuzz audit record docs lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -56,6 +56,13 @@ lab-down: ## stop them
 
 bench: env ## what a scan costs, beside peers in the same run
 	@$(BIN)/python -m tests.bench
+
+SECONDS ?= 60
+fuzz: ## each parser of others' bytes for SECONDS (60) with atheris; what it finds is kept
+	@sh .ci/fuzz.sh $(SECONDS)
+
+audit: ## what is known about the locked dependencies
+	@sh .ci/audit.sh
 
 record: lab ## record the lab's answers anew for `driftscan demo` and the tests
 	@. $(RUN)/env.sh && $(BIN)/driftscan baseline build inventories/demo/web --quiet --cached \

@@ -8,7 +8,7 @@ import jsonschema
 import msgspec
 import pytest
 from cyclonedx.model.bom import Bom
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from packageurl import PackageURL
 from referencing import Registry, Resource
@@ -162,7 +162,6 @@ _NAMES = st.text(
 ).filter(lambda text: text not in (".", ".."))
 
 
-@settings(max_examples=300)
 @given(
     st.sampled_from(["deb", "rpm", "apk", "alpm", "pypi", "npm", "gem", "maven", "golang"]),
     st.lists(_NAMES, max_size=2),
