@@ -129,6 +129,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _WILD = re.compile(r"[*?\[]")
 FILE_LIMIT = 4 << 20
 OUTPUT_LIMIT = 16 << 20
+MAX_LINES = 300_000
 
 
 def questions(
@@ -301,11 +302,20 @@ def _payload(body: bytes, close: bytes, limit: int) -> Payload:
     end = _CLOSE.fullmatch(close)
     if end is None:
         raise Malformed("malformed", f"expected the end of a payload, got {close[:80]!r}")
-    text = b"\n" + body.removesuffix(b"\n") if body else b""
+    most = 2 * limit  # of the prefixed text: a line of one byte has one more
+    text = b"\n" + body[:most].removesuffix(b"\n") if body else b""
     if text.count(b"\n") != text.count(b"\n "):
         raise Malformed("malformed", "a payload line without its prefix")
     data = text.replace(b"\n ", b"\n")[1:] + b"\n" * body.endswith(b"\n")
-    return Payload(tuple(sanitize.lines(data)), int(end.group(1)), len(data) >= limit)
+    kept, more = _bounded(data[:limit])
+    return Payload(tuple(sanitize.lines(kept)), int(end.group(1)), more or len(data) >= limit)
+
+
+def _bounded(data: bytes) -> tuple[bytes, bool]:
+    """The first MAX_LINES lines, and whether there are more: each costs more than its bytes."""
+    if data.count(b"\n") <= MAX_LINES:
+        return data, False
+    return b"\n".join(data.split(b"\n", MAX_LINES)[:MAX_LINES]) + b"\n", True
 
 
 def _one_line(rest: bytes) -> bytes:
