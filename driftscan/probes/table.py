@@ -1,6 +1,9 @@
 """The table of all probes: what is asked, in this order."""
 
 from driftscan.probes import (
+    apk,
+    apk_history,
+    apk_repositories,
     apt_history,
     apt_sources,
     automatic_updates,
@@ -22,8 +25,11 @@ PROBES: tuple[Probe, ...] = (
     os,
     dpkg,
     apt_sources,
+    apk,
+    apk_repositories,
     libraries,
     apt_history,
+    apk_history,
     runtimes,
     environment,
     unpackaged,
