@@ -5,6 +5,7 @@ administrator asked for is `/etc/apk/world` (apk-world(5)). apk keeps no time an
 """
 
 import re
+import stat
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
@@ -112,7 +113,7 @@ def _closed(raw: Raw) -> list[str]:
     return [
         row.path
         for row in reading.stats(raw.outputs["database"])
-        if row.size and not row.mode & 0o4 and not _answer(raw, row.path).lines
+        if row.size and not row.mode & stat.S_IROTH and not _answer(raw, row.path).lines
     ]
 
 

@@ -1,9 +1,10 @@
 """What logs of package managers have in common: transactions by start, what was not understood."""
 
+import stat
 from collections import Counter
 from collections.abc import Iterable
 
-from driftscan.model import Absent, Collected, Denied, Item, Items, Partial, Raw, Section
+from driftscan.model import Absent, Collected, Denied, Item, Items, Partial, Payload, Raw, Section
 from driftscan.probes import reading
 
 
@@ -29,6 +30,12 @@ def unread(raw: Raw, log: str) -> list[str]:
         if payload.cut or payload.status:
             gaps.append(f"{path}: damaged or larger than the limit, the rest was not read")
     return gaps
+
+
+def closed(sizes: Payload, answer: Payload) -> bool:
+    """Nothing was read of a log that holds something and that not everybody may read."""
+    rows = reading.stats(sizes)
+    return not answer.lines and any(row.size and not row.mode & stat.S_IROTH for row in rows)
 
 
 def section(items: Items, gaps: list[str], strange: Counter[str], log: str) -> Section:

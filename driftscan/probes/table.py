@@ -13,7 +13,13 @@ from driftscan.probes import (
     host,
     libraries,
     os,
+<<<<<<< HEAD
     running,
+=======
+    pacman,
+    pacman_history,
+    pacman_repositories,
+>>>>>>> 19adfdf (Probes of pacman: packages, holds, needs, history, repositories; an Arch-like machine in the lab)
     runtimes,
     tuning,
     unpackaged,
@@ -27,9 +33,12 @@ PROBES: tuple[Probe, ...] = (
     apt_sources,
     apk,
     apk_repositories,
+    pacman,
+    pacman_repositories,
     libraries,
     apt_history,
     apk_history,
+    pacman_history,
     runtimes,
     environment,
     unpackaged,

