@@ -13,13 +13,10 @@ from driftscan.probes import (
     host,
     libraries,
     os,
-<<<<<<< HEAD
-    running,
-=======
     pacman,
     pacman_history,
     pacman_repositories,
->>>>>>> 19adfdf (Probes of pacman: packages, holds, needs, history, repositories; an Arch-like machine in the lab)
+    running,
     runtimes,
     tuning,
     unpackaged,
