@@ -22,6 +22,7 @@ from driftscan.model import (
     Say,
     Sections,
 )
+from driftscan.model.managers import MANAGERS
 from driftscan.probes import environment, runtimes
 from driftscan.probes.table import PROBES
 
@@ -33,8 +34,8 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # What explaining wants to know of an image; its logs say less than its layers.
 KEPT_EVIDENCE = frozenset(
-    ("dpkg-times", "dpkg-needs", "apt-auto", "repository-sources", "apt-pin-files")
-)
+    name for manager in MANAGERS.values() for name in (manager.times, manager.needs, manager.auto)
+) | {"repository-sources", "apt-pin-files", "apk-origins"}
 
 
 def build(

@@ -17,12 +17,8 @@ from driftscan.model import (
     Partial,
     Section,
 )
+from driftscan.model.managers import MANAGERS
 from driftscan.probes.table import PROBES
-
-# How a section's versions are ordered; sections without one have no older and newer.
-_ECOSYSTEM = {"dpkg": "deb"}
-# Sections whose items are one operation's result: the name under which they are grouped.
-_GROUP_FIELD = {"dpkg": "source"}
 
 
 def compare(subject: Fingerprint, reference: Fingerprint) -> Comparison:
@@ -148,7 +144,7 @@ def _position(item: Item) -> int:
 
 def _divergence(section: str, key: str, ours: Item | None, theirs: Item | None) -> Divergence:
     known = ours if ours is not None else theirs
-    group = str((known or {}).get(_GROUP_FIELD.get(section, ""), key))
+    group = str((known or {}).get("source" if section in MANAGERS else "", "") or key)
     if ours is None or theirs is None:
         kind = "missing" if ours is None else "extra"
         return Divergence(
@@ -189,8 +185,8 @@ def _shown(value: Field | object) -> str:
 
 
 def _direction(section: str, ours: Item, theirs: Item) -> Direction:
-    ecosystem = _ECOSYSTEM.get(section)
+    manager = MANAGERS.get(section)
     left, right = ours.get("version"), theirs.get("version")
-    if ecosystem is None or not isinstance(left, str) or not isinstance(right, str):
+    if manager is None or not isinstance(left, str) or not isinstance(right, str):
         return "unknown"
-    return versions.direction(ecosystem, left, right)
+    return versions.direction(manager.ecosystem, left, right)

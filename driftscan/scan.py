@@ -32,6 +32,7 @@ from driftscan.model import (
     Sections,
     Unreached,
 )
+from driftscan.model.managers import DPKG, MANAGERS
 from driftscan.probes.contract import Asks, Probe
 from driftscan.uniting import united
 
@@ -297,6 +298,9 @@ def _capped(evidence: Sections) -> Sections:
     return evidence
 
 
+_HISTORIES = tuple(manager.history for manager in MANAGERS.values() if manager.history)
+
+
 def _size(section: Section) -> int:
     return len(msgspec.json.encode(section))
 
@@ -312,9 +316,10 @@ def _items(evidence: Mapping[str, Section], name: str) -> Items:
 
 
 def _times(evidence: Sections) -> Iterator[str]:
-    for item in _items(evidence, "apt-history").values():
-        yield str(item.get("start", ""))
-    for item in _items(evidence, "dpkg-log").values():
+    for history in _HISTORIES:
+        for item in _items(evidence, history).values():
+            yield str(item.get("start", ""))
+    for item in _items(evidence, DPKG.log).values():
         yield from (event[:19] for event in _events(item))
 
 
@@ -324,15 +329,15 @@ def _events(item: Item) -> list[str]:
 
 
 def _since(evidence: Sections, time: str) -> Sections:
-    """Both logs from `time` (the host's own clock, as the logs write it) on."""
-    history = _items(evidence, "apt-history")
-    kept = {
-        "apt-history": {k: v for k, v in history.items() if str(v.get("start", "")) >= time},
-        "dpkg-log": {
-            key: {**item, "events": list(events)}
-            for key, item in _items(evidence, "dpkg-log").items()
-            if (events := [event for event in _events(item) if event[:19] >= time])
-        },
+    """The logs from `time` (the host's own clock, as the logs write it) on."""
+    kept: dict[str, Items] = {
+        name: {k: v for k, v in _items(evidence, name).items() if str(v.get("start", "")) >= time}
+        for name in _HISTORIES
+    }
+    kept[DPKG.log] = {
+        key: {**item, "events": list(events)}
+        for key, item in _items(evidence, DPKG.log).items()
+        if (events := [event for event in _events(item) if event[:19] >= time])
     }
     return {name: _shortened(s, kept.get(name), time) for name, s in evidence.items()}
 

@@ -21,6 +21,7 @@ from driftscan.model import (
     Sections,
     Unreached,
     Want,
+    managers,
 )
 from driftscan.probes.contract import Learned
 from driftscan.probes.wanted import changelogs
@@ -40,7 +41,8 @@ class Sources:
     def add(self, host: str, fingerprint: Fingerprint) -> None:
         """Everything that is installed on a host."""
         found: dict[tuple[str, str], list[str]] = {}
-        for package, item in sorted(_items(fingerprint.facts.get("dpkg")).items()):
+        section = managers.of(fingerprint).section
+        for package, item in sorted(_items(fingerprint.facts.get(section)).items()):
             source = str(item.get("source", "")), str(item.get("source_version", ""))
             found.setdefault(source, []).append(package)
         for source, packages in found.items():

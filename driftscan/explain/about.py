@@ -8,7 +8,8 @@ from driftscan.explain import impact
 from driftscan.explain.case import Case
 from driftscan.explain.needs import Graph
 from driftscan.inventory.contract import meant
-from driftscan.model import About, Item, Known, Side, Standing
+from driftscan.model import About, Item, Known, Side, Standing, managers
+from driftscan.model.managers import MANAGERS
 
 
 def about(case: Case, name: str) -> About | None:
@@ -54,7 +55,7 @@ def nothing(case: Case, name: str) -> InputError:
 def _known(case: Case, name: str) -> list[Known]:
     """Items beside packages: which the standings tell."""
     found: list[Known] = []
-    sections = {*case.subject.fingerprint.facts, *case.reference.fingerprint.facts} - {"dpkg"}
+    sections = {*case.subject.fingerprint.facts, *case.reference.fingerprint.facts} - {*MANAGERS}
     for section in sorted(sections):
         ours, theirs = (case.facts(side, section) for side in (case.subject, case.reference))
         for key in sorted({*ours, *theirs}):
@@ -67,9 +68,9 @@ def _known(case: Case, name: str) -> list[Known]:
 def _words(section: str, key: str, item: Item) -> Iterator[str]:
     """What an item is called: its key, its id, and what people call it."""
     yield from (key, f"{section}:{key}")
-    if section == "dpkg":
+    if section in MANAGERS:
         source = str(item.get("source", ""))
-        yield from (key.partition(":")[0], source, f"dpkg:{source}")
+        yield from (managers.bare(key), source, f"{section}:{source}")
     elif section == "libraries":
         soname, _, rest = key.partition("|")
         yield from (soname, f"{rest.rpartition('|')[2]}/{soname}", str(item.get("target", "")))
@@ -90,8 +91,8 @@ def _packages(case: Case, name: str, known: Iterable[Known]) -> list[str]:
     named = {
         key
         for side in sides
-        for key, item in case.facts(side, "dpkg").items()
-        if name in _words("dpkg", key, item)
+        for key, item in case.packages(side).items()
+        if name in _words(case.of(side).manager.section, key, item)
     }
     owners = {
         str(item["owner"])
@@ -100,7 +101,7 @@ def _packages(case: Case, name: str, known: Iterable[Known]) -> list[str]:
         if item and item.get("owner")
     }
     found = named or owners or {owner for side in sides for owner in _mapped(case, side, name)}
-    there = {key for side in sides for key in case.facts(side, "dpkg")}
+    there = {key for side in sides for key in case.packages(side)}
     return sorted(found & there, key=lambda key: (key != name, not case.requested(key), key))
 
 
@@ -117,7 +118,7 @@ def _mapped(case: Case, side: Side, name: str) -> Iterator[str]:
 
 
 def _standing(case: Case, side: Side, package: str) -> list[Standing]:
-    item = case.facts(side, "dpkg").get(package)
+    item = case.packages(side).get(package)
     if item is None:
         return []
     ours = side is case.subject
@@ -127,6 +128,7 @@ def _standing(case: Case, side: Side, package: str) -> list[Standing]:
     return [
         Standing(
             side="subject" if ours else "reference",
+            section=case.of(side).manager.section,
             package=package,
             version=str(item.get("version", "")),
             source=str(item.get("source", "")),
@@ -144,7 +146,7 @@ def _standing(case: Case, side: Side, package: str) -> list[Standing]:
 def _asked(case: Case, side: Side, package: str) -> bool:
     place = case.brought_by(side, package)
     if place is not None:
-        return place.kind == "line" and package in place.text.split()
+        return place.kind == "line" and managers.names(place.text, package)
     records = case.of(side)
     return bool(records.asked(package)) and package not in records.automatic
 

@@ -8,6 +8,7 @@ from driftscan.explain.records import Transaction
 from driftscan.explain.updates import updates
 from driftscan.explain.wording import logged, run, some, were
 from driftscan.model import Cause, Divergence, Evidence, Want
+from driftscan.model.managers import is_package
 
 
 def wants(case: Case) -> list[Want]:
@@ -20,7 +21,7 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`behind`, `dragged` and `ahead`: versions that differ though the repositories do not."""
     if "repositories" not in case.comparison.equal:
         return []
-    changed = [d for d in open_ if d.section == "dpkg" and d.kind == "changed"]
+    changed = [d for d in open_ if is_package(d) and d.kind == "changed"]
     older = [d for d in changed if d.direction == "older" and _reachable(case, d)]
     newer = [d for d in changed if d.direction == "newer"]
     causes = [_behind(case, older)] if older else []
@@ -42,7 +43,7 @@ def _reachable(case: Case, package: Divergence) -> bool:
 def _behind(case: Case, older: Sequence[Divergence]) -> Cause:
     last = case.records.last_activity
     partial = _partial(case)
-    when = f", last changed by apt on {last.start[:16]}" if last else ""
+    when = f", last changed by {case.records.manager.tool} on {last.start[:16]}" if last else ""
     text = f"{case.subject.label} has the same repositories and older packages{when}"
     if partial:
         text = f"only a part of {case.subject.label} was upgraded, by {run(partial)}"
@@ -70,8 +71,8 @@ def _behind(case: Case, older: Sequence[Divergence]) -> Cause:
 
 
 def _versions(case: Case, keys: Sequence[str]) -> list[str]:
-    subject = case.cite(case.subject, "dpkg", *keys)
-    return [*subject, *case.cite(case.reference, "dpkg", *keys)]
+    subject = case.cite_packages(case.subject, *keys)
+    return [*subject, *case.cite_packages(case.reference, *keys)]
 
 
 def _partial(case: Case) -> Transaction | None:
@@ -84,7 +85,7 @@ def _partial(case: Case) -> Transaction | None:
 
 def _now_equal(case: Case, transaction: Transaction) -> list[str]:
     """The packages it upgraded to exactly what the reference has."""
-    theirs = case.facts(case.reference, "dpkg")
+    theirs = case.packages(case.reference)
     return sorted(
         name
         for name, done in transaction.operations.items()
@@ -99,7 +100,7 @@ def _moved(case: Case, transaction: Transaction) -> Evidence:
         "and left the others"
     )
     record = case.records.of(transaction)
-    cites = [*record.cites, *case.cite(case.reference, "dpkg", *equal)]
+    cites = [*record.cites, *case.cite_packages(case.reference, *equal)]
     return Evidence(text=text, confidence="recorded", cites=cites)
 
 

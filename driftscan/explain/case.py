@@ -6,7 +6,7 @@ from functools import cached_property
 from driftscan.explain.needs import Graph
 from driftscan.explain.pairs import Pairs
 from driftscan.explain.records import Records, items
-from driftscan.model import Comparison, Divergence, Items, Place, Side
+from driftscan.model import Comparison, Divergence, Item, Items, Place, Side, managers
 
 
 class Case:
@@ -30,6 +30,14 @@ class Case:
     def evidence(self, side: Side, section: str) -> Items:
         return items(side.fingerprint.evidence.get(section))
 
+    def packages(self, side: Side) -> Items:
+        """The installed packages, of the manager that the side has."""
+        return self.facts(side, self.of(side).manager.section)
+
+    def needs(self, side: Side) -> Items:
+        """What each of them needs and provides."""
+        return self.evidence(side, self.of(side).manager.needs)
+
     def details(self, side: Side, kind: str) -> Items:
         """What the second trip learned; empty as long as nobody asked."""
         return items(side.fingerprint.details.get(kind))
@@ -38,6 +46,34 @@ class Case:
         """The items a statement rests on, as `Evidence.cites` names them."""
         name = "subject" if side is self.subject else "reference"
         return [f"{name}/{section}:{key}" for key in keys]
+
+    def cite_packages(self, side: Side, *keys: str) -> list[str]:
+        """Installed packages of the side, as `Evidence.cites` names them."""
+        return self.cite(side, self.of(side).manager.section, *keys)
+
+    def cite_needs(self, side: Side, *keys: str) -> list[str]:
+        """What packages of the side need, as `Evidence.cites` names it."""
+        return self.cite(side, self.of(side).manager.needs, *keys)
+
+    def package(self, name: str) -> Divergence | None:
+        """How the package of that name differs, if it does."""
+        found = (self.by_id.get(f"{s}:{name}") for s in self.sections)
+        return next((divergence for divergence in found if divergence), None)
+
+    def called(self, name: str) -> Divergence | None:
+        """How the package that people call so differs, whatever its architecture."""
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Divergence]:
+        found = [d for d in self.comparison.divergences if managers.is_package(d)]
+        return {managers.bare(d.key): d for d in reversed(found)}
+
+    @cached_property
+    def sections(self) -> tuple[str, ...]:
+        """The sections of the packages of either side, the subject's first."""
+        both = (self.records, self.reference_records)
+        return tuple(dict.fromkeys(records.manager.section for records in both))
 
     @cached_property
     def pairs(self) -> Pairs:
@@ -53,15 +89,15 @@ class Case:
 
     @cached_property
     def graph(self) -> Graph:
-        return Graph(self.evidence(self.subject, "dpkg-needs"))
+        return Graph(self.needs(self.subject), self.records.manager.needs_name)
 
     @cached_property
     def reference_graph(self) -> Graph:
-        return Graph(self.evidence(self.reference, "dpkg-needs"))
+        return Graph(self.needs(self.reference), self.reference_records.manager.needs_name)
 
     def needed(self, names: Collection[str]) -> tuple[Side, set[str]]:
         """All that these packages need, themselves left out, and the side that says so."""
-        here = any(name in self.facts(self.subject, "dpkg") for name in names)
+        here = any(name in self.packages(self.subject) for name in names)
         side = self.subject if here else self.reference
         graph = self.graph if here else self.reference_graph
         return side, graph.closure(names) - set(names)
@@ -75,7 +111,7 @@ class Case:
     def releases_differ(self) -> bool:
         """Whether the sides run other releases, or other systems altogether."""
         release = self.by_id.get("os:release")
-        return release is not None and bool({"id", "codename", "version_id"} & set(release.changes))
+        return release is not None and _series(release.subject) != _series(release.reference)
 
     def of(self, side: Side) -> Records:
         return self.records if side is self.subject else self.reference_records
@@ -103,9 +139,25 @@ class Case:
         if self.records.asked(package) and package not in self.records.automatic:
             return True
         place = self.brought_by(self.reference, package)
-        return place is not None and place.kind == "line" and package in place.text.split()
+        return place is not None and place.kind == "line" and managers.names(place.text, package)
+
+
+# Within these an ordinary upgrade moves from one point release to the next.
+_POINTS = {
+    **dict.fromkeys(("almalinux", "centos", "cloudlinux", "ol", "rhel", "rocky", "scientific"), 1),
+    "alpine": 2,
+}
+
+
+def _series(release: Item | None) -> tuple[str, str, str]:
+    """Which release of which system it is, point releases left out (os-release(5))."""
+    found = release or {}
+    system, version = str(found.get("id", "")), str(found.get("version_id", ""))
+    if parts := _POINTS.get(system):
+        return system, "", ".".join(version.split(".")[:parts])
+    return system, str(found.get("codename", "")), version
 
 
 def packages(by_id: Mapping[str, Divergence], ids: list[str]) -> list[Divergence]:
-    """The Debian packages among the divergences named."""
-    return [by_id[i] for i in ids if i in by_id and by_id[i].section == "dpkg"]
+    """The packages among the divergences named."""
+    return [by_id[i] for i in ids if i in by_id and managers.is_package(by_id[i])]

@@ -20,7 +20,9 @@ from driftscan.model import (
     Symbols,
     Want,
     Window,
+    managers,
 )
+from driftscan.model.managers import is_package
 
 _LIBRARY = re.compile(r"lib[a-z0-9][a-z0-9.+-]*(?<!-dev)(?<!-doc)(?<!-dbg)(?<!-java)(?<!-perl)")
 
@@ -38,11 +40,7 @@ def wants(case: Case) -> list[Want]:
 
 
 def _worth(case: Case, source: str) -> bool:
-    releases = [
-        case.facts(side, "os").get("release", {}).get("codename")
-        for side in (case.subject, case.reference)
-    ]
-    if releases[0] == releases[1]:
+    if not case.releases_differ:
         return True
     names = _binaries(case, case.subject, source)
     return any(case.requested(name) for name in names) or bool(impact.uses(case, names))
@@ -63,7 +61,7 @@ def _newer(case: Case, pair: Pair) -> Side:
 
 
 def _binaries(case: Case, side: Side, source: str) -> list[str]:
-    facts = case.facts(side, "dpkg")
+    facts = case.packages(side)
     return sorted(
         name
         for name, item in facts.items()
@@ -74,7 +72,7 @@ def _binaries(case: Case, side: Side, source: str) -> list[str]:
 def _symbols(case: Case) -> list[Want]:
     """Of both sides where a library differs; a new soname is another package of that source."""
     found: list[Want] = []
-    sources = sorted({d.group for d in case.comparison.divergences if d.section == "dpkg"})
+    sources = sorted({d.group for d in case.comparison.divergences if is_package(d)})
     for source in sources:
         ours, theirs = _libraries(case.comparison.divergences, source)
         if ours and theirs and _worth(case, source):
@@ -88,7 +86,7 @@ def _libraries(divergences: Iterable[Divergence], source: str) -> tuple[list[str
     members = [
         d
         for d in divergences
-        if d.section == "dpkg" and d.group == source and _LIBRARY.fullmatch(d.key.partition(":")[0])
+        if is_package(d) and d.group == source and _LIBRARY.fullmatch(managers.bare(d.key))
     ]
     ours = sorted(d.key for d in members if d.subject is not None)
     theirs = sorted(d.key for d in members if d.reference is not None)
@@ -144,7 +142,7 @@ def windows_of(case: Case, source: str, match: Match | None = None) -> list[Wind
     pair, changelog = case.pairs.all.get(source), case.pairs.changelogs.get(source)
     if pair is None or changelog is None:
         return []
-    found = windows.windows(changelog, pair.older, pair.newer)
+    found = windows.windows(changelog, pair.older, pair.newer, pair.ecosystem)
     told = match.version if match else ""
     return [
         Window(
@@ -224,13 +222,11 @@ def _subject_is_newer(case: Case, source: str) -> bool:
     if pair is not None:
         return pair.newer_on == "subject"
     ours, theirs = (_version(case, side, source) for side in (case.subject, case.reference))
-    return versions.compare("deb", ours, theirs) == 1
+    return versions.compare(case.records.manager.ecosystem, ours, theirs) == 1
 
 
 def _version(case: Case, side: Side, source: str) -> str:
     """Of a source whose binaries changed their names: that of its first differing library."""
     ours, theirs = _libraries(case.comparison.divergences, source)
     names = ours if side is case.subject else theirs
-    return (
-        str(case.facts(side, "dpkg").get(names[0], {}).get("source_version", "")) if names else ""
-    )
+    return str(case.packages(side).get(names[0], {}).get("source_version", "")) if names else ""

@@ -40,6 +40,7 @@ class Delta(Struct, frozen=True, kw_only=True):
     source: str
     older: str
     newer: str
+    ecosystem: str = "deb"
     entries: tuple[Entry, ...] = ()
     past: tuple[Entry, ...] = ()
     bullets: tuple[Bullet, ...] = ()
@@ -75,28 +76,31 @@ class Delta(Struct, frozen=True, kw_only=True):
         return next((urgency for urgency in reversed(URGENCIES) if urgency in found), "")
 
 
-def between(changelog: Changelog, older: str, newer: str) -> Delta:
+def between(changelog: Changelog, older: str, newer: str, ecosystem: str = "deb") -> Delta:
     """What came after version `older` of the source, up to and with `newer`.
 
-    Cut by Debian's order of versions at the first entry that `older` holds already, as
+    Cut by the ecosystem's order of versions at the first entry that `older` holds already, as
     apt-listchanges does: a stable branch need not have the other version as an entry. Both may
     carry the `+bN` of a rebuild. Nothing is found where `older` is not older.
     """
-    older, newer = without_rebuild(older), without_rebuild(newer)
-    if compare("deb", older, newer) != -1:
-        return Delta(source=changelog.source, older=older, newer=newer)
-    places = [(entry, _place(entry.version, older, newer)) for entry in changelog.entries]
+    older, newer = plain(ecosystem, older), plain(ecosystem, newer)
+    if compare(ecosystem, older, newer) != -1:
+        return Delta(source=changelog.source, older=older, newer=newer, ecosystem=ecosystem)
+    places = [
+        (entry, _place(ecosystem, entry.version, older, newer)) for entry in changelog.entries
+    ]
     stop = next((n for n, (_, place) in enumerate(places) if place == "past"), len(places))
     inside = tuple(entry for entry, place in places[:stop] if place == "inside")
     return Delta(
         source=changelog.source,
         older=older,
         newer=newer,
+        ecosystem=ecosystem,
         entries=inside,
         past=tuple(entry for entry, place in places[stop:] if place == "past"),
         bullets=tuple(bullet for entry in inside for bullet in judged(entry)),
-        cut="exact" if _holds(changelog.entries, older) else "by order",
-        complete=stop < len(places) and _holds(inside, newer),
+        cut="exact" if _holds(ecosystem, changelog.entries, older) else "by order",
+        complete=stop < len(places) and _holds(ecosystem, inside, newer),
         unordered=sum(place == "unordered" for _, place in places),
     )
 
@@ -106,22 +110,39 @@ def without_rebuild(version: str) -> str:
     return _REBUILD.sub("", version)
 
 
+_EPOCH = re.compile(r"[0-9]{1,9}:", re.ASCII)
+_DIST = re.compile(r"\.(?:el|fc|amzn|cm|azl|oe|ocs|tl|mga|lp)[0-9]+(?:_[0-9]+)?", re.ASCII)
+
+
+def plain(ecosystem: str, version: str) -> str:
+    """The version as the changelog writes it: of rpm without epoch and distribution's mark.
+
+    `1:2.4.57-11.el9_4.1` is called `2.4.57-11.1` there (Fedora's packaging guidelines).
+    """
+    if ecosystem == "rpm":
+        bare = _EPOCH.sub("", version, count=1) if _EPOCH.match(version) else version
+        return _DIST.sub("", bare)
+    return without_rebuild(version)
+
+
 _REBUILD = re.compile(r"\+b[0-9]{1,9}$", re.ASCII)
 _BACKPORT = re.compile(r"~(?:deb[0-9]+u[0-9]+|bpo[0-9]+\+[0-9]+|ubuntu[0-9.]+)$", re.ASCII)
 
 
-def _place(version: str, older: str, newer: str) -> Literal["inside", "past", "after", "unordered"]:
-    version = without_rebuild(version)
-    if compare("deb", version, newer) is None:
+def _place(
+    ecosystem: str, version: str, older: str, newer: str
+) -> Literal["inside", "past", "after", "unordered"]:
+    version = plain(ecosystem, version)
+    if compare(ecosystem, version, newer) is None:
         return "unordered"
-    if _within(version, older):
+    if _within(ecosystem, version, older):
         return "past"
-    return "inside" if _within(version, newer) else "after"
+    return "inside" if _within(ecosystem, version, newer) else "after"
 
 
-def _within(version: str, bound: str) -> bool:
+def _within(ecosystem: str, version: str, bound: str) -> bool:
     """Not newer; or what the bound is a backport of: 1.2-1~deb12u1 holds 1.2-1, yet sorts first."""
-    return version in _origins(bound) or compare("deb", version, bound) in (-1, 0)
+    return version in _origins(bound) or compare(ecosystem, version, bound) in (-1, 0)
 
 
 def _origins(version: str) -> set[str]:
@@ -132,8 +153,8 @@ def _origins(version: str) -> set[str]:
     return found
 
 
-def _holds(entries: Iterable[Entry], version: str) -> bool:
-    return any(compare("deb", without_rebuild(e.version), version) == 0 for e in entries)
+def _holds(ecosystem: str, entries: Iterable[Entry], version: str) -> bool:
+    return any(compare(ecosystem, plain(ecosystem, e.version), version) == 0 for e in entries)
 
 
 # --- what kind of change -------------------------------------------------------------------
@@ -148,9 +169,12 @@ _CLOSES = re.compile(
     r"closes: ?((?:bug)?#? ?[0-9]{1,10}(?:, ?(?:bug)?#? ?[0-9]{1,10})*)", re.ASCII | re.IGNORECASE
 )
 _LAUNCHPAD = re.compile(r"lp: ?(#[0-9]{1,10}(?:, ?#[0-9]{1,10})*)", re.ASCII | re.IGNORECASE)
+_RED_HAT = re.compile(
+    r"\b((?:rhbz|bsc|boo)#[0-9]{1,10}|RHEL-[0-9]{1,10})\b", re.ASCII | re.IGNORECASE
+)
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
 _TESTS = re.compile(r"\b(?:non-?)?regression[ -](?:test|suite|check)", re.ASCII | re.IGNORECASE)
-_UPSTREAM = re.compile(r"new upstream|backport \S+ from", re.ASCII | re.IGNORECASE)
+_UPSTREAM = re.compile(r"new upstream|rebased? to|backport \S+ from", re.ASCII | re.IGNORECASE)
 
 
 def _words(*words: str) -> re.Pattern[str]:
@@ -161,7 +185,8 @@ _REGRESSION = _words("regress", "revert", "fails? (?:again|since)")
 _BROKEN = _words(r"broke\b")
 _CHORES = r"(?!.{0,60}(?:patch|build|depend|tests?\b|lintian))"
 _BEHAVIOUR = _words(
-    "behaviou?r", r"defaults?\b", "deprecat", "removed? support", "incompatib", "new upstream",
+    "behaviou?r", r"defaults?\b", r"rebased? to\b",
+    "deprecat", "removed? support", "incompatib", "new upstream",
     "blacklist", "distrust", r"backport \S+ (?:from|to)", r"polic(?:y|ies)\b(?! [0-9])",
     rf"drop{_CHORES}", rf"disabl{_CHORES}",
 )  # fmt: skip
@@ -196,10 +221,11 @@ def advisories(text: str) -> list[str]:
 
 
 def closed(text: str) -> list[str]:
-    """The bugs a text closes: `#1` of Debian, `LP: #1` of Launchpad."""
+    """The bugs a text closes: `#1` of Debian, `LP: #1` of Launchpad, `rhbz#1`, `RHEL-1`."""
     debian = [f"#{n}" for match in _CLOSES.finditer(text) for n in _NUMBER.findall(match[1])]
     launchpad = [f"LP: #{n}" for m in _LAUNCHPAD.finditer(text) for n in _NUMBER.findall(m[1])]
-    return list(dict.fromkeys(debian + launchpad))
+    others = [match[1] for match in _RED_HAT.finditer(text)]
+    return list(dict.fromkeys(debian + launchpad + others))
 
 
 def _kind(text: str) -> Kind:

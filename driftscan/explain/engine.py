@@ -30,6 +30,7 @@ from driftscan.model import (
     Side,
     Want,
 )
+from driftscan.model.managers import is_package
 
 
 def wants(subject: Side, reference: Side, comparison: Comparison, symptom: str = "") -> list[Want]:
@@ -186,7 +187,7 @@ def _unjudged(case: Case, unjudged: Sequence[Divergence]) -> list[Gap]:
 
 def _counted(causes: Sequence[Cause], open_: Sequence[Divergence]) -> list[Cause]:
     """Each cause with its share of the version differences."""
-    changed = {d.id: d for d in open_ if d.section == "dpkg" and d.kind == "changed"}
+    changed = {d.id: d for d in open_ if is_package(d) and d.kind == "changed"}
     counted: list[Cause] = []
     for cause in causes:
         mine = [changed[claim] for claim in cause.claims if claim in changed]

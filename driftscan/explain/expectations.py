@@ -9,22 +9,24 @@ from msgspec import Struct, convert
 
 from driftscan.explain.case import Case
 from driftscan.explain.records import Transaction
-from driftscan.model import Divergence, Expected, HostRecord
+from driftscan.model import Divergence, Expected, HostRecord, managers
+from driftscan.model.managers import is_package
 
 
 class Rule(Struct, frozen=True, forbid_unknown_fields=True):
-    """Patterns of package names, or of the keys of another section, and the reason."""
+    """Patterns of bare package names of any manager, or of keys of a section; the reason."""
 
     id: str
     reason: str
     packages: list[str] = []
-    section: str = "dpkg"
+    section: str = ""
     keys: list[str] = []
 
     def matches(self, divergence: Divergence) -> bool:
         patterns = self.packages or self.keys
-        name = divergence.key.partition(":")[0] if self.packages else divergence.key
-        return divergence.section == self.section and any(fnmatchcase(name, p) for p in patterns)
+        name = managers.bare(divergence.key) if self.packages else divergence.key
+        of_it = is_package(divergence) if self.packages else divergence.section == self.section
+        return of_it and any(fnmatchcase(name, p) for p in patterns)
 
 
 @cache
@@ -38,7 +40,8 @@ def rules(profile: str = "host") -> tuple[Rule, ...]:
 
 def plumbing(package: str) -> bool:
     """A package that hosts have for their own sake: asking for it says nothing about a service."""
-    return any(fnmatchcase(package, p) for rule in rules() for p in rule.packages)
+    name = managers.bare(package)
+    return any(fnmatchcase(name, p) for rule in rules() for p in rule.packages)
 
 
 FOLLOWS = "needed-by-those"
@@ -82,14 +85,15 @@ def _followers(case: Case, candidates: Iterable[Divergence], taken: set[str]) ->
     host = case.reference if case.subject.is_image else case.subject
     graph = case.reference_graph if case.subject.is_image else case.graph
     automatic = case.of(host).automatic
-    extra = {d.key for d in candidates if d.section == "dpkg"}
-    roots = {d.key for d in candidates if d.section == "dpkg" and d.id in taken}
+    extra = {d.key for d in candidates if is_package(d)}
+    roots = {d.key for d in candidates if is_package(d) and d.id in taken}
     loose = {key for key in extra - roots if key in automatic}
     along = {key for key in extra - roots if _came_along(case.of(host).brought(key), key)}
-    anchors = set(case.facts(host, "dpkg")) - roots - loose - along
+    anchors = set(case.packages(host)) - roots - loose - along
     needed_elsewhere = graph.closure_beyond(anchors, loose)
     reachable = graph.closure(roots, recommends=True)
-    return sorted(f"dpkg:{key}" for key in along | ((loose & reachable) - needed_elsewhere))
+    section = case.of(host).manager.section
+    return sorted(f"{section}:{key}" for key in along | ((loose & reachable) - needed_elsewhere))
 
 
 def _came_along(transaction: Transaction | None, package: str) -> bool:
@@ -105,7 +109,7 @@ def _expected(case: Case, rule: str, reason: str, ids: list[str]) -> Expected:
     records = case.of(host)
     found: dict[str, Transaction] = {}
     for divergence in (case.by_id[i] for i in ids):
-        transaction = records.last(divergence.key) if divergence.section == "dpkg" else None
+        transaction = records.last(divergence.key) if is_package(divergence) else None
         if transaction:
             found[transaction.start + transaction.command] = transaction
     history: list[HostRecord] = [records.of(found[key]) for key in sorted(found)]

@@ -21,6 +21,7 @@ from driftscan.model import (
     Match,
     Place,
 )
+from driftscan.model.managers import MANAGERS, is_package
 
 
 def findings(
@@ -72,9 +73,9 @@ def _finding(
     broken = {by_claim[d.id].id for d in members if by_claim[d.id].level == "breaks"}
     cause = min(claimed, key=lambda name: (name not in broken, -claimed[name], name))
     also = sorted(name for name in claimed if name != cause)
-    names = [d.key for d in members] if section == "dpkg" else []
+    names = [d.key for d in members] if section in MANAGERS else []
     claims = [by_claim[name] for name in dict.fromkeys(d.id for d in members)]
-    weighed = _weighed(case, group, members, claims, matches if section == "dpkg" else {})
+    weighed = _weighed(case, group, members, claims, matches if section in MANAGERS else {})
     proof = levels.proof(case, group, weighed)
     needed, differing = _dependencies(case, names)
     lead = _lead(case, members)
@@ -115,7 +116,7 @@ def _weighed(
     matches: Mapping[str, Match],
 ) -> Weighed:
     """What is known of the group: who loads it, what changed in it, what that broke."""
-    names = [d.key for d in members if d.section == "dpkg"]
+    names = [d.key for d in members if is_package(d)]
     known = Weighed(
         members=members,
         causes=list({cause.id: cause for cause in causes}.values()),
@@ -156,13 +157,13 @@ def _version(item: Mapping[str, object] | None) -> str:
 def _dependencies(case: Case, names: Sequence[str]) -> tuple[int, list[str]]:
     """How many packages these need, and which of them differ: what could be the real cause."""
     _, needed = case.needed(names)
-    differing = sorted(name for name in needed if f"dpkg:{name}" in case.by_id)
+    differing = sorted(name for name in needed if case.package(name))
     return len(needed), differing
 
 
 def _host_record(case: Case, members: Sequence[Divergence]) -> HostRecord | None:
     """The newest record among the members: the operation that made the subject what it is."""
-    packages = [d for d in members if d.section == "dpkg"]
+    packages = [d for d in members if is_package(d)]
     gone = [d.key for d in packages if d.kind == "missing"]
     here = [d.key for d in packages if d.kind != "missing"]
     found = [case.records.record(name) for name in here]
@@ -173,7 +174,7 @@ def _host_record(case: Case, members: Sequence[Divergence]) -> HostRecord | None
 def _reference_record(case: Case, members: Sequence[Divergence]) -> HostRecord | None:
     if case.reference.is_image:
         return None
-    packages = [d for d in members if d.section == "dpkg"]
+    packages = [d for d in members if is_package(d)]
     here = [d.key for d in packages if d.kind != "extra"]
     gone = [d.key for d in packages if d.kind == "extra"]
     found = [case.reference_records.record(name) for name in here]
@@ -186,7 +187,7 @@ def _image_record(case: Case, members: Sequence[Divergence]) -> Place | None:
     places = [
         place
         for d in members
-        if d.section == "dpkg" and (place := case.changed_by(case.reference, d.key))
+        if is_package(d) and (place := case.changed_by(case.reference, d.key))
     ]
     if not places:
         return None

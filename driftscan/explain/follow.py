@@ -13,8 +13,8 @@ def parents(case: Case) -> dict[str, str]:
     found: dict[str, str] = {}
     for divergence in case.comparison.divergences:
         for owner in _owners(case, divergence):
-            if f"dpkg:{owner}" in case.by_id:
-                found[divergence.id] = f"dpkg:{owner}"
+            if package := case.package(owner):
+                found[divergence.id] = package.id
                 break
     return found
 
@@ -25,7 +25,7 @@ def unjudged(case: Case) -> list[Divergence]:
     Whether such a library or runtime is expected, or follows from a version, is not known then:
     to call it drift would be a guess.
     """
-    if "dpkg" in case.comparison.equal:
+    if set(case.sections) <= case.comparison.equal.keys():
         return []
     own = ("libraries", "runtimes", "winners", "python")
     found = case.comparison.divergences
@@ -35,9 +35,10 @@ def unjudged(case: Case) -> list[Divergence]:
 def _owners(case: Case, divergence: Divergence) -> list[str]:
     """The packages that the item belongs to, the subject's first."""
     if divergence.section == "os":
-        own = {"libc": "libc6", "release": "base-files"}.get(divergence.key)
         # Another release is a cause of its own, not a matter of one package.
-        return [own] if own and not {"codename", "id"} & set(divergence.changes) else []
+        apart = divergence.key == "release" and case.releases_differ
+        names = () if apart else _SYSTEM.get(divergence.key, ())
+        return [package.key for name in names if (package := case.called(name))]
     sides = ((case.subject, divergence.subject), (case.reference, divergence.reference))
     if divergence.section in ("libraries", "runtimes", "python"):
         return [str(item["owner"]) for _, item in sides if item and item.get("owner")]
@@ -51,9 +52,20 @@ def _owners(case: Case, divergence: Divergence) -> list[str]:
     return []
 
 
+_SYSTEM = {
+    "libc": ("libc6", "glibc", "musl"),
+    "release": (
+        *("base-files", "alpine-release", "alpine-base", "almalinux-release", "centos-release"),
+        *("centos-stream-release", "fedora-release-common", "oraclelinux-release", "filesystem"),
+        *("redhat-release", "rocky-release", "system-release"),
+    ),
+}
+"""The packages that bring what tells the C library and the release."""
+
+
 def _one_sided(case: Case, package: str) -> bool:
     """Whether one side lacks the package: then that says it all of its settings."""
-    divergence = case.by_id.get(f"dpkg:{package}")
+    divergence = case.package(package)
     return divergence is not None and divergence.kind != "changed"
 
 

@@ -7,6 +7,7 @@ from driftscan.explain.case import Case
 from driftscan.explain.records import newest
 from driftscan.explain.wording import some
 from driftscan.model import Cause, Divergence, Evidence, Want
+from driftscan.model.managers import MANAGERS, is_package
 
 
 def wants(case: Case) -> list[Want]:
@@ -32,14 +33,17 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
 
 def _comes_from(case: Case, repository: Divergence, package: Divergence) -> bool:
     """The version says so; the distribution's own versions say nothing."""
-    if package.section != "dpkg" or package.kind == "missing" or package.direction == "older":
+    if not is_package(package) or package.kind == "missing" or package.direction == "older":
         return False
-    return _marked(case, repository, str((package.subject or {}).get("version", "")))
+    version = str((package.subject or {}).get("version", ""))
+    return _marked(case, repository, package.key, version)
 
 
-def _marked(case: Case, repository: Divergence, version: str) -> bool:
+def _marked(case: Case, repository: Divergence, package: str, version: str) -> bool:
+    if suites.origin_of(repository) in MANAGERS:
+        return suites.brought_from(case, case.subject, package) == suites.suite_of(repository)
     own = suites.is_own(case, repository, case.subject) and "~bpo" not in version
-    return not own and suites.may_bring(case, repository, version, case.subject)
+    return not own and suites.may_bring(case, repository, package, version, case.subject)
 
 
 def _foreign(
@@ -54,12 +58,10 @@ def _foreign(
     cites += case.cite(case.subject, "repository-sources", lead.key) if where else []
     text = f"{', '.join(names)}{where} is configured on {case.subject.label} only"
     evidence = [Evidence(text=text, confidence="recorded", cites=cites)]
-    installed = case.facts(case.subject, "dpkg").items()
-    keys = sorted(k for k, item in installed if _marked(case, lead, str(item.get("version", ""))))
+    installed = case.packages(case.subject).items()
+    keys = sorted(k for k, i in installed if _marked(case, lead, k, str(i.get("version", ""))))
     if keys:
-        text = f"the versions of {some(keys)} carry its mark"
-        cites = case.cite(case.subject, "dpkg", *keys)
-        evidence.append(Evidence(text=text, confidence="inferred", cites=cites))
+        evidence.append(_came(case, lead, keys))
     return Cause(
         type="repository-foreign",
         subject=suites.name_of(case, lead, case.subject),
@@ -70,3 +72,15 @@ def _foreign(
         evidence=evidence,
         host_record=newest(case.records.record(d.key) for d in brought),
     )
+
+
+def _came(case: Case, repository: Divergence, keys: Sequence[str]) -> Evidence:
+    """That packages of the subject are from there: by its history, else by their versions."""
+    cites = case.cite_packages(case.subject, *keys)
+    if suites.origin_of(repository) not in MANAGERS:
+        text = f"the versions of {some(keys)} carry its mark"
+        return Evidence(text=text, confidence="inferred", cites=cites)
+    records = case.records
+    cites += sorted({c for k in keys if (t := records.last(k)) for c in records.cites_of(t)})
+    text = f"{records.manager.history_name}: {some(keys)} came from there"
+    return Evidence(text=text, confidence="recorded", cites=cites)

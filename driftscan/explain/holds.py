@@ -7,6 +7,7 @@ from driftscan.explain.case import Case
 from driftscan.explain.records import newest
 from driftscan.explain.wording import logged
 from driftscan.model import Cause, Divergence, Evidence, Item, Want
+from driftscan.model.managers import MANAGERS, is_package
 
 
 def wants(case: Case) -> list[Want]:
@@ -17,7 +18,7 @@ def wants(case: Case) -> list[Want]:
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`hold`: one cause a source package; what would have to be lifted before anything else."""
-    held = [d for d in open_ if d.section == "dpkg" and _held(d.subject) and not _held(d.reference)]
+    held = [d for d in open_ if is_package(d) and _held(d.subject) and not _held(d.reference)]
     groups = sorted({d.group for d in held})
     return [_hold(case, group, [d for d in held if d.group == group]) for group in groups]
 
@@ -30,8 +31,8 @@ def _hold(case: Case, group: str, members: Sequence[Divergence]) -> Cause:
     keys = [d.key for d in members]
     names = ", ".join(keys)
     record = newest(case.records.record(key) for key in keys)
-    cites = case.cite(case.subject, "dpkg", *keys)
-    text = f"dpkg selection hold: {names}"
+    cites = case.cite_packages(case.subject, *keys)
+    text = f"{MANAGERS[members[0].section].hold}: {names}"
     return Cause(
         type="hold",
         subject=group,

@@ -13,6 +13,7 @@ from driftscan.explain import changes, impact, loaded
 from driftscan.explain.case import Case
 from driftscan.explain.loaded import some
 from driftscan.model import Confidence, Evidence, Finding, Hypothesis, Side
+from driftscan.model.managers import MANAGERS, is_package
 
 _Name: TypeAlias = Literal["new-feature", "version", "dependency", "service"]
 _Answer: TypeAlias = Literal["yes", "no", "unlikely", "possible", "not needed", "unknown"]
@@ -90,19 +91,20 @@ def _called(finding: Finding) -> str:
 
 def _members(finding: Finding) -> list[str]:
     """The packages of the finding that differ in version."""
-    return [d.key for d in finding.members if d.section == "dpkg" and d.kind == "changed"]
+    return [d.key for d in finding.members if is_package(d) and d.kind == "changed"]
 
 
 def _both(case: Case, finding: Finding) -> list[str]:
     names = _members(finding)
     sides = (case.subject, case.reference)
-    return [cite for side in sides for cite in case.cite(side, "dpkg", *names)]
+    return [cite for side in sides for cite in case.cite_packages(side, *names)]
 
 
 def _new_feature(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypothesis:
     question = f"a feature new in {finding.key}?"
-    ours = versions.upstream("deb", finding.subject_version)
-    theirs = versions.upstream("deb", finding.reference_version)
+    ecosystem = MANAGERS[finding.section].ecosystem
+    ours = versions.upstream(ecosystem, finding.subject_version)
+    theirs = versions.upstream(ecosystem, finding.reference_version)
     cites = _both(case, finding)
     if ours != theirs:
         text = f"upstream {ours} on {case.subject.label}, {theirs} on {case.reference.label}"
@@ -171,9 +173,9 @@ def _dependency(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypot
 def _needed_cites(case: Case, side: Side, finding: Finding, needed: set[str]) -> list[str]:
     names = sorted(needed | {*_members(finding)})
     return [
-        *case.cite(side, "dpkg-needs", *names),
-        *case.cite(case.subject, "dpkg", *finding.dependencies),
-        *case.cite(case.reference, "dpkg", *finding.dependencies),
+        *case.cite_needs(side, *names),
+        *case.cite_packages(case.subject, *finding.dependencies),
+        *case.cite_packages(case.reference, *finding.dependencies),
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from driftscan.explain.case import Case
 from driftscan.model import Collected, Divergence, Item, Use, Want
+from driftscan.model.managers import is_package
 
 # A library is called so; anything else that is mapped and ends in .so is opened as a module.
 _MODULE = re.compile(r"/(?!lib)[^/]+\.so$")
@@ -15,7 +16,7 @@ def wants(case: Case) -> list[Want]:
     """The programs of sources that changed and were asked for: somebody means to call them."""
     groups: dict[str, list[str]] = {}
     for divergence in case.comparison.divergences:
-        if divergence.section == "dpkg" and divergence.kind == "changed":
+        if is_package(divergence) and divergence.kind == "changed":
             groups.setdefault(divergence.group, []).append(divergence.key)
     return [
         Want(side="subject", kind="programs", name=name)
@@ -28,7 +29,7 @@ def wants(case: Case) -> list[Want]:
 def tools(case: Case, members: Iterable[Divergence]) -> list[str]:
     """The programs among the members, as far as the second trip told, in order."""
     told = case.details(case.subject, "programs")
-    lists = (told.get(d.key, {}).get("programs") for d in members if d.section == "dpkg")
+    lists = (told.get(d.key, {}).get("programs") for d in members if is_package(d))
     return sorted({path for paths in lists if isinstance(paths, list) for path in paths})
 
 
@@ -46,7 +47,7 @@ def uses(case: Case, packages: Iterable[str]) -> list[Use]:
 def users(case: Case, members: Iterable[Divergence]) -> list[Use]:
     """The subject's running programs that map what differs, whatever it is, in order."""
     here = [d for d in members if d.subject is not None]
-    packages = {d.key for d in here if d.section == "dpkg"}
+    packages = {d.key for d in here if is_package(d)}
     files = {path for d in here for path in _files(d)}
     places = {d.key for d in here if d.section == "vendored"}
     programs = {d.key for d in here if d.section == "processes"}

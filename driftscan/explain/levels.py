@@ -19,7 +19,9 @@ from driftscan.model import (
     Symbols,
     Use,
     Window,
+    managers,
 )
+from driftscan.model.managers import is_package
 
 
 class Weighed(Struct, frozen=True, kw_only=True):
@@ -136,7 +138,7 @@ _CHANGE: Mapping[str, int] = {
     "epoch": 3, "major": 3, "minor": 3, "patch": 2, "revision": 1, "data": 1, "unknown": 1,
     "rebuild": 0, "equal": 0,
 }  # fmt: skip
-_NEVER_RUN = ("-dev", "-doc", "-dbg", "-headers", "-common-doc")
+_NEVER_RUN = ("-dev", "-devel", "-doc", "-docs", "-dbg", "-debuginfo", "-headers", "-common-doc")
 
 
 def score(case: Case, weighed: Weighed) -> int:
@@ -144,7 +146,7 @@ def score(case: Case, weighed: Weighed) -> int:
 
     What is only compiled with or read (headers, documentation) scores nothing.
     """
-    if all(d.key.partition(":")[0].endswith(_NEVER_RUN) for d in weighed.members):
+    if all(managers.bare(d.key).endswith(_NEVER_RUN) for d in weighed.members):
         return 0
     unsure = weighed.requested or not impact.known(case)
     reach = 3 if weighed.uses else 2 if unsure else 1
@@ -157,7 +159,7 @@ def score(case: Case, weighed: Weighed) -> int:
 
 def _told(weighed: Weighed) -> int:
     """For security; where nobody read what changed it may be anything, so reach weighs more."""
-    differs = any(d.section == "dpkg" and d.kind == "changed" for d in weighed.members)
+    differs = any(is_package(d) and d.kind == "changed" for d in weighed.members)
     if weighed.changes is None and differs:
         return (4 if weighed.requested else 0) + (2 if weighed.uses else 0)
     return 1 if weighed.changes and weighed.changes.counts.get("security") else 0
@@ -174,10 +176,10 @@ def _worse(weighed: Weighed) -> int:
 
 def _change(divergence: Divergence) -> int:
     if divergence.kind != "changed":
-        return 1 if divergence.section == "dpkg" and divergence.kind == "extra" else 3
-    if divergence.section != "dpkg":
+        return 1 if is_package(divergence) and divergence.kind == "extra" else 3
+    if not is_package(divergence):
         return 1
     ours, theirs = (
         str((item or {}).get("version", "")) for item in (divergence.subject, divergence.reference)
     )
-    return _CHANGE[versions.level("deb", ours, theirs)]
+    return _CHANGE[versions.level(managers.MANAGERS[divergence.section].ecosystem, ours, theirs)]

@@ -1,4 +1,4 @@
-"""Packages from a file: installed with dpkg, or with apt and a path, from no repository."""
+"""Packages from a file: installed with dpkg or rpm, or by a path, from no repository."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from driftscan.explain.case import Case
 from driftscan.explain.records import Records, Transaction, newest
 from driftscan.explain.wording import logged, were
-from driftscan.model import Cause, Confidence, Divergence, Evidence, HostRecord, Want
+from driftscan.model import Cause, Confidence, Divergence, Evidence, HostRecord, Want, managers
+from driftscan.model.managers import is_package
 
 
 def wants(case: Case) -> list[Want]:
@@ -20,7 +21,7 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     found = [
         (d, record)
         for d in open_
-        if d.section == "dpkg" and d.kind != "missing" and (record := _from_file(case, d))
+        if is_package(d) and d.kind != "missing" and (record := _from_file(case, d))
     ]
     groups = sorted({d.group for d, _ in found})
     return [_local(case, [pair for pair in found if pair[0].group == group]) for group in groups]
@@ -31,10 +32,11 @@ def _local(case: Case, found: Sequence[tuple[Divergence, HostRecord]]) -> Cause:
     names = [d.key for d in members]
     record = newest(record for _, record in found)
     confidence: Confidence = record.confidence if record else "unknown"
-    how = f"with {record.command}" if record and record.command else "with dpkg"
+    manager = case.records.manager
+    how = f"with {record.command}" if record and record.command else f"with {manager.section}"
     told = [logged(record)] if record else []
     if record and not record.command:
-        text = f"no transaction of apt brought {', '.join(sorted(names))}"
+        text = f"no transaction of {manager.tool} brought {', '.join(sorted(names))}"
         told.append(Evidence(text=text, confidence=confidence, cites=record.cites))
     return Cause(
         type="local-package",
@@ -54,17 +56,20 @@ def _from_file(case: Case, package: Divergence) -> HostRecord | None:
     version = str((package.subject or {}).get("version", ""))
     transaction = records.last(package.key)
     if transaction and transaction.operations[package.key].new.partition(",")[0] == version:
-        return records.of(transaction) if _by_path(transaction, package.key) else None
-    return _by_dpkg(records, package.key, version)
+        return records.of(transaction) if _by_path(records, transaction, package.key) else None
+    return _by_dpkg(records, package.key, version) or _by_rpm(records, package.key)
 
 
-def _by_path(transaction: Transaction, package: str) -> bool:
+def _by_path(records: Records, transaction: Transaction, package: str) -> bool:
     """`apt-get install ./tool_1.0_amd64.deb`: a file of its name, or the only one."""
     words = transaction.command.split()
-    files = [word.rpartition("/")[2] for word in words if word.endswith(".deb")]
-    name = package.partition(":")[0]
-    named = any(re.split(r"[_.]", file, maxsplit=1)[0] == name for file in files)
+    ending, name = records.manager.file, managers.bare(package)
+    files = [word.rpartition("/")[2] for word in words if ending in word]
+    named = any(_VERSION.split(file, maxsplit=1)[0] == name for file in files)
     return named or (len(files) == 1 and transaction.requested == [package])
+
+
+_VERSION = re.compile(r"[_.]|-(?=[0-9])")
 
 
 def _by_dpkg(records: Records, package: str, version: str) -> HostRecord | None:
@@ -78,9 +83,13 @@ def _by_dpkg(records: Records, package: str, version: str) -> HostRecord | None:
     event = events[-1]
     if event.time < records.transactions[0].start or _running(records, event.time):
         return None
-    record = records.of_event(package, event)
-    first = records.cites("apt-history", records.transactions[0].keys[0])
-    sure = records.logged("apt-history")
+    return _beyond(records, records.of_event(package, event))
+
+
+def _beyond(records: Records, record: HostRecord) -> HostRecord:
+    """That the history reaches back further makes its silence tell something."""
+    first = records.cites(records.manager.history, records.transactions[0].keys[0])
+    sure = records.history
     return HostRecord(
         time=record.time,
         zone=record.zone,
@@ -89,6 +98,19 @@ def _by_dpkg(records: Records, package: str, version: str) -> HostRecord | None:
         confidence="recorded" if sure == "recorded" else "inferred",
         cites=sorted({*record.cites, *first}),
     )
+
+
+def _by_rpm(records: Records, package: str) -> HostRecord | None:
+    """Its database tells when it was installed, and dnf's history has nothing of it then."""
+    record = records.record(package)
+    seconds = records.changed(package)
+    if record is None or record.command or not seconds or not records.transactions:
+        return None
+    time = records.local(seconds)
+    unlogged = records.last(package) is None and records.manager.time_recorded
+    if not unlogged or time < records.transactions[0].start or _running(records, time):
+        return None
+    return _beyond(records, record)
 
 
 def _running(records: Records, time: str) -> bool:

@@ -4,20 +4,19 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 
-from driftscan.model import Items
-
-_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9.+-]*)")
+from driftscan.model import Items, managers
 
 
 class Graph:
     """Installed packages and their dependencies, alternatives and virtual packages resolved.
 
-    `needs` is the section `dpkg-needs`: depends, recommends, provides as dpkg writes them
-    (deb-control(5)).
+    `needs` is the section `dpkg-needs` or its like: depends, recommends, provides as dpkg writes
+    them (deb-control(5)), each dependency one that `name` finds.
     """
 
-    def __init__(self, needs: Items) -> None:
+    def __init__(self, needs: Items, name: re.Pattern[str] = managers.DPKG.needs_name) -> None:
         self._needs = needs
+        self._name = name
 
     @property
     def names(self) -> list[str]:
@@ -30,14 +29,16 @@ class Graph:
 
     def within(self, packages: set[str]) -> "Graph":
         """The same, of these packages alone."""
-        return Graph({name: item for name, item in self._needs.items() if name in packages})
+        mine = {name: item for name, item in self._needs.items() if name in packages}
+        return Graph(mine, self._name)
 
     @cached_property
     def _providers(self) -> dict[str, set[str]]:
         providers: dict[str, set[str]] = {}
         for package, item in self._needs.items():
-            providers.setdefault(package.partition(":")[0], set()).add(package)
-            for name in _names(str(item.get("provides", "")).replace("|", ",")):
+            for name in (managers.bare(package), package):
+                providers.setdefault(name, set()).add(package)
+            for name in self._names(str(item.get("provides", "")).replace("|", ",")):
                 providers.setdefault(name, set()).add(package)
         return providers
 
@@ -49,7 +50,7 @@ class Graph:
         found: list[set[str]] = []
         for group in ", ".join(texts).split(","):
             satisfied: set[str] = set()
-            for name in _names(group.replace("|", ",")):
+            for name in self._names(group.replace("|", ",")):
                 satisfied |= self._providers.get(name, set())
             if satisfied:
                 found.append(satisfied)
@@ -98,6 +99,5 @@ class Graph:
             and any(package in group for group in self.groups(other, recommends=False))
         )
 
-
-def _names(text: str) -> list[str]:
-    return [match.group(1) for part in text.split(",") if (match := _NAME.match(part))]
+    def _names(self, text: str) -> list[str]:
+        return [match[1] for part in text.split(",") if (match := self._name.match(part))]

@@ -11,6 +11,7 @@ from driftscan.explain.changelog import Changelog, entries
 from driftscan.explain.delta import Delta, between, without_rebuild
 from driftscan.explain.records import items
 from driftscan.model import Divergence, Item, Items, Side
+from driftscan.model.managers import MANAGERS, is_package
 
 SideName: TypeAlias = Literal["subject", "reference"]
 
@@ -18,7 +19,7 @@ SideName: TypeAlias = Literal["subject", "reference"]
 class Pair(Struct, frozen=True, kw_only=True):
     """A source package in two versions of its source, and on which side the newer one is.
 
-    `names` are the binary packages that differ so.
+    `names` are the binary packages that differ so, `ecosystem` orders their versions.
     """
 
     source: str
@@ -26,6 +27,7 @@ class Pair(Struct, frozen=True, kw_only=True):
     newer_on: SideName
     older: str
     newer: str
+    ecosystem: str = "deb"
 
 
 class Pairs:
@@ -62,9 +64,13 @@ class Pairs:
     def deltas(self) -> dict[str, Delta]:
         """By source package, what came between the two versions."""
         return {
-            source: between(changelog, self.all[source].older, self.all[source].newer)
+            source: _between(changelog, self.all[source])
             for source, changelog in self.changelogs.items()
         }
+
+
+def _between(changelog: Changelog, pair: Pair) -> Delta:
+    return between(changelog, pair.older, pair.newer, pair.ecosystem)
 
 
 def lines(item: Item, field: str) -> list[str]:
@@ -75,10 +81,11 @@ def lines(item: Item, field: str) -> list[str]:
 
 def _pair(divergence: Divergence) -> Pair | None:
     """A rebuild alone is none: its source, and so its changelog, is the same."""
-    if divergence.section != "dpkg" or divergence.kind != "changed":
+    if not is_package(divergence) or divergence.kind != "changed":
         return None
     ours, theirs = _source_version(divergence.subject), _source_version(divergence.reference)
-    order = versions.compare("deb", ours, theirs)
+    ecosystem = MANAGERS[divergence.section].ecosystem
+    order = versions.compare(ecosystem, ours, theirs)
     if not order:
         return None
     older, newer = (ours, theirs) if order < 0 else (theirs, ours)
@@ -88,6 +95,7 @@ def _pair(divergence: Divergence) -> Pair | None:
         newer_on="reference" if order < 0 else "subject",
         older=older,
         newer=newer,
+        ecosystem=ecosystem,
     )
 
 
@@ -99,11 +107,13 @@ def _source_version(item: Item | None) -> str:
 def _widest(several: list[Pair]) -> Pair:
     """From the oldest to the newest version on the side that is behind: the subject first."""
     behind = [pair for pair in several if pair.newer_on == "reference"] or several
-    order = cmp_to_key(lambda a, b: versions.compare("deb", str(a), str(b)) or 0)
+    ecosystem = several[0].ecosystem
+    order = cmp_to_key(lambda a, b: versions.compare(ecosystem, str(a), str(b)) or 0)
     return Pair(
         source=behind[0].source,
         names=tuple(sorted(name for pair in behind for name in pair.names)),
         newer_on=behind[0].newer_on,
         older=min((pair.older for pair in behind), key=order),
         newer=max((pair.newer for pair in behind), key=order),
+        ecosystem=ecosystem,
     )

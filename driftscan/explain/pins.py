@@ -10,6 +10,7 @@ from driftscan.explain.case import Case
 from driftscan.explain.records import newest
 from driftscan.explain.wording import logged, some
 from driftscan.model import Cause, Confidence, Divergence, Evidence, Item, Side, Want
+from driftscan.model.managers import is_package
 
 
 def wants(case: Case) -> list[Want]:
@@ -21,12 +22,41 @@ def wants(case: Case) -> list[Want]:
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`pin`: one cause a pattern of package names, with the file that sets it."""
     pins = [d for d in open_ if d.section == "apt-pins"]
-    causes: list[Cause] = []
+    causes = [_wish(case, d, open_) for d in open_ if d.section == _WISHES]
     taken: set[str] = set()
     for mine in _stanzas(case, pins):
         causes.append(_pin(case, mine, [d for d in open_ if d.id not in taken]))
         taken.update(causes[-1].claims)
     return causes
+
+
+_WISHES = "apk-pins"
+
+
+def _wish(case: Case, pin: Divergence, open_: Sequence[Divergence]) -> Cause:
+    """`!name` and `name@tag` of apk-world(5): a package that may not come, or from one place only.
+
+    That it is why the package differs is inferred: nothing tells what apk would do without.
+    """
+    side = case.reference if pin.kind == "missing" else case.subject
+    other = case.subject if pin.kind == "missing" else case.reference
+    rule = str((pin.subject or pin.reference or {}).get("rule", ""))
+    word = f"!{pin.key}{rule.removeprefix('!')}" if rule.startswith("!") else f"{pin.key}{rule}"
+    told = Evidence(
+        text=f"/etc/apk/world of {side.label} says {word}",
+        confidence="recorded",
+        cites=case.cite(side, _WISHES, pin.key),
+    )
+    blocked = [d.id for d in open_ if is_package(d) and d.key == pin.key]
+    return Cause(
+        type="pin",
+        subject=pin.key,
+        text=f"{side.label} has {word} in /etc/apk/world"
+        + ("" if pin.kind == "changed" else f", {other.label} has not"),
+        confidence="inferred" if blocked else "recorded",
+        claims=[pin.id, *blocked],
+        evidence=[told],
+    )
 
 
 def _stanzas(case: Case, pins: Sequence[Divergence]) -> list[list[Divergence]]:
@@ -101,7 +131,7 @@ _DEFAULT = 500
 
 def _blocked(case: Case, pin: Divergence, package: Divergence) -> Confidence | Literal[""]:
     """How sure it is that the pin keeps the package from the other side's version."""
-    if package.section != "dpkg" or package.kind != "changed":
+    if not is_package(package) or package.kind != "changed":
         return ""
     pattern, _, expression = pin.key.partition("|")
     kind, _, argument = expression.partition(" ")

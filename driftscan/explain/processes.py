@@ -1,8 +1,6 @@
 """Programs that run code which is no longer installed: no fact differs, and yet a host is stale."""
 
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -38,7 +36,7 @@ def wants(case: Case) -> list[Want]:
 
 
 def _binaries(case: Case, source: str) -> list[str]:
-    packages = case.facts(case.subject, "dpkg")
+    packages = case.packages(case.subject)
     return sorted(
         name
         for name, item in packages.items()
@@ -130,7 +128,7 @@ def _ran(case: Case, item: Item) -> list[_Ran]:
     """The sources that own what stands at the paths of the files that are gone."""
     loads = item.get("loads")
     owner_of = loads if isinstance(loads, dict) else {}
-    packages = case.facts(case.subject, "dpkg")
+    packages = case.packages(case.subject)
     owners: dict[str, list[str]] = {}
     for owner in sorted({owner_of[path] for path in _deleted(item) if owner_of.get(path)}):
         source = str(packages.get(owner, {}).get("source", owner))
@@ -154,7 +152,7 @@ def _ran(case: Case, item: Item) -> list[_Ran]:
 
 def _old(case: Case, owner: str, item: Item) -> tuple[str, tuple[str, ...]]:
     """The version that was installed when the program started, and the entries that tell."""
-    started = _local(case, item.get("started"))
+    started = case.records.local(item.get("started"))
     old, keys = "", tuple[str, ...]()
     for transaction in reversed(case.records.transactions if started else []):
         if transaction.start < started:
@@ -163,19 +161,6 @@ def _old(case: Case, owner: str, item: Item) -> tuple[str, tuple[str, ...]]:
         if done and done.old:
             old, keys = done.old, (*keys, *transaction.keys)
     return old, keys
-
-
-_OFFSET = re.compile(r"([+-])([0-9]{2})([0-9]{2})")
-
-
-def _local(case: Case, seconds: object) -> str:
-    """A moment as the host's logs write it, if its offset is known."""
-    host = case.evidence(case.subject, "host").get("self", {})
-    match = _OFFSET.fullmatch(str(host.get("offset", "")))
-    if not isinstance(seconds, int) or not 0 < seconds < 1 << 37 or match is None:
-        return ""
-    shift = (int(match[2]) * 60 + int(match[3])) * 60 * (-1 if match[1] == "-" else 1)
-    return datetime.fromtimestamp(seconds + shift, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _broken(case: Case, key: str, ran: _Ran) -> list[Evidence]:
@@ -188,7 +173,7 @@ def _broken(case: Case, key: str, ran: _Ran) -> list[Evidence]:
     cites = [
         *case.cite(case.subject, SECTION, key),
         *case.cite(case.subject, "changelogs", ran.source),
-        *case.records.cites("apt-history", *ran.keys),
+        *case.records.cites(case.records.manager.history, *ran.keys),
     ]
     return [
         Evidence(
@@ -217,13 +202,13 @@ def _versions(case: Case, key: str, item: Item, ran: _Ran) -> list[Evidence]:
     record = _newest(case, ran.owners)
     if record is None:
         return []
-    cites = [*case.cite(case.subject, "dpkg", ran.owners[0]), *record.cites]
+    cites = [*case.cite_packages(case.subject, ran.owners[0]), *record.cites]
     cites += case.cite(case.subject, SECTION, key)
     since = ""
     if ran.old:
-        started = _local(case, item.get("started"))[:16]
+        started = case.records.local(item.get("started"))[:16]
         since = f"; the program started {started}, when {ran.old} was"
-        cites += case.records.cites("apt-history", *ran.keys)
+        cites += case.records.cites(case.records.manager.history, *ran.keys)
     sure = "probably " if record.confidence == "inferred" else ""
     by = f" by {record.user}" + (f": {record.command}" if record.command else "")
     when = f"{record.time} {record.zone}".rstrip()

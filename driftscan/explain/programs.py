@@ -139,7 +139,7 @@ def _position(item: Item) -> int:
 
 def _wanted(case: Case, owner: str) -> bool:
     """Whether somebody asked for the hidden program's package, or another of its source."""
-    packages = case.facts(case.subject, "dpkg")
+    packages = case.packages(case.subject)
     source = packages.get(owner, {}).get("source")
     own = [n for n, item in packages.items() if source and item.get("source") == source]
     return any(case.requested(name) for name in own)

@@ -6,7 +6,8 @@ from driftscan.explain.case import Case
 from driftscan.explain.needs import Graph
 from driftscan.explain.records import Transaction, newest
 from driftscan.explain.wording import logged, some, were
-from driftscan.model import Cause, Divergence, Evidence, Kind, Side, Want
+from driftscan.model import Cause, Divergence, Evidence, Kind, Side, Want, managers
+from driftscan.model.managers import is_package
 
 OFF = "--no-install-recommends"
 
@@ -19,7 +20,7 @@ def wants(case: Case) -> list[Want]:
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`recommends`: what a package of both sides recommends, on one side only."""
-    packages = [d for d in open_ if d.section == "dpkg"]
+    packages = [d for d in open_ if is_package(d)]
     return [
         *_side(case, packages, "extra", case.subject, case.reference),
         *_side(case, packages, "missing", case.reference, case.subject),
@@ -30,7 +31,7 @@ def _side(
     case: Case, packages: Sequence[Divergence], kind: Kind, having: Side, lacking: Side
 ) -> list[Cause]:
     mine = {d.key: d for d in packages if d.kind == kind and _unasked(case, having, d.key)}
-    common = set(case.facts(having, "dpkg")) & set(case.facts(lacking, "dpkg"))
+    common = set(case.packages(having)) & set(case.packages(lacking))
     graph = case.graph if having is case.subject else case.reference_graph
     roots = _recommended(graph, set(mine), common)
     members = sorted(_only_for(graph, set(mine), set(roots)))
@@ -43,7 +44,7 @@ def _side(
         Evidence(
             text=f"{some(roots[name])} of both sides recommends {name}",
             confidence="recorded",
-            cites=case.cite(having, "dpkg-needs", name, *roots[name]),
+            cites=case.cite_needs(having, name, *roots[name]),
         )
         for name in sorted(roots)
     ]
@@ -66,7 +67,7 @@ def _side(
 def _unasked(case: Case, side: Side, package: str) -> bool:
     """Nobody named it there: neither a command nor the line of the Dockerfile."""
     records, place = case.of(side), case.brought_by(side, package)
-    named = place is not None and package in place.text.split()
+    named = place is not None and managers.names(place.text, package)
     came = records.brought(package)
     automatic = package in came.automatic if came else package in records.automatic
     return not named and records.asked(package) is None and (automatic or place is not None)
@@ -104,7 +105,7 @@ def _switch(case: Case, lacking: Side, roots: dict[str, list[str]]) -> list[Evid
         place = case.brought_by(lacking, package)
         if place is not None and OFF in place.text:
             text = f"{place.file}:{place.line} installs {package} with {OFF}"
-            cites = case.cite(lacking, "dpkg", package)
+            cites = case.cite_packages(lacking, package)
             return [Evidence(text=text, confidence="recorded", cites=cites)]
         transaction: Transaction | None = case.of(lacking).brought(package)
         if transaction is not None and OFF in transaction.command:

@@ -2,21 +2,26 @@
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import cached_property
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from driftscan.model import (
+    Absent,
     Collected,
     Confidence,
+    Field,
     Fingerprint,
     HostRecord,
     Item,
     Items,
     Partial,
     Section,
+    managers,
 )
+from driftscan.model.managers import Manager
 
 
 def items(section: Section | None) -> Items:
@@ -34,7 +39,7 @@ class Operation(Struct, frozen=True):
 
 
 class Event(Struct, frozen=True):
-    """One line of dpkg's log about one package."""
+    """One line of the log of single packages (dpkg's) about one of them."""
 
     time: str
     action: str
@@ -45,7 +50,9 @@ class Event(Struct, frozen=True):
 class Transaction(Struct, frozen=True):
     """One run of the package manager, or several of the same command within minutes.
 
-    `keys` are the items of the section it was read from.
+    `zone` is that of its times where the log tells it, else they are the machine's local ones.
+    `keys` are the items of the section it was read from; `named` the packages its command line asks
+    to install: one that was there already is in no list of the log, only its mark changed.
     """
 
     start: str
@@ -55,6 +62,13 @@ class Transaction(Struct, frozen=True):
     operations: dict[str, Operation]
     automatic: frozenset[str]
     keys: tuple[str, ...]
+    named: list[str] = []
+    unattended: bool = False
+    whole: bool = False
+    of_release: bool = False
+    undo: str = ""
+    repositories: dict[str, str] = {}
+    zone: str = ""
 
     @property
     def requested(self) -> list[str]:
@@ -65,42 +79,10 @@ class Transaction(Struct, frozen=True):
             if done.action == "install" and package not in self.automatic
         )
 
-    @property
-    def named(self) -> list[str]:
-        """The packages its command line asks to install, as written there.
-
-        One that was there already is in no list of the log: only its mark changed.
-        """
-        words = self.command.split()
-        verbs = [i for i, word in enumerate(words) if word in ("install", "reinstall")]
-        if not verbs or "--only-upgrade" in words:
-            return []
-        found = (_ASKED.fullmatch(word) for word in words[verbs[0] + 1 :])
-        return [match[1] for match in found if match]
-
-    @property
-    def unattended(self) -> bool:
-        return _UNATTENDED.search(self.command) is not None
-
-    @property
-    def whole(self) -> bool:
-        """Whether the command upgrades everything it can, not only what it names."""
-        return self.unattended or _WHOLE.search(self.command) is not None
-
-    @property
-    def of_release(self) -> bool:
-        """Whether the command is one that moves a host to another release."""
-        return _RELEASE.search(self.command) is not None
-
 
 _ADDED = ("install", "upgrade", "downgrade", "reinstall")
 _REMOVED = ("remove", "purge")
-_ASKED = re.compile(r"([a-z0-9][a-z0-9+.-]{0,250})(?::[a-z0-9-]{1,30})?(?:[=/]\S+)?")
-_UNATTENDED = re.compile(r"\bunattended-upgrades?\b")
-_WHOLE = re.compile(
-    r"(?<![-\w])(?:upgrade|dist-upgrade|full-upgrade|safe-upgrade|do-release-upgrade)(?![-\w])"
-)
-_RELEASE = re.compile(r"(?<![-\w])(?:dist-upgrade|full-upgrade|do-release-upgrade)(?![-\w])")
+_OFFSET = re.compile(r"([+-])([0-9]{2})([0-9]{2})")
 NOBODY = "root or unknown"
 
 
@@ -110,6 +92,7 @@ class Records:
     def __init__(self, fingerprint: Fingerprint, side: str = "subject") -> None:
         self._evidence = fingerprint.evidence
         self._side = side
+        self.manager = managers.of(fingerprint)
 
     @cached_property
     def zone(self) -> str:
@@ -120,8 +103,9 @@ class Records:
     def transactions(self) -> list[Transaction]:
         """In time order; consecutive unattended upgrades are one event."""
         found: list[Transaction] = []
-        for key, item in sorted(items(self._evidence.get("apt-history")).items()):
-            transaction = _transaction(key, item)
+        history = items(self._evidence.get(self.manager.history)).items()
+        for key, item in sorted(history, key=_moment):
+            transaction = _transaction(self.manager, key, item)
             last = found[-1] if found else None
             if last and _same_event(last, transaction):
                 found[-1] = _merged(last, transaction)
@@ -131,11 +115,11 @@ class Records:
 
     @cached_property
     def automatic(self) -> set[str]:
-        return set(items(self._evidence.get("apt-auto")))
+        return set(items(self._evidence.get(self.manager.auto)))
 
     def events(self, package: str) -> list[Event]:
-        """What dpkg's log says of the package, in time order."""
-        lines = items(self._evidence.get("dpkg-log")).get(package, {}).get("events")
+        """What the log of single packages says of this one, in time order."""
+        lines = items(self._evidence.get(self.manager.log)).get(package, {}).get("events")
         found: list[Event] = []
         for line in lines if isinstance(lines, list) else []:
             day, time, action, old, new, *_ = [*line.split(" "), "", "", "", "", ""]
@@ -153,6 +137,22 @@ class Records:
             case _:
                 return "unknown"
 
+    @property
+    def history(self) -> Confidence:
+        """How far the absence of a transaction tells that there was none."""
+        return self.logged(self.manager.history)
+
+    @property
+    def keeps_no_log(self) -> bool:
+        """Whether there is no history at all, as of apk before its third version."""
+        return isinstance(self._evidence.get(self.manager.history, Absent()), Absent)
+
+    @property
+    def silence(self) -> Confidence:
+        """How far no log mentioning a package tells that nothing was done to it."""
+        logs = [log for log in (self.manager.history, self.manager.log) if log]
+        return min((self.logged(log) for log in logs), key=_SURENESS.index, default="unknown")
+
     def last(self, package: str) -> Transaction | None:
         """The last transaction that put the package there."""
         for transaction in reversed(self.transactions):
@@ -160,6 +160,11 @@ class Records:
             if done and done.action in _ADDED:
                 return transaction
         return None
+
+    def touched(self, package: str) -> Transaction | None:
+        """The last transaction that did anything to the package."""
+        found = (t for t in reversed(self.transactions) if package in t.operations)
+        return next(found, None)
 
     def brought(self, package: str) -> Transaction | None:
         """The last transaction that installed the package, else what is known to have moved it."""
@@ -181,20 +186,20 @@ class Records:
         return found
 
     def dropped(self, package: str) -> bool:
-        """Whether the last that dpkg's log says of the package is that it was removed."""
+        """Whether the last that the log of single packages says of it is that it was removed."""
         events = self.events(package)
         return bool(events) and events[-1].action in _REMOVED
 
     def asked(self, package: str) -> Transaction | None:
         """The last transaction in which somebody asked for the package by its name."""
-        return self._asked.get(package)
+        return self._asked.get(package) or self._asked.get(managers.bare(package))
 
     @cached_property
     def _asked(self) -> dict[str, Transaction]:
         return {n: t for t in self.transactions for n in (*t.requested, *t.named)}
 
     def record(self, package: str, *, removed: bool = False) -> HostRecord | None:
-        """The best record of the last change: apt's history, else dpkg's log, else a file time."""
+        """The best record of the last change: the history, else a log of packages, else a time."""
         transaction = self.removal(package) if removed else self.last(package)
         if transaction:
             return self.of(transaction)
@@ -203,17 +208,37 @@ class Records:
     def of(self, transaction: Transaction) -> HostRecord:
         return HostRecord(
             time=transaction.start[:16],
-            zone=self.zone,
+            zone=transaction.zone or self.zone,
             user=transaction.user or NOBODY,
             command=transaction.command,
-            source="apt history",
-            cites=self.cites("apt-history", *transaction.keys),
+            source=self.manager.history_name,
+            cites=self.cites_of(transaction)
+            if transaction.zone
+            else self.cites(self.manager.history, *transaction.keys),
         )
+
+    def cites_of(self, transaction: Transaction) -> list[str]:
+        """The items that a transaction was read from, without the zone."""
+        return [f"{self._side}/{self.manager.history}:{key}" for key in transaction.keys]
 
     def cites(self, section: str, *keys: str) -> list[str]:
         """The items of a log, and the zone that their times are told in."""
         told = [f"{self._side}/{section}:{key}" for key in keys]
         return [*told, f"{self._side}/host:self"] if self.zone else told
+
+    def changed(self, package: str) -> int:
+        """When the package was last changed, in seconds since 1970; 0 if nothing tells."""
+        changed = items(self._evidence.get(self.manager.times)).get(package, {}).get("changed")
+        return changed if isinstance(changed, int) else 0
+
+    def local(self, seconds: object) -> str:
+        """A moment as the machine's logs write it; empty if its offset is not known."""
+        host = items(self._evidence.get("host")).get("self", {})
+        match = _OFFSET.fullmatch(str(host.get("offset", "")))
+        if not isinstance(seconds, int) or not 0 < seconds < 1 << 37 or match is None:
+            return ""
+        shift = (int(match[2]) * 60 + int(match[3])) * 60 * (-1 if match[1] == "-" else 1)
+        return datetime.fromtimestamp(seconds + shift, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
     def _from_log(self, package: str, removed: bool) -> HostRecord | None:
         events = self.events(package)
@@ -229,22 +254,21 @@ class Records:
             time=event.time[:16],
             zone=self.zone,
             user=NOBODY,
-            source="dpkg log",
-            cites=self.cites("dpkg-log", package),
+            source=self.manager.log_name,
+            cites=self.cites(self.manager.log, package),
         )
 
     def _from_time(self, package: str) -> HostRecord | None:
-        changed = items(self._evidence.get("dpkg-times")).get(package, {}).get("changed")
-        time = utc(changed) if isinstance(changed, int) else ""
+        time = utc(self.changed(package))
         if not time:
             return None
         return HostRecord(
             time=time,
             zone="UTC",
             user=NOBODY,
-            source="file time",
-            confidence="inferred",
-            cites=[f"{self._side}/dpkg-times:{package}"],
+            source=self.manager.time_name,
+            confidence="recorded" if self.manager.time_recorded else "inferred",
+            cites=[f"{self._side}/{self.manager.times}:{package}"],
         )
 
     @property
@@ -256,7 +280,9 @@ class Records:
         return None
 
 
-_SOURCES = ("file time", "dpkg log", "apt history")
+_SURENESS = ("unknown", "inferred", "recorded", "proven")
+_LOGS = {manager.log_name for manager in managers.MANAGERS.values() if manager.log_name}
+_TIMES = {manager.time_name for manager in managers.MANAGERS.values()}
 
 
 def newest(records: Iterable[HostRecord | None]) -> HostRecord | None:
@@ -273,20 +299,25 @@ def newest(records: Iterable[HostRecord | None]) -> HostRecord | None:
 
 
 def _rank(record: HostRecord) -> tuple[int, str, str, str]:
-    return (_SOURCES.index(record.source), record.time, record.command, record.user)
+    source = 0 if record.source in _TIMES else 1 if record.source in _LOGS else 2
+    return (source, record.time, record.command, record.user)
 
 
 def utc(seconds: int) -> str:
     """The time in UTC, or nothing when a clock was so wrong that no calendar has it."""
-    from datetime import UTC, datetime
-
     try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M") if seconds else ""
     except (ValueError, OverflowError, OSError):
         return ""
 
 
-def _transaction(key: str, item: Item) -> Transaction:
+def _moment(entry: tuple[str, Item]) -> tuple[str, str]:
+    """In time order, whatever the keys are; apt's begin with the time."""
+    key, item = entry
+    return str(item.get("start") or key), key
+
+
+def _transaction(manager: Manager, key: str, item: Item) -> Transaction:
     operations: dict[str, Operation] = {}
     for action in (*_ADDED, *_REMOVED):
         packages = item.get(action)
@@ -295,15 +326,37 @@ def _transaction(key: str, item: Item) -> Transaction:
             operations[name] = Operation(action, old if arrow else "", new if arrow else old)
     automatic = item.get("automatic")
     start = str(item.get("start") or key)
+    command = str(item.get("command") or "")
     return Transaction(
         start=start,
         end=str(item.get("end") or start),
         user=str(item.get("user") or ""),
-        command=str(item.get("command") or ""),
+        command=command,
         operations=operations,
         automatic=frozenset(automatic if isinstance(automatic, list) else ()),
         keys=(key,),
+        named=managers.resolved(_named(manager, command), operations),
+        unattended=manager.unattended.search(command) is not None,
+        whole=bool(manager.unattended.search(command) or manager.whole.search(command)),
+        of_release=manager.release.search(command) is not None,
+        undo=str(item.get("id") or ""),
+        repositories=_repositories(item.get("repositories")),
+        zone=str(item.get("zone") or ""),
     )
+
+
+def _repositories(value: Field) -> dict[str, str]:
+    return value if isinstance(value, dict) else {}
+
+
+def _named(manager: Manager, command: str) -> list[str]:
+    """What a command line asks to install, as written there; nothing if it only upgrades."""
+    words = command.split()
+    verbs = [i for i, word in enumerate(words) if manager.install.fullmatch(word)]
+    if not verbs or (manager.not_install and manager.not_install in words):
+        return []
+    found = (manager.asked.fullmatch(word) for word in words[verbs[0] + 1 :])
+    return [match[1] for match in found if match]
 
 
 _GAP = 10
@@ -321,17 +374,18 @@ def _same_event(first: Transaction, second: Transaction) -> bool:
 
 def _merged(first: Transaction, second: Transaction) -> Transaction:
     operations = dict(first.operations)
+    repositories = {**first.repositories, **second.repositories}
     for name, done in second.operations.items():
         before = operations.get(name)
         operations[name] = Operation(done.action, before.old if before else done.old, done.new)
-    return Transaction(
-        first.start,
-        second.end,
-        first.user,
-        first.command,
-        operations,
-        first.automatic | second.automatic,
-        (*first.keys, *second.keys),
+    return replace(
+        first,
+        end=second.end,
+        operations=operations,
+        automatic=first.automatic | second.automatic,
+        keys=(*first.keys, *second.keys),
+        repositories=repositories,
+        named=list(dict.fromkeys((*first.named, *second.named))),
     )
 
 

@@ -7,6 +7,7 @@ from driftscan.explain.case import Case
 from driftscan.explain.records import Records, Transaction
 from driftscan.explain.wording import run, some
 from driftscan.model import Cause, Divergence, Evidence, Item, Side, Want
+from driftscan.model.managers import is_package
 
 
 def wants(case: Case) -> list[Want]:
@@ -49,13 +50,15 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
 
 def _of_release(divergence: Divergence) -> bool:
     owned = any((item or {}).get("owner") for item in (divergence.subject, divergence.reference))
-    return divergence.section in ("os", "dpkg", "repositories") or (
-        divergence.section == "libraries" and owned
+    return (
+        is_package(divergence)
+        or divergence.section in ("os", "repositories")
+        or (divergence.section == "libraries" and owned)
     )
 
 
 def _lost(case: Case, divergence: Divergence) -> bool:
-    if divergence.section != "dpkg" or divergence.kind != "missing":
+    if not is_package(divergence) or divergence.kind != "missing":
         return False
     if wanted.run_by(case, divergence.key):
         return True
@@ -123,7 +126,7 @@ def _left_behind(case: Case, moved: Transaction | None, theirs: str) -> list[Evi
         return []
     old = [
         name
-        for name, item in sorted(case.facts(case.subject, "dpkg").items())
+        for name, item in sorted(case.packages(case.subject).items())
         if any(mark in str(item.get("version", "")) for mark in marks) or _is_older(case, name)
     ]
     if moved is not None:
@@ -131,7 +134,7 @@ def _left_behind(case: Case, moved: Transaction | None, theirs: str) -> list[Evi
     if not old:
         return []
     text = f"still of {theirs}: {some(old, 6)}"
-    cites = case.cite(case.subject, "dpkg", *old)
+    cites = case.cite_packages(case.subject, *old)
     cites += case.records.of(moved).cites if moved else []
     return [Evidence(text=text, confidence="inferred", cites=cites)]
 
@@ -143,7 +146,7 @@ def _number(case: Case, side: Side) -> int:
 
 
 def _is_older(case: Case, package: str) -> bool:
-    divergence = case.by_id.get(f"dpkg:{package}")
+    divergence = case.package(package)
     return divergence is not None and divergence.direction == "older"
 
 
@@ -152,11 +155,11 @@ def _renamed(case: Case) -> list[Evidence]:
     pairs = [
         (d.key, new[0])
         for d in case.comparison.divergences
-        if d.section == "dpkg" and d.kind == "missing" and (new := wanted.renamed(case, d))
+        if is_package(d) and d.kind == "missing" and (new := wanted.renamed(case, d))
     ]
     if not pairs:
         return []
     text = f"another name: {some([f'{old} is {new}' for old, new in pairs])}"
-    cites = case.cite(case.reference, "dpkg", *(old for old, _ in pairs))
-    cites += case.cite(case.subject, "dpkg", *sorted({new for _, new in pairs}))
+    cites = case.cite_packages(case.reference, *(old for old, _ in pairs))
+    cites += case.cite_packages(case.subject, *sorted({new for _, new in pairs}))
     return [Evidence(text=text, confidence="inferred", cites=cites)]

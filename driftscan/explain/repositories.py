@@ -8,6 +8,7 @@ from driftscan.explain.case import Case
 from driftscan.explain.records import newest
 from driftscan.explain.wording import some
 from driftscan.model import Cause, Divergence, Evidence, HostRecord, Place, Want
+from driftscan.model.managers import MANAGERS, is_package
 
 
 def wants(case: Case) -> list[Want]:
@@ -40,9 +41,8 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
 def _comes_from(case: Case, repository: Divergence, package: Divergence) -> bool:
     """The suite may have it, and what the subject has already does not offer it."""
     version = str((package.reference or {}).get("version", ""))
-    return suites.may_bring(case, repository, version, case.reference) and not suites.offered(
-        case, package, version
-    )
+    may = suites.may_bring(case, repository, package.key, version, case.reference)
+    return may and not suites.offered(case, package, version)
 
 
 def _missing(case: Case, repositories: Sequence[Divergence], older: Sequence[Divergence]) -> Cause:
@@ -81,21 +81,21 @@ def _own(case: Case, repository: Divergence) -> list[Divergence]:
         for d in case.comparison.divergences
         if suites.is_older(d)
         and suites.may_bring(
-            case, repository, str((d.reference or {}).get("version", "")), case.reference
+            case, repository, d.key, str((d.reference or {}).get("version", "")), case.reference
         )
     ]
 
 
 def _cites(case: Case, packages: Sequence[Divergence]) -> list[str]:
     return [
-        *case.cite(case.subject, "dpkg", *(d.key for d in packages if d.subject)),
-        *case.cite(case.reference, "dpkg", *(d.key for d in packages if d.reference)),
+        *case.cite_packages(case.subject, *(d.key for d in packages if d.subject)),
+        *case.cite_packages(case.reference, *(d.key for d in packages if d.reference)),
     ]
 
 
 def _direction(case: Case, older: Sequence[Divergence]) -> Evidence:
     """Were it the age of the image, some would be newer here."""
-    changed = [d for d in case.comparison.divergences if d.section == "dpkg" and d.changes]
+    changed = [d for d in case.comparison.divergences if is_package(d) and d.changes]
     newer = sum(d.direction == "newer" for d in changed)
     text = f"{len(older)} packages are older than on {case.reference.label}, {newer} newer"
     return Evidence(text=text, confidence="recorded", cites=_cites(case, older))
@@ -200,10 +200,11 @@ def _newest_offered(case: Case, older: Sequence[Divergence]) -> list[Evidence]:
 
 def _nothing_newer(offered: object, package: Divergence) -> bool:
     ours = str((package.subject or {}).get("version", ""))
+    ecosystem = MANAGERS[package.section].ecosystem
     return (
         isinstance(offered, list)
         and bool(offered)
-        and all(versions.compare("deb", ours, version) in (0, 1) for version in offered)
+        and all(versions.compare(ecosystem, ours, version) in (0, 1) for version in offered)
     )
 
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from driftscan.explain import filetimes, loaded
 from driftscan.explain.case import Case
-from driftscan.model import Cause, Divergence, Evidence, Item, Items, Want
+from driftscan.model import Cause, Divergence, Evidence, Item, Items, Want, managers
 
 
 def wants(case: Case) -> list[Want]:
@@ -63,7 +63,7 @@ def _unowned(divergence: Divergence) -> bool:
 
 
 def _source(case: Case, owner: str) -> str:
-    return str(case.facts(case.subject, "dpkg").get(owner, {}).get("source", owner))
+    return str(case.packages(case.subject).get(owner, {}).get("source", owner))
 
 
 def _behind(cache: Items, key: str) -> str:
@@ -138,10 +138,10 @@ def _first(case: Case, copies: Sequence[_Copy]) -> Evidence:
 
 def _packages(case: Case, owner: str) -> list[Evidence]:
     """Whether a difference of packages could explain it as well: it cannot."""
-    ours, theirs = (case.facts(side, "dpkg").get(owner) for side in (case.subject, case.reference))
+    ours, theirs = (case.packages(side).get(owner) for side in (case.subject, case.reference))
     if ours is None or theirs is None:
         return []
-    cites = case.cite(case.subject, "dpkg", owner) + case.cite(case.reference, "dpkg", owner)
+    cites = case.cite_packages(case.subject, owner) + case.cite_packages(case.reference, owner)
     text = f"upgrading {owner} changes nothing here: its library is not the one that is loaded"
     if ours == theirs:
         text = (
@@ -199,7 +199,7 @@ def _built(case: Case, directory: str) -> list[Evidence]:
     cites = case.cite(case.subject, "local-files", *sources[:3])
     for key, text in commands[-1:]:
         told.append(text)
-        cites += case.cite(case.subject, "apt-history", key)
+        cites += case.cite(case.subject, case.records.manager.history, key)
     text = f"it was probably built on {case.subject.label}: {'; '.join(told)}"
     return [Evidence(text=text, confidence="inferred", cites=cites)]
 
@@ -207,10 +207,10 @@ def _built(case: Case, directory: str) -> list[Evidence]:
 def _tools(case: Case) -> list[tuple[str, str]]:
     """The transactions that brought what a build needs, by key."""
     found: list[tuple[str, str]] = []
-    for key, item in sorted(case.evidence(case.subject, "apt-history").items()):
+    for key, item in sorted(case.evidence(case.subject, case.records.manager.history).items()):
         install = item.get("install")
-        names = [name.partition(":")[0] for name in install] if isinstance(install, dict) else []
-        headers = [name for name in names if name.endswith("-dev")]
+        names = [managers.bare(name) for name in install] if isinstance(install, dict) else []
+        headers = [name for name in names if name.endswith(("-dev", "-devel"))]
         tools = sorted(set(names) & set(_TOOLS))
         if tools or len(headers) > 1:
             brought = [*tools, f"{len(headers)} -dev packages"] if headers else tools

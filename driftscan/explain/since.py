@@ -7,6 +7,7 @@ from driftscan.explain.case import Case
 from driftscan.explain.records import Operation, Transaction
 from driftscan.explain.wording import quoted, some
 from driftscan.model import Divergence, Evidence
+from driftscan.model.managers import is_package
 
 
 def since(case: Case) -> Evidence | None:
@@ -15,7 +16,7 @@ def since(case: Case) -> Evidence | None:
     Each transaction is undone, newest first. None unless that moment is found and every step
     back fits the state after it: what was not logged may have happened at any time.
     """
-    if case.subject.is_image or case.records.logged("apt-history") == "unknown":
+    if case.subject.is_image or case.records.history == "unknown":
         return None
     targets = _targets(case)
     if not targets:
@@ -39,7 +40,7 @@ def since(case: Case) -> Evidence | None:
 
 def _targets(case: Case) -> list[Divergence]:
     """What differs and is not only a host's own: what nobody asked for follows from the rest."""
-    packages = [d for d in case.comparison.divergences if d.section == "dpkg"]
+    packages = [d for d in case.comparison.divergences if is_package(d)]
     return [d for d in packages if d.kind != "extra" or _deliberate(case, d.key)]
 
 
@@ -79,27 +80,27 @@ def _told(
 ) -> Evidence:
     records, last = case.records, undone[-1]
     record = records.of(last)
-    zone = f" {records.zone}" if records.zone else ""
+    zone = f" {record.zone}" if record.zone else ""
     text = (
         f"{case.subject.label} had the packages of {case.reference.label} until "
         f"{last.start[:16]}{zone}, when {record.user} ran {quoted(last)} and moved {some(moved)}"
     )
-    cites = case.cite(case.subject, "dpkg", *(d.key for d in targets if d.subject))
-    cites += case.cite(case.reference, "dpkg", *(d.key for d in targets if d.reference))
+    cites = case.cite_packages(case.subject, *(d.key for d in targets if d.subject))
+    cites += case.cite_packages(case.reference, *(d.key for d in targets if d.reference))
     cites += [cite for transaction in undone for cite in records.of(transaction).cites]
     cites += _passed_over(case)
-    return Evidence(text=text, confidence=records.logged("apt-history"), cites=sorted(set(cites)))
+    return Evidence(text=text, confidence=records.history, cites=sorted(set(cites)))
 
 
 def _passed_over(case: Case) -> list[str]:
     """What tells that the other packages of the host came for no sake of their own."""
     cites: list[str] = []
     for divergence in case.comparison.divergences:
-        if divergence.section != "dpkg" or divergence.kind != "extra":
+        if not is_package(divergence) or divergence.kind != "extra":
             continue
         transaction = case.records.brought(divergence.key)
         if transaction is not None:
-            cites += case.cite(case.subject, "apt-history", *transaction.keys)
+            cites += case.records.cites_of(transaction)
         elif divergence.key in case.records.automatic:
-            cites += case.cite(case.subject, "apt-auto", divergence.key)
+            cites += case.cite(case.subject, case.records.manager.auto, divergence.key)
     return cites

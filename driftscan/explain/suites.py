@@ -5,13 +5,20 @@ from collections.abc import Sequence
 
 from driftscan.explain.case import Case
 from driftscan.model import Divergence, Side
+from driftscan.model.managers import MANAGERS, is_package
 
 STABLE_UPDATE = re.compile(r"[+~]deb\d+u\d+|ubuntu[\d.]+")
 _ORDER = ("-security", "-updates")
 
 
 def suite_of(repository: Divergence) -> str:
-    """`Debian/bookworm-security/main` -> `bookworm-security`; flat ones have only an origin."""
+    """`Debian/bookworm-security/main` -> `bookworm-security`; flat ones have only an origin.
+
+    `rpm/baseos` and `pacman/extra` -> their name, `apk/v3.23/community` -> `v3.23/community`.
+    """
+    manager, _, name = repository.key.partition("/")
+    if manager in MANAGERS:
+        return name
     parts = repository.key.split("/")
     return "/".join(parts[1:-1]) if len(parts) > 2 else repository.key
 
@@ -49,25 +56,45 @@ def _repositories(case: Case, kind: str) -> list[Divergence]:
 def name_of(case: Case, repository: Divergence, side: Side) -> str:
     """The suite, if it is the distribution's own; else its origin too, which says whose it is."""
     suite, origin = suite_of(repository), origin_of(repository)
-    own = is_own(case, repository, side) or suite == repository.key
+    own = is_own(case, repository, side) or suite == repository.key or origin in MANAGERS
     return suite if own else f"{origin}/{suite}"
 
 
 def is_own(case: Case, repository: Divergence, side: Side) -> bool:
     """Whether the repository is the distribution's own."""
+    if origin_of(repository) in MANAGERS:
+        return _OWN.fullmatch(suite_of(repository)) is not None
     release = case.facts(side, "os").get("release", {})
     return origin_of(repository).lower() == str(release.get("id", "")).lower()
 
 
-def may_bring(case: Case, repository: Divergence, version: str, side: Side) -> bool:
+def may_bring(case: Case, repository: Divergence, package: str, version: str, side: Side) -> bool:
     """A distribution's suite may carry its own packages; backports only what is marked so.
 
-    A vendor's may carry what names the vendor: no other version is known to be his.
+    A vendor's may carry what names the vendor: no other version is known to be his. Where the
+    manager's history tells from which repository the side has the package, that alone counts.
     """
+    if origin_of(repository) in MANAGERS:
+        told = brought_from(case, side, package)
+        return told == suite_of(repository) if told else is_own(case, repository, side)
     backports = suite_of(repository).endswith("-backports")
     if backports or "~bpo" in version:
         return backports and "~bpo" in version
     return is_own(case, repository, side) or _names_vendor(repository, version)
+
+
+# What the distributions call their own where a repository has a name and no origin.
+_OWN = re.compile(
+    r"(?:rhel-[0-9]+-.*-)?(?:base|baseos|appstream|crb|powertools|extras|updates|fedora"
+    r"|ubi-[0-9]+-.*|ol[0-9]+_.*|amazonlinux|core|extra|multilib)(?:-rpms|-updates)?"
+    r"|(?:v[0-9.]+|edge)/(?:main|community)"
+)
+
+
+def brought_from(case: Case, side: Side, package: str) -> str:
+    """The repository that the side's history says its version came from; empty if none does."""
+    transaction = case.of(side).last(package)
+    return transaction.repositories.get(package, "") if transaction else ""
 
 
 _WORD = re.compile(r"[a-z]{3,}")
@@ -90,7 +117,7 @@ def _names_vendor(repository: Divergence, version: str) -> bool:
 
 def is_older(package: Divergence) -> bool:
     """A package of which the subject has an older version than the reference."""
-    return package.section == "dpkg" and package.direction == "older"
+    return is_package(package) and package.direction == "older"
 
 
 def offered(case: Case, package: Divergence, version: str) -> bool:
@@ -110,5 +137,5 @@ def would_bring(case: Case, package: Divergence) -> list[str]:
     return [
         f"repository-missing:{name_of(case, found[0], case.reference)}"
         for found in missing(case)
-        if may_bring(case, found[0], version, case.reference)
+        if may_bring(case, found[0], package.key, version, case.reference)
     ][:1]

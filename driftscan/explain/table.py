@@ -20,6 +20,7 @@ from driftscan.explain import (
     system,
     transactions,
     vendored,
+    wishes,
 )
 from driftscan.explain.contract import Family
 
@@ -33,6 +34,7 @@ FAMILIES: tuple[Family, ...] = (
     age,
     recommends,
     transactions,
+    wishes,
     files,
     shadowing,
     programs,

@@ -6,7 +6,8 @@ from driftscan.explain import wanted
 from driftscan.explain.case import Case
 from driftscan.explain.records import Transaction, newest
 from driftscan.explain.wording import logged, some, were
-from driftscan.model import Cause, Confidence, Divergence, Evidence, Level, Place, Want
+from driftscan.model import Cause, Divergence, Evidence, Level, Place, Want, managers
+from driftscan.model.managers import APK, is_package
 
 
 def wants(case: Case) -> list[Want]:
@@ -17,7 +18,7 @@ def wants(case: Case) -> list[Want]:
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`removed`, `host-only` and `image-only`, one cause for each command or line."""
-    packages = [d for d in open_ if d.section == "dpkg" and d.kind != "changed"]
+    packages = [d for d in open_ if is_package(d) and d.kind != "changed"]
     missing = [d for d in packages if d.kind == "missing"]
     extra = [d for d in packages if d.kind == "extra"]
     removed = [d for d in missing if case.records.removal(d.key)]
@@ -63,7 +64,7 @@ def _removed(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
                 confidence="recorded",
                 level=_loss(case, members),
                 claims=[d.id for d in members],
-                evidence=[logged(record), *_missed(case, lead)],
+                evidence=[logged(record), *_missed(case, _divergence(members, lead))],
                 host_record=record,
                 image_record=_place(case, members, lead),
                 also=["release-differs:os"] if case.releases_differ else [],
@@ -79,6 +80,7 @@ def _dropped(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
         members = [d for d in divergences if d.group == group]
         lead = _named_lead(case, members)
         record = newest(case.records.record(d.key, removed=True) for d in members)
+        told = [logged(record)] if record else []
         causes.append(
             Cause(
                 type="removed",
@@ -88,7 +90,7 @@ def _dropped(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
                 confidence="recorded",
                 level=_loss(case, members),
                 claims=[d.id for d in members],
-                evidence=[*([logged(record)] if record else []), *_missed(case, lead)],
+                evidence=[*told, *_missed(case, _divergence(members, lead))],
                 host_record=record,
                 image_record=_place(case, members, lead),
             )
@@ -96,17 +98,21 @@ def _dropped(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
     return causes
 
 
+def _divergence(members: Sequence[Divergence], package: str) -> Divergence:
+    return next(d for d in members if d.key == package)
+
+
 def _loss(case: Case, members: Sequence[Divergence]) -> Level:
     missed = any(wanted.asked_for(case, d.key) or wanted.run_by(case, d.key) for d in members)
     return "breaks" if missed else "installed"
 
 
-def _missed(case: Case, package: str) -> list[Evidence]:
+def _missed(case: Case, lead: Divergence) -> list[Evidence]:
     """Who wanted it, who starts it, and what is there instead."""
     return [
-        *wanted.asked_for(case, package),
-        *wanted.run_by(case, package),
-        *wanted.in_its_place(case, case.by_id[f"dpkg:{package}"]),
+        *wanted.asked_for(case, lead.key),
+        *wanted.run_by(case, lead.key),
+        *wanted.in_its_place(case, lead),
     ]
 
 
@@ -114,7 +120,7 @@ def _named(case: Case, package: str) -> bool:
     """The reference was asked for it by its own name."""
     place = case.brought_by(case.reference, package)
     if place is not None:
-        return place.kind == "line" and package in place.text.split()
+        return place.kind == "line" and managers.names(place.text, package)
     return case.reference_records.asked(package) is not None
 
 
@@ -167,10 +173,8 @@ def _only_there(case: Case, members: Sequence[Divergence]) -> Cause:
 def _silence(case: Case, package: str) -> Evidence:
     """That no log mentions it counts as far as the logs could be read."""
     here, records = case.subject.label, case.records
-    cites = case.cite(case.reference, "dpkg", package)
-    sure: Confidence = min(
-        (records.logged(log) for log in ("apt-history", "dpkg-log")), key=_SURENESS.index
-    )
+    cites = case.cite_packages(case.reference, package)
+    sure = records.silence
     if records.last(package) or records.events(package):
         record = records.record(package)
         when = f" in {record.time[:7]}" if record else ""
@@ -178,12 +182,11 @@ def _silence(case: Case, package: str) -> Evidence:
         text = f"{here} had {package}{when}, and no log tells who removed it"
         return Evidence(text=text, confidence="inferred", cites=[*cites, *more])
     if sure == "unknown":
-        text = f"whether {here} ever had {package} is not known: its logs could not be read"
+        silent = records.manager is APK and records.keeps_no_log
+        logs = "its package manager keeps no log" if silent else "its logs could not be read"
+        text = f"whether {here} ever had {package} is not known: {logs}"
         return Evidence(text=text, confidence="unknown", cites=cites)
     return Evidence(text=f"no log of {here} mentions {package}", confidence=sure, cites=cites)
-
-
-_SURENESS = ("unknown", "inferred", "recorded", "proven")
 
 
 # --- only here ---------------------------------------------------------------------------------
@@ -212,17 +215,17 @@ def _host_only(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
 
 def _roles(case: Case, transaction: Transaction) -> list[Evidence]:
     """What the command asked for, what that needs, and what was only recommended."""
-    keys = case.cite(case.subject, "apt-history", *transaction.keys)
+    keys = case.records.cites_of(transaction)
     asked = {*transaction.requested, *transaction.named}
     told: list[Evidence] = []
     if asked:
         text = f"asked for: {some(sorted(asked), 6)}"
         told.append(Evidence(text=text, confidence="recorded", cites=keys))
     brought = {n for n, done in transaction.operations.items() if done.action == "install"}
-    present = sorted((brought | asked) & set(case.evidence(case.subject, "dpkg-needs")))
+    present = sorted((brought | asked) & set(case.needs(case.subject)))
     automatic = set(present) & transaction.automatic
     needed = case.graph.within(set(present)).closure(asked & set(present)) & automatic
-    cites = [*keys, *case.cite(case.subject, "dpkg-needs", *present)]
+    cites = [*keys, *case.cite_needs(case.subject, *present)]
     for what, names in (("needed by it", needed), ("only recommended", automatic - needed)):
         if names and asked:
             text = f"{what}: {some(sorted(names), 6)}"
@@ -243,7 +246,7 @@ _HOUR = 3600
 
 def _undated(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
     """No log reaches back to them: the times of their files tell which came together."""
-    times = case.evidence(case.subject, "dpkg-times")
+    times = case.evidence(case.subject, case.records.manager.times)
     dated = [
         (when, d)
         for d in divergences

@@ -46,13 +46,13 @@ _PACKAGE = "unattended-upgrades"
 def _missing(case: Case) -> Evidence | None:
     """Not installed, or not switched on: apt's default is off (apt.systemd.daily)."""
     older = [d.key for d in _older(case)]
-    if _PACKAGE not in case.facts(case.subject, "dpkg"):
+    if _PACKAGE not in case.packages(case.subject):
         text = f"nothing updates {case.subject.label} by itself: {_PACKAGE} is not installed"
-        cites = case.cite(case.subject, "dpkg", *older)
+        cites = case.cite_packages(case.subject, *older)
         return Evidence(text=text, confidence="recorded", cites=cites)
     if _value(case, _ON)[0] is None and case.records.logged("apt-settings") == "recorded":
         text = f"automatic updates are off on {case.subject.label}: {_ON} is not set"
-        cites = case.cite(case.subject, "dpkg", _PACKAGE, *older)
+        cites = case.cite_packages(case.subject, _PACKAGE, *older)
         return Evidence(text=text, confidence="recorded", cites=cites)
     return None
 

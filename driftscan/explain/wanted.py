@@ -4,7 +4,8 @@ import re
 
 from driftscan.explain.case import Case
 from driftscan.explain.wording import logged
-from driftscan.model import Divergence, Evidence
+from driftscan.model import Divergence, Evidence, managers
+from driftscan.model.managers import is_package
 
 
 def asked_for(case: Case, package: str) -> list[Evidence]:
@@ -19,15 +20,14 @@ def asked_for(case: Case, package: str) -> list[Evidence]:
         return [logged(case.reference_records.of(transaction))] if transaction else []
     if place.kind != "line":
         return []
-    words = set(place.text.split())
-    cites = case.cite(case.reference, "dpkg", package)
-    if package in words:
+    cites = case.cite_packages(case.reference, package)
+    if managers.names(place.text, package):
         text = f"{place.file}:{place.line} asks for {package}"
         return [Evidence(text=text, confidence=place.confidence, cites=cites)]
-    for name in sorted(words & set(case.evidence(case.reference, "dpkg-needs"))):
+    for name in sorted(n for n in case.needs(case.reference) if managers.names(place.text, n)):
         if not package.startswith("lib") and case.reference_graph.relies(name, package):
             text = f"{place.file}:{place.line} asks for {name}, which needs {package}"
-            cites += case.cite(case.reference, "dpkg-needs", name, package)
+            cites += case.cite_needs(case.reference, name, package)
             return [Evidence(text=text, confidence=place.confidence, cites=cites)]
     return []
 
@@ -42,7 +42,7 @@ def run_by(case: Case, package: str) -> list[Evidence]:
             program = word.rpartition("/")[2]
             if _tokens(program) == _tokens(package):
                 text = f"{place.file}:{place.line} starts {program}"
-                cites = case.cite(case.reference, "dpkg", package)
+                cites = case.cite_packages(case.reference, package)
                 return [Evidence(text=text, confidence="inferred", cites=cites)]
     return []
 
@@ -58,7 +58,7 @@ def in_its_place(case: Case, missing: Divergence) -> list[Evidence]:
     if not found:
         return []
     text = f"{case.subject.label} has {found[0]} in its place: another service, other settings"
-    cites = case.cite(case.subject, "dpkg", found[0])
+    cites = case.cite_packages(case.subject, found[0])
     return [Evidence(text=text, confidence="inferred", cites=cites)]
 
 
@@ -78,7 +78,7 @@ def renamed(case: Case, missing: Divergence) -> list[str]:
 
 
 def _extra(case: Case) -> list[Divergence]:
-    return [d for d in case.comparison.divergences if d.section == "dpkg" and d.kind == "extra"]
+    return [d for d in case.comparison.divergences if is_package(d) and d.kind == "extra"]
 
 
 _NUMBER = re.compile(r"[0-9.]+(?:t64)?")

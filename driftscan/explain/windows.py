@@ -12,8 +12,8 @@ from driftscan.explain.delta import (
     advisories,
     between,
     closed,
+    plain,
     sentence,
-    without_rebuild,
 )
 from driftscan.versions import upstream
 
@@ -35,19 +35,23 @@ class Window(Struct, frozen=True, kw_only=True):
     cut: Cut
 
 
-def window(changelog: Changelog, host_version: str, newer: str) -> Window | None:
+def window(
+    changelog: Changelog, host_version: str, newer: str, ecosystem: str = "deb"
+) -> Window | None:
     """The broken window of the newest fix that the host lies in, or None.
 
     The fix says "regression of X"; X is found in an entry the host's version holds already. A
     host that predates X is not affected.
     """
-    return next(iter(windows(changelog, host_version, newer)), None)
+    return next(iter(windows(changelog, host_version, newer, ecosystem)), None)
 
 
-def windows(changelog: Changelog, host_version: str, newer: str) -> list[Window]:
+def windows(
+    changelog: Changelog, host_version: str, newer: str, ecosystem: str = "deb"
+) -> list[Window]:
     """Every broken window that the host's version lies in, the newest fix first."""
-    delta = between(changelog, host_version, newer)
-    told = _told(delta.past)
+    delta = between(changelog, host_version, newer, ecosystem)
+    told = _told(ecosystem, delta.past)
     dates = {entry.version: entry.date for entry in delta.entries}
     found = []
     for bullet in delta.bullets:
@@ -140,14 +144,14 @@ def _reference(word: str, previous: str) -> str:
     return bare.lstrip("+~") if _VERSION.fullmatch(bare) else ""
 
 
-def _told(past: Iterable[Entry]) -> dict[str, list[tuple[Entry, str]]]:
+def _told(ecosystem: str, past: Iterable[Entry]) -> dict[str, list[tuple[Entry, str]]]:
     """By each name that the host's entries use, where they do, newest first: so each is read once.
 
     An entry goes by its version with and without epoch, its upstream part, its `debNuM`.
     """
     told: dict[str, list[tuple[Entry, str]]] = {}
     for entry in past:
-        for name in _version_names(without_rebuild(entry.version)):
+        for name in _version_names(ecosystem, plain(ecosystem, entry.version)):
             told.setdefault(name, []).append((entry, ""))
         for text in entry.bullets:
             for name in {*advisories(text), *closed(text)}:
@@ -155,8 +159,8 @@ def _told(past: Iterable[Entry]) -> dict[str, list[tuple[Entry, str]]]:
     return told
 
 
-def _version_names(version: str) -> set[str]:
-    names = {version, version.partition(":")[2] or version, upstream("deb", version)}
+def _version_names(ecosystem: str, version: str) -> set[str]:
+    names = {version, version.partition(":")[2] or version, upstream(ecosystem, version)}
     update = _UPDATE.search(version)
     return names | {update[1]} if update else names
 

@@ -331,6 +331,7 @@ class Standing(Told, frozen=True, kw_only=True):
     """
 
     side: Literal["subject", "reference"]
+    section: str = "dpkg"
     package: str
     version: str
     source: str = ""

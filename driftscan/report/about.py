@@ -45,9 +45,9 @@ def _package(page: Page, host: HostReport, standings: Sequence[Standing]) -> Non
         there = f"{first.version} on both sides"
     else:
         there = ", ".join(f"{s.version} on {_name(host, s.side)}" for s in standings)
-    page.item("ABOUT", f"{first.package}{source}: {there}", name=f"dpkg:{first.package}")
+    page.item("ABOUT", f"{first.package}{source}: {there}", name=f"{first.section}:{first.package}")
     # the finding below tells these
-    told = any(d.id == f"dpkg:{first.package}" for f in host.findings for d in f.members)
+    told = any(d.id == f"{first.section}:{first.package}" for f in host.findings for d in f.members)
     for standing in () if told else standings:
         came = _came(standing)
         if came:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from driftscan.model import Cause, Evidence, HostReport
+from driftscan.model import Cause, Evidence, HostReport, managers
+from driftscan.model.managers import MANAGERS
 from driftscan.report import words
 from driftscan.report.about import equal
 from driftscan.report.amount import Amount
@@ -48,7 +49,7 @@ def _worst(host: HostReport, cause: Cause) -> str:
 
 def beside(cause: Cause) -> bool:
     """No package differs for it: only its own evidence tells it."""
-    return not any(claim.startswith("dpkg:") for claim in cause.claims)
+    return not any(managers.is_id(claim) for claim in cause.claims)
 
 
 def bare(cause: Cause) -> bool:
@@ -139,7 +140,7 @@ def _symptom(host: HostReport) -> str:
 
 
 def _packages_differ(host: HostReport) -> bool:
-    return any(finding.section == "dpkg" for finding in host.findings)
+    return any(finding.section in MANAGERS for finding in host.findings)
 
 
 def _nothing(host: HostReport) -> str:

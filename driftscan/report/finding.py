@@ -14,7 +14,9 @@ from driftscan.model import (
     Symbols,
     Use,
     Window,
+    managers,
 )
+from driftscan.model.managers import MANAGERS
 from driftscan.report.amount import Amount, some
 from driftscan.report.page import INDENT, Page
 
@@ -33,7 +35,7 @@ def detail(page: Page, host: HostReport, finding: Finding, amount: Amount) -> No
     page.item(label(finding.level), _headline(finding), name=finding.id)
     _why_it_breaks(page, finding, amount)
     _changes(page, finding, subject, amount)
-    if finding.section == "dpkg":
+    if finding.section in MANAGERS:
         page.item("  used by", used(finding.uses, amount, known=finding.uses_known))
         if finding.tools:
             names = [path.rpartition("/")[2] for path in finding.tools]
@@ -148,7 +150,9 @@ def sure(text: str, confidence: Confidence) -> str:
 def _headline(finding: Finding) -> str:
     packages = [d for d in finding.members if d.section == finding.section]
     count = (
-        f", {len(packages)} packages" if len(packages) > 1 and packages[0].section == "dpkg" else ""
+        f", {len(packages)} packages"
+        if len(packages) > 1 and packages[0].section in MANAGERS
+        else ""
     )
     if finding.kind == "changed":
         way = {"older": "is behind", "newer": "is ahead"}.get(finding.direction, "differs")
@@ -239,9 +243,9 @@ def _side(
 
 def _command(where: Place, finding: Finding) -> str:
     """Of a long RUN the command that names a package of the finding, else its beginning."""
-    names = {d.key for d in finding.members} | {finding.key}
+    names = sorted({d.key for d in finding.members} | {finding.key})
     parts = [part.strip() for part in where.text.split("&&")]
-    named = next((part for part in parts if names & set(part.split())), "")
+    named = next((p for p in parts if any(managers.names(p, name) for name in names)), "")
     if named:
         return named.removeprefix("RUN ")
     return where.text if len(where.text) <= 60 else where.text[:57] + "..."

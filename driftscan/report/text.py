@@ -11,7 +11,9 @@ from driftscan.model import (
     Hypothesis,
     Level,
     Report,
+    managers,
 )
+from driftscan.model.managers import MANAGERS
 from driftscan.report import answer, settled, words
 from driftscan.report.about import about
 from driftscan.report.amount import ALL, LINES, SIZES, Amount, some
@@ -133,7 +135,7 @@ def _worth_detail(host: HostReport, amount: Amount) -> list[Finding]:
     """What breaks; if nothing does, the first of what the answer is about and somebody uses."""
     if amount.all:
         return host.findings
-    packages = [f for f in host.findings if f.section == "dpkg"]
+    packages = [f for f in host.findings if f.section in MANAGERS]
     worst = [f for f in packages if f.level == "breaks"]
     if worst or not host.causes:
         return worst[: amount.findings]
@@ -144,7 +146,7 @@ def _worth_detail(host: HostReport, amount: Amount) -> list[Finding]:
 def _listed(host: HostReport, finding: Finding) -> bool:
     """Whether a list names it: where a cause tells the whole story, its sentence has the names."""
     cause = next((c for c in host.causes if c.id == finding.cause), None)
-    return finding.section == "dpkg" and (cause is None or cause.explains is not None)
+    return finding.section in MANAGERS and (cause is None or cause.explains is not None)
 
 
 def _causes(page: Page, host: HostReport, level: Level, amount: Amount) -> None:
@@ -214,7 +216,7 @@ def _expected(page: Page, host: HostReport, amount: Amount) -> None:
 
 def _awaited(host: HostReport, amount: Amount) -> str:
     members = [member for group in host.expected for member in group.members]
-    packages = sum(member.startswith("dpkg:") for member in members)
+    packages = sum(managers.is_id(member) for member in members)
     other = (
         f" and {len(members) - packages} other item{_s(len(members) - packages)}"
         if len(members) > packages

@@ -7,6 +7,7 @@ from driftscan.explain import expectations
 from driftscan.explain.case import Case
 from driftscan.explain.remedies import packages, words
 from driftscan.model import Cause, Failed, Partial, Want
+from driftscan.model.managers import DPKG, is_package
 
 KIND = "available"
 _SNAPSHOTS = {
@@ -17,14 +18,14 @@ _SNAPSHOTS = {
 
 def wants(case: Case) -> list[Want]:
     """Each package that would be installed, as the subject's lists know it."""
-    if case.subject.is_image or _another_release(case):
+    if case.subject.is_image or case.releases_differ or case.sections != (DPKG.section,):
         return []
     settled = {member for group in expectations.expected(case) for member in group.members}
     back = case.reference.is_image
     moving = [
         d
         for d in case.comparison.divergences
-        if d.section == "dpkg" and d.id not in settled and not (back and d.direction == "newer")
+        if is_package(d) and d.id not in settled and not (back and d.direction == "newer")
     ]
     changed = [d for d in moving if d.kind == "changed" and "version" in d.changes]
     missing = [d for d in moving if d.kind == "missing"]
@@ -32,13 +33,10 @@ def wants(case: Case) -> list[Want]:
     return [Want(side="subject", kind=KIND, name=pin.partition("=")[0]) for pin in pins]
 
 
-def _another_release(case: Case) -> bool:
-    release = case.by_id.get("os:release")
-    return release is not None and bool({"id", "codename"} & set(release.changes))
-
-
 def notes(case: Case, pins: Sequence[str], causes: Sequence[Cause]) -> list[str]:
     """What the lists have of `name=version`; nothing when nobody asked."""
+    if case.records.manager is not DPKG and pins:
+        return [_unread(case)]
     section = case.subject.fingerprint.details.get(KIND)
     if section is None or not pins:
         return []
@@ -66,6 +64,14 @@ def notes(case: Case, pins: Sequence[str], causes: Sequence[Cause]) -> list[str]
         "newer lists may, after apt-get update",
         f"else: {_elsewhere(case)}",
     ]
+
+
+def _unread(case: Case) -> str:
+    """Metadata of dnf, apk and pacman are read by their own tools only, and none runs on a host."""
+    here, tool = case.subject.label, case.records.manager.tool
+    image = case.reference.is_image
+    else_ = f": else set {here} up again from {case.reference.label}" if image else ""
+    return f"unknown whether {tool} of {here} can still get these versions{else_}"
 
 
 def _all(count: int) -> str:

@@ -4,9 +4,10 @@ import shlex
 from collections.abc import Sequence
 
 from driftscan.explain.case import Case
-from driftscan.explain.remedies import sources, words
+from driftscan.explain.remedies import commands, sources, words
 from driftscan.explain.remedies.words import PACKAGE, VARIABLE
 from driftscan.model import Baseline, Cause, Divergence, Finding, Remedy, Step
+from driftscan.model.managers import DPKG, is_package
 
 
 def other_way(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> list[Remedy]:
@@ -73,7 +74,10 @@ def _repositories(case: Case, members: Sequence[Divergence]) -> list[Step]:
 
 
 def _packages(case: Case, members: Sequence[Divergence]) -> list[Step]:
-    packages = [d for d in members if d.section == "dpkg"]
+    packages = [d for d in members if is_package(d)]
+    if case.records.manager is not DPKG:
+        moved = [d for d in packages if d.subject and (d.kind == "extra" or "version" in d.changes)]
+        return commands.lines(case, moved, [d.key for d in packages if d.kind == "missing"])
     here = [d for d in packages if d.subject and (d.kind == "extra" or "version" in d.changes)]
     pins = [words.exact(d.key, (d.subject or {}).get("version")) for d in here]
     pins = sorted(pin for pin in pins if pin)

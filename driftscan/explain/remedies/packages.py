@@ -36,9 +36,9 @@ def _siblings(case: Case, changed: Sequence[Divergence]) -> dict[str, str]:
         target = str((divergence.reference or {}).get("version", ""))
         moves.setdefault(_build(divergence.subject or {}), set()).add(target)
     names = {d.key for d in changed}
-    theirs = case.facts(case.reference, "dpkg")
+    theirs = case.packages(case.reference)
     found: dict[str, str] = {}
-    for name, item in case.facts(case.subject, "dpkg").items():
+    for name, item in case.packages(case.subject).items():
         targets = moves.get(_build(item), set())
         if len(targets) == 1 and name not in names and name not in theirs:
             found[name] = next(iter(targets))
@@ -115,7 +115,7 @@ def _remove(case: Case, extra: Sequence[str]) -> list[Step]:
 
     apt asks before it removes, and what a step before needs may be among them: so it comes last.
     """
-    staying = set(case.facts(case.subject, "dpkg")) - set(extra)
+    staying = set(case.packages(case.subject)) - set(extra)
     needed = case.graph.closure(staying, recommends=True)
     names = _good(set(extra) - needed)
     why = f"not on {case.reference.label}: review before you run it"

@@ -4,9 +4,10 @@ import shlex
 from collections.abc import Sequence
 
 from driftscan.explain.case import Case
-from driftscan.explain.remedies import available, packages, settings, table, words
+from driftscan.explain.remedies import available, commands, packages, settings, table, words
 from driftscan.explain.remedies.other_way import another_base, other_way
 from driftscan.model import PHASES, Cause, Divergence, Finding, Remedy, Step
+from driftscan.model.managers import DPKG, is_package
 
 
 def remedies(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> list[Remedy]:
@@ -25,8 +26,8 @@ def _converge(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> 
     steps: list[Step] = []
     for cause in causes:
         steps += table.undo(case, cause, _members(case, cause, shown))
-    members = [d for d in shown.values() if d.section == "dpkg" and d.id not in kept]
-    steps += packages.steps(case, members)
+    members = [d for d in shown.values() if is_package(d) and d.id not in kept]
+    steps += commands.steps(case, members)
     if steps or any(use.stale for finding in found for use in finding.uses):
         moved = [f for f in found if any(d.id not in kept for d in f.members)]
         steps += settings.restarts(moved)
@@ -39,7 +40,11 @@ def _converge(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> 
             id="converge:subject",
             causes=[cause.id for cause in causes],
             steps=_ordered(steps),
-            notes=_notes(case, members, kept & set(shown)) + available.notes(case, pins, causes),
+            notes=[
+                *_notes(case, members, kept & set(shown)),
+                *available.notes(case, pins, causes),
+                *commands.undo(case, members),
+            ],
         )
     ]
 
@@ -95,9 +100,11 @@ def _replace_host(case: Case, causes: Sequence[Cause]) -> Remedy:
 
 def _notes(case: Case, members: Sequence[Divergence], kept: set[str]) -> list[str]:
     notes: list[str] = []
-    unfit = [d.key for d in members if not words.fits(words.PACKAGE, d.key)]
+    manager = case.records.manager
+    grammar = words.PACKAGE if manager is DPKG else words.ANY_PACKAGE
+    unfit = [d.key for d in members if not words.fits(grammar, d.key)]
     if unfit:
-        notes.append(f"{len(unfit)} names do not fit apt's grammar and are left out")
+        notes.append(f"{len(unfit)} names do not fit {manager.tool}'s grammar and are left out")
     if kept:
         notes.append(
             f"{len(kept)} packages are newer than on {case.reference.label} and stay so: "

@@ -4,9 +4,10 @@ import shlex
 from collections.abc import Sequence
 
 from driftscan.explain.case import Case
-from driftscan.explain.remedies import packages, words
-from driftscan.explain.remedies.words import PACKAGE, SUITE, URL
+from driftscan.explain.remedies import commands, packages, words
+from driftscan.explain.remedies.words import SUITE, URL
 from driftscan.model import Cause, Divergence, Field, Side, Step
+from driftscan.model.managers import DPKG, MANAGERS
 
 
 def add(case: Case, cause: Cause, members: Sequence[Divergence]) -> list[Step]:
@@ -14,6 +15,8 @@ def add(case: Case, cause: Cause, members: Sequence[Divergence]) -> list[Step]:
     claims = sorted(d.key for d in members if d.section == "repositories")
     if not claims:
         return []
+    if claims[0].partition("/")[0] in MANAGERS:
+        return _add_by_name(case, claims)
     line = source_line(case, case.reference, claims)
     why = f"the repository of {case.reference.label}"
     if not line:
@@ -24,8 +27,28 @@ def add(case: Case, cause: Cause, members: Sequence[Divergence]) -> list[Step]:
     return [*_key(case, claims[0]), Step(run=run, why=why, phase="repository"), packages.UPDATE]
 
 
+def _add_by_name(case: Case, keys: Sequence[str]) -> list[Step]:
+    """Repositories of dnf, apk and pacman: apk's is one line, those of the others are sections."""
+    why = f"the repository of {case.reference.label}"
+    found: list[Step] = []
+    for key in keys:
+        manager, _, name = key.partition("/")
+        url = _first(case.evidence(case.reference, "repository-sources").get(key, {}).get("urls"))
+        known = words.fits(URL, url)
+        if manager == "apk" and known:
+            run = f"echo {shlex.quote(url)} >> /etc/apk/repositories"
+            found.append(Step(run=run, why=why, phase="repository"))
+        else:
+            address = f" ({url})" if known else ": its address is not recorded"
+            text = f"add or enable the repository {name} first{address}"
+            found.append(words.review(text, why, "repository"))
+    return found
+
+
 def source_line(case: Case, side: Side, keys: Sequence[str]) -> str:
     """The line of sources.list(5) for the components of one suite; empty when not recorded."""
+    if keys[0].partition("/")[0] in MANAGERS:
+        return ""
     item = case.evidence(side, "repository-sources").get(keys[0], {})
     url, suite = _first(item.get("urls")), _suite(keys[0])
     components = sorted(key.rpartition("/")[2] for key in keys)
@@ -77,26 +100,27 @@ def remove(case: Case, cause: Cause, members: Sequence[Divergence]) -> list[Step
     found: list[Step] = []
     for place in places:
         path, _, line = place.rpartition(":")
-        if words.is_path(path) and path.endswith(".list") and line.isdecimal():
+        lines = path.endswith(".list") or path == "/etc/apk/repositories"
+        if words.is_path(path) and lines and line.isdecimal():
             command = ("sed", "-i", f"{int(line)}s/^/# /", path)
             found.append(words.run(*command, why=why, phase="repository"))
         else:
-            text = f"review: set `Enabled: no` at {place}"
+            off = "enabled=0" if path.endswith(".repo") else "Enabled: no"
+            text = f"review: set `{off}` at {place}"
             found.append(words.review(text, why, "repository"))
     if keys and not found:
         found.append(words.review(f"review: {cause.text}", phase="repository"))
-    return [*found, packages.UPDATE] if found else []
+    apt = case.records.manager is DPKG
+    return [*found, *([packages.UPDATE] if apt and found else [])]
 
 
 def _list(value: Field) -> list[str]:
     return value if isinstance(value, list) else []
 
 
-def unhold(_case: Case, _cause: Cause, members: Sequence[Divergence]) -> list[Step]:
+def unhold(case: Case, _cause: Cause, members: Sequence[Divergence]) -> list[Step]:
     """Lift the hold of the packages that are claimed."""
-    names = sorted(d.key for d in members if d.section == "dpkg" and words.fits(PACKAGE, d.key))
-    command = ("apt-mark", "unhold", *names)
-    return [words.run(*command, why="lift the hold", phase="unblock")] if names else []
+    return commands.unhold(case, members)
 
 
 def unpin(case: Case, _cause: Cause, members: Sequence[Divergence]) -> list[Step]:
