@@ -2,16 +2,17 @@
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from driftscan import dockerfile, sanitize
 from driftscan.dockerfile import Instruction
 from driftscan.errors import ParseError
 from driftscan.machines import image_layers
+from driftscan.machines.databases import DATABASES, Database, Versions
 from driftscan.machines.engine import LABEL
 from driftscan.machines.image_layers import Entry, SavedImage
 from driftscan.model import (
@@ -20,14 +21,11 @@ from driftscan.model import (
     Fingerprint,
     Item,
     Items,
-    Lines,
     Partial,
-    Payload,
     Place,
-    Raw,
     Sections,
 )
-from driftscan.probes import dpkg
+from driftscan.model.managers import MANAGERS
 
 # --- history <-> instructions ------------------------------------------------------------------
 
@@ -189,38 +187,9 @@ def _longest(fits: Sequence[Sequence[bool]], rows: int, columns: int) -> list[li
 
 # --- packages of each layer --------------------------------------------------------------------
 
-Versions: TypeAlias = dict[str, str]
-
-
-class Database(Struct, frozen=True):
-    """One kind of package database: the section it is, its file, and how its content is read."""
-
-    section: str
-    times: str
-    path: str
-    versions: Callable[[bytes], Versions]
-
-
-def _dpkg_versions(content: bytes) -> Versions:
-    """Key to version, by the probe's own parser; raises ParseError."""
-    [asked] = [ask.regex for ask in dpkg.ASK if isinstance(ask, Lines) and ask.name == "status"]
-    wanted = re.compile(asked)
-    status = Payload(tuple(line for line in sanitize.lines(content) if wanted.match(line)))
-    there = Payload((f"0 81a4 0 0 {len(content)} /{_DPKG}",))
-    nothing = Payload(())
-    raw = Raw(outputs={"status": status, "times": nothing, "arch": nothing, "database": there})
-    section = dpkg.parse(raw)["dpkg"]
-    if not isinstance(section, Collected):
-        raise ParseError(f"/{_DPKG} cannot be read")
-    return _versions(section.items)
-
 
 def _versions(items: Mapping[str, Item]) -> Versions:
     return {key: str(item.get("version", "")) for key, item in items.items()}
-
-
-_DPKG = "var/lib/dpkg/status"
-DATABASES = (Database("dpkg", "dpkg-times", _DPKG, _dpkg_versions),)
 
 
 class Origin(NamedTuple):
@@ -235,7 +204,9 @@ def attributions(fingerprint: Fingerprint, saved: SavedImage, record: History) -
     found = {}
     for database in DATABASES:
         items = _items(fingerprint.facts, database.section)
-        times = _items(fingerprint.evidence, database.times)
+        if not items:
+            continue
+        times = _items(fingerprint.evidence, MANAGERS[database.section].times)
         recorded = from_layers(list(_states(saved, database)), record.of_layers(), items)
         for key in items:
             found[key] = recorded.get(key) or _from_times(record, times.get(key, {}))
@@ -249,19 +220,19 @@ def _items(sections: Sections, name: str) -> Items:
 
 def _states(saved: SavedImage, database: Database) -> Iterator[Versions | None]:
     """The packages as of each layer, None where that is unknown."""
-    content: bytes | str | None = b""
+    last: Mapping[str, bytes] | str = {}
     versions: Versions | None = {}
-    for state in image_layers.states(saved.layers, database.path):
-        if state is not content:
-            content, versions = state, _parsed(state, database)
+    for files in image_layers.trees(saved.layers, database.paths, database.folder):
+        if files != last:
+            last, versions = files, _parsed(files, database)
         yield versions
 
 
-def _parsed(content: bytes | str | None, database: Database) -> Versions | None:
-    if isinstance(content, str):
+def _parsed(files: Mapping[str, bytes] | str, database: Database) -> Versions | None:
+    if isinstance(files, str):
         return None
     try:
-        return database.versions(content) if content else {}
+        return database.versions(files) if any(files.values()) or database.folder else {}
     except ParseError:
         return None
 

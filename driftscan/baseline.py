@@ -13,6 +13,7 @@ from driftscan.dockerfile import Instruction
 from driftscan.errors import EngineError, InputError, MachineError
 from driftscan.machines import image_layers
 from driftscan.machines.container import Image
+from driftscan.machines.databases import DATABASES
 from driftscan.machines.engine import Engine
 from driftscan.machines.image_layers import Entry
 from driftscan.model import (
@@ -75,7 +76,9 @@ def build(
     )
     say("reading the layers of the image")
     with engine.saved(image, deadline=deadline) as archive:
-        saved = image_layers.read(archive, [database.path for database in attribution.DATABASES])
+        paths = [path for database in DATABASES for path in database.paths]
+        folders = [database.folder for database in DATABASES if database.folder]
+        saved = image_layers.read(archive, paths, folders)
     say("asking the image")
     fingerprint = ask(engine, image, name=name, limits=limits)
     record = attribution.History(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from driftscan import attribution, baseline, dockerfile
 from driftscan.attribution import UNKNOWN, History
 from driftscan.errors import EngineError, InputError
+from driftscan.machines import databases
 from driftscan.machines.engine import Engine
 from driftscan.machines.image_layers import Entry, Layer, SavedImage
 from driftscan.model import Baseline, Collected, Fingerprint, Meta, Place
@@ -271,9 +272,62 @@ Version: 1
 
 
 def test_the_packages_of_a_layer_have_the_keys_of_the_probe():
-    assert attribution._dpkg_versions(STATUS.encode()) == {
+    (dpkg,) = (database for database in databases.DATABASES if database.section == "dpkg")
+    assert dpkg.versions({dpkg.paths[0]: STATUS.encode()}) == {
         "dpkg": "1.21.22",
         "libc6:i386": "2.36-9",
+    }
+
+
+APK = "lib/apk/db/installed"
+LOCAL = "var/lib/pacman/local"
+
+
+@pytest.mark.parametrize(
+    ("section", "layers", "removed"),
+    [
+        (
+            "apk",
+            [
+                {APK: b"C:Q1\nP:musl\nV:1.2-r0\n\nP:curl\nV:8.0-r0\n\n"},
+                {APK: b"P:musl\nV:1.2-r1\n\nP:curl\nV:8.0-r0\n\nP:new\nV:1-r0\n\n"},
+                {APK: b"P:musl\nV:1.2-r1\n\nP:new\nV:1-r0\n\n"},
+            ],
+            {},
+        ),
+        (
+            "pacman",
+            [
+                {f"{LOCAL}/musl-1.2-r0/desc": b"", f"{LOCAL}/curl-8.0-1/desc": b""},
+                {f"{LOCAL}/musl-1.2-r1/desc": b"", f"{LOCAL}/new-1-r0/desc": b""},
+                {},
+            ],
+            {1: (f"{LOCAL}/musl-1.2-r0",), 2: (f"{LOCAL}/curl-8.0-1",)},
+        ),
+    ],
+)
+def test_who_brought_and_changed_packages_of_other_managers(section, layers, removed):
+    """A package of the base that a line upgraded, one that a line brought, one that it removed."""
+    made = history("FROM alpine\nRUN one\nRUN two\n", "", run("one"), run("two"), base=1)
+    saved = SavedImage(
+        created="",
+        environment=(),
+        history=(),
+        layers=tuple(Layer(f, removed.get(n, ())) for n, f in enumerate(layers)),
+    )
+    final_ = {"musl": {"version": "1.2-r1"}, "new": {"version": "1-r0"}}
+    found = attribution.attributions(
+        Fingerprint(
+            meta=Meta(target="web", kind="image", address="", taken="", privilege="root"),
+            facts={section: Collected(items=final_)},
+            evidence={},
+        ),
+        saved,
+        made,
+    )
+    assert {k: (o.brought_by.kind, o.changed_by.line) for k, o in found.items()} == {
+        "musl": ("base", 2),
+        "new": ("line", 2),
     }
 
 

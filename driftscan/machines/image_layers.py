@@ -53,12 +53,14 @@ class SavedImage(Struct, frozen=True):
     layers: tuple[Layer, ...]
 
 
-def read(archive: IO[bytes], wanted: Collection[str]) -> SavedImage:
+def read(archive: IO[bytes], wanted: Collection[str], folders: Collection[str] = ()) -> SavedImage:
     """The one image of an archive; `wanted` are file paths without the leading slash.
+
+    Of the `folders` each `FOLDER/ENTRY/desc` is wanted by its name alone.
 
     Raises EngineError for an archive that holds no image or more than one, or that ends early.
     """
-    contents = _Contents({}, {}, {}, _Wanted(wanted))
+    contents = _Contents({}, {}, {}, _Wanted(wanted, folders))
     try:
         with tarfile.open(mode="r|", fileobj=archive, bufsize=_BUFFER) as outer:
             for member in _members(outer):
@@ -82,15 +84,49 @@ def states(layers: Collection[Layer], path: str) -> Iterator[bytes | str | None]
         yield content
 
 
+def trees(
+    layers: Collection[Layer], paths: Collection[str], folder: str = ""
+) -> Iterator[Mapping[str, bytes] | str]:
+    """The files as of each layer, by path, or why they are unknown.
+
+    `folder`: of that one every `FOLDER/ENTRY/desc` too, without content: their names are all that
+    is kept.
+    """
+    single = [list(states(layers, path)) for path in paths]
+    for index, names in enumerate(_entries(layers, folder)):
+        contents = [found[index] for found in single]
+        lost = [c for c in (*contents, names) if isinstance(c, str)]
+        there = {p: c for p, c in zip(paths, contents, strict=True) if isinstance(c, bytes)}
+        yield lost[0] if lost else {**there, **dict.fromkeys(names, b"")}
+
+
+def _entries(layers: Collection[Layer], folder: str) -> Iterator[frozenset[str] | str]:
+    """The `desc` of a folder's entries as of each layer; once unknown it stays so."""
+    found: frozenset[str] = frozenset()
+    lost = ""
+    for layer in layers:
+        lost = lost or (layer.unreadable if folder else "")
+        kept = (p for p in found if not any(_below(p, gone) for gone in layer.removed))
+        here = (path for path in layer.files if folder and path.startswith(f"{folder}/"))
+        found = frozenset((*kept, *here))
+        yield lost or found
+
+
 # --- the archive -------------------------------------------------------------------------------
 
 
 class _Wanted:
     """The paths looked for, and the directories that they hang from."""
 
-    def __init__(self, paths: Collection[str]) -> None:
+    def __init__(self, paths: Collection[str], folders: Collection[str] = ()) -> None:
         self.paths = frozenset(paths)
-        self.roots = frozenset(root for path in paths for root in _roots(path))
+        self.folders = frozenset(folders)
+        below = (*paths, *(f"{folder}/desc" for folder in folders))
+        self.roots = frozenset(root for path in below for root in _roots(path))
+
+    def entry(self, path: str) -> bool:
+        """Whether it is `FOLDER/ENTRY`."""
+        return posixpath.dirname(path) in self.folders
 
 
 class _Contents(Struct):
@@ -214,6 +250,8 @@ class _Found(Struct):
             self._remove(posixpath.join(directory, base.removeprefix(_WHITEOUT)))
         elif name in self.wanted.paths:
             self._content(tar, member, name)
+        elif base == "desc" and self.wanted.entry(directory):
+            self.files[name] = b""
         elif name in self.wanted.roots and not member.isdir():
             # Something else has taken the place of the directory.
             self._remove(name)
@@ -226,7 +264,8 @@ class _Found(Struct):
             self.files[name] = stream.read()
 
     def _remove(self, path: str, *, below: bool = False) -> None:
-        if path in self.wanted.roots or (path in self.wanted.paths and not below) or not path:
+        known = path in self.wanted.roots or self.wanted.entry(path)
+        if known or (path in self.wanted.paths and not below) or not path:
             self.removed.append(path)
 
 

@@ -252,3 +252,33 @@ def test_the_layers_give_what_a_file_system_of_them_would_show(layers):
         made.append(tar(*members))
         expected.append(shown.get("a/b/f"))
     assert states(*made, path="a/b/f") == expected
+
+
+LOCAL = "var/lib/pacman/local"
+
+
+def test_the_entries_of_a_folder_come_and_go_with_the_layers():
+    archive = docker_save(
+        tar((f"{LOCAL}/a-1-1/desc", b"%NAME%"), (f"{LOCAL}/a-1-1/files", b"x"), ("etc/desc", b"")),
+        tar((f"{LOCAL}/.wh.a-1-1", b""), (f"{LOCAL}/a-2-1/desc", b"")),
+        tar((f"{LOCAL}/.wh..wh..opq", b""), (f"{LOCAL}/b-1-1/desc", b"")),
+        tar(("var/lib/.wh.pacman", b"")),
+    )
+    saved = image_layers.read(io.BytesIO(archive), (STATUS,), (LOCAL,))
+    assert [sorted(files) for files in image_layers.trees(saved.layers, (STATUS,), LOCAL)] == [
+        [f"{LOCAL}/a-1-1/desc"],
+        [f"{LOCAL}/a-2-1/desc"],
+        [f"{LOCAL}/b-1-1/desc"],
+        [],
+    ]
+
+
+def test_a_folder_is_unknown_from_the_first_layer_that_cannot_be_read():
+    saved = image_layers.read(
+        io.BytesIO(docker_save(tar((f"{LOCAL}/a-1-1/desc", b"")), b"\x1f\x8bno", tar())),
+        (),
+        (LOCAL,),
+    )
+    first, *rest = image_layers.trees(saved.layers, (), LOCAL)
+    assert list(first) == [f"{LOCAL}/a-1-1/desc"]
+    assert [type(lost) for lost in rest] == [str, str]
