@@ -29,19 +29,20 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     claims = [d.id for d in open_ if _of_release(d) and not _lost(case, d)]
     moved = _moved(case.records)
     by = f"{run(moved)} moved it there; " if moved else ""
+    left, renamed = _left(case, moved), _renames(case)
     return [
         Cause(
             type="release-differs",
             subject="os",
             text=f"{case.subject.label} runs {ours}, {case.reference.label} {theirs}: "
-            f"{by}rebuild it rather than converge package by package",
+            f"{by}rebuild it rather than converge package by package{_rest(theirs, left, renamed)}",
             confidence="recorded",
             claims=claims,
             evidence=[
                 _told(case, ours, theirs),
                 *_what_moved(case, moved),
-                *_left_behind(case, moved, theirs),
-                *_renamed(case),
+                *_left_behind(case, moved, theirs, left),
+                *_renamed(case, renamed),
             ],
             host_record=case.records.of(moved) if moved else None,
         )
@@ -119,7 +120,17 @@ def _what_moved(case: Case, moved: Transaction | None) -> list[Evidence]:
 # --- what stayed, what got another name --------------------------------------------------------
 
 
-def _left_behind(case: Case, moved: Transaction | None, theirs: str) -> list[Evidence]:
+def _rest(theirs: str, left: Sequence[str], renamed: Sequence[tuple[str, str]]) -> str:
+    """What such a move leaves: packages that nobody updates any more, and new names."""
+    told = [f"still of {theirs}: {some(left, 2)}"] if left else []
+    if renamed:
+        names = [f"{old} is {new}" for old, new in renamed]
+        told.append(f"another name: {some(names, 1)}")
+    text = "; ".join(told)
+    return f". {text[0].upper()}{text[1:]}" if text else ""
+
+
+def _left(case: Case, moved: Transaction | None) -> list[str]:
     """Packages of the reference's release on a host of a newer one: nobody updates them there."""
     marks = tuple(f"{sign}deb{_number(case, case.reference)}u" for sign in "+~")
     if _number(case, case.subject) <= _number(case, case.reference):
@@ -131,6 +142,13 @@ def _left_behind(case: Case, moved: Transaction | None, theirs: str) -> list[Evi
     ]
     if moved is not None:
         old = [name for name in old if name not in moved.operations]
+    return old
+
+
+def _left_behind(
+    case: Case, moved: Transaction | None, theirs: str, old: Sequence[str]
+) -> list[Evidence]:
+    """That those packages are of the reference's release."""
     if not old:
         return []
     text = f"still of {theirs}: {some(old, 6)}"
@@ -150,13 +168,17 @@ def _is_older(case: Case, package: str) -> bool:
     return divergence is not None and divergence.direction == "older"
 
 
-def _renamed(case: Case) -> list[Evidence]:
-    """The same source under another name of its binary package."""
-    pairs = [
+def _renames(case: Case) -> list[tuple[str, str]]:
+    """The same source under another name of its binary package: the old name and the new."""
+    return [
         (d.key, new[0])
         for d in case.comparison.divergences
         if is_package(d) and d.kind == "missing" and (new := wanted.renamed(case, d))
     ]
+
+
+def _renamed(case: Case, pairs: Sequence[tuple[str, str]]) -> list[Evidence]:
+    """That those are of the same sources."""
     if not pairs:
         return []
     text = f"another name: {some([f'{old} is {new}' for old, new in pairs])}"

@@ -13,10 +13,10 @@ from driftscan.model.found import Absent, Fingerprint
 class Manager(Struct, frozen=True, kw_only=True):
     """One package manager; `section` is that of its facts, the others are evidence about them.
 
-    `history` and `log` are empty where it keeps none. The patterns are about a command line as a
-    log writes it: `install` the verb before names, `whole` what upgrades all there is, `release`
-    what moves a machine to another release. `file` is how the name of a package file ends;
-    `needs_name` takes the name out of a dependency.
+    `history` and `log` are empty where it keeps none, `changelogs` where none are read.
+    The patterns are about a command line as a log writes it: `install` the verb before names,
+    `whole` what upgrades all there is, `release` what moves a machine to another release. `file` is
+    how the name of a package file ends; `needs_name` takes the name out of a dependency.
     """
 
     section: str
@@ -27,6 +27,7 @@ class Manager(Struct, frozen=True, kw_only=True):
     log: str = ""
     history_name: str = ""
     log_name: str = ""
+    changelogs: str = ""
     time_name: str = "install time"
     time_recorded: bool = True
     install: re.Pattern[str]
@@ -62,6 +63,7 @@ DPKG = Manager(
     log="dpkg-log",
     history_name="apt history",
     log_name="dpkg log",
+    changelogs="changelogs",
     time_name="file time",
     time_recorded=False,
     install=re.compile(r"(?:re)?install"),
@@ -83,6 +85,7 @@ RPM = Manager(
     history="rpm-history",
     auto="rpm-auto",
     history_name="dnf history",
+    changelogs="rpm-changelogs",
     install=re.compile(r"(?:re|local|group)?install|in"),
     asked=re.compile(r"([A-Za-z0-9_][A-Za-z0-9_+.-]{0,250})"),
     unattended=re.compile(r"\b(?:dnf-automatic|yum-cron|packagekitd?)\b"),

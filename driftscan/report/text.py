@@ -149,10 +149,17 @@ def _listed(host: HostReport, finding: Finding) -> bool:
     return finding.section in MANAGERS and (cause is None or cause.explains is not None)
 
 
+# What keeps a version whatever else is done: of causes that do not all fit these come first.
+_IN_THE_WAY = ("hold", "pin", "pip-over-apt")
+
+
 def _causes(page: Page, host: HostReport, level: Level, amount: Amount) -> None:
     causes = [cause for cause in host.causes[1:] if cause.level == level]
     groups = answer.alike(causes, records=amount.records)
     most = amount.causes if len(groups) > amount.causes + 1 else len(groups)
+    if 0 < most < len(groups):
+        groups.sort(key=lambda group: group[0].type not in _IN_THE_WAY)
+        most = max(most, sum(group[0].type in _IN_THE_WAY for group in groups))
     for group in groups[:most]:
         _cause(page, host, group, amount)
     rest = [cause.id for group in groups[most:] for cause in group]

@@ -58,7 +58,8 @@ def test_a_release_upgrade_is_one_cause_with_its_command_and_what_it_lost_breaks
     assert texts(lost)[1] == "web/Dockerfile:4 asks for php-fpm, which needs php8.2-fpm"
     assert release.text == (
         "web-t runs Debian 13, image web Debian 12: `apt-get dist-upgrade -y` of "
-        "2026-10-21 14:02 moved it there; rebuild it rather than converge package by package"
+        "2026-10-21 14:02 moved it there; rebuild it rather than converge package by package. "
+        "Still of Debian 12: old; another name: libmagick-6 is libmagick-7"
     )
     assert len(release.claims) > 0.95 * (len(release.claims) + len(lost.claims))
     assert texts(release)[1:] == [
