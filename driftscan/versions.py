@@ -55,6 +55,23 @@ def upstream(ecosystem: str, version: str) -> str:
     return (strip(version) or version) if strip else version
 
 
+_REBUILD = re.compile(r"\+b[0-9]{1,9}$", re.ASCII)
+_EPOCH = re.compile(r"[0-9]{1,9}:", re.ASCII)
+_DIST = re.compile(r"\.(?:el|fc|amzn|cm|azl|oe|ocs|tl|mga|lp)[0-9]+(?:_[0-9]+)?", re.ASCII)
+
+
+def in_changelog(ecosystem: str, version: str) -> str:
+    """The version of a source as its changelog writes it.
+
+    deb: without the `+bN` of a rebuild, which changed nothing in it. rpm: without epoch and the
+    distribution's mark: `1:2.4.57-11.el9_4.1` is called `2.4.57-11.1` there.
+    """
+    if ecosystem == "rpm":
+        epoch = _EPOCH.match(version)
+        return _DIST.sub("", version[epoch.end() :] if epoch else version)
+    return _REBUILD.sub("", version)
+
+
 def level(ecosystem: str, a: str, b: str) -> Level:
     """The most significant part in which `a` and `b` differ.
 

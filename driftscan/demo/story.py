@@ -35,8 +35,9 @@ def served() -> Iterator[Path]:
     host_key, client = paramiko.ECDSAKey.generate(), paramiko.ECDSAKey.generate()
     first = {name: recorded(name) for name in HOSTS}
     answers = {
-        name: [first[name], younger.answer(first[name]), recorded(f"{name}-again")]
+        name: [first[name], younger.answer(first[name]), again, younger.again(again)]
         for name in HOSTS
+        for again in [recorded(f"{name}-again")]
     }
     baseline = younger.baseline(recorded("baseline.json"), first[HOSTS[0]])
     with (

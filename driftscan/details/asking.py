@@ -18,7 +18,7 @@ from driftscan.model import (
     Want,
 )
 from driftscan.probes.contract import Kind, Learned
-from driftscan.probes.wanted import packages
+from driftscan.probes.wanted import changelogs, packages
 from driftscan.probes.wanted.table import KINDS
 
 
@@ -36,7 +36,7 @@ def questions_for(wants: Sequence[Want], *, deadline: float, nonce: str = "") ->
 
 def questions_for_packages(wants: Sequence[Want], *, deadline: float) -> Questions:
     """The changelogs among the wants, out of package files that a container fetches."""
-    return script.questions([Asked(SHARED, packages.questions(wants))], deadline=deadline)
+    return script.questions([Asked(changelogs.KIND, packages.questions(wants))], deadline=deadline)
 
 
 def learned(
@@ -53,7 +53,7 @@ def learned(
             told = kind.parse(raws[kind.KIND], some)
         except ParseError as error:
             told = Learned({}, {want.name: str(error) for want in some})
-        found[kind.KIND] = _clean(told, {"origin": origin} if kind.KIND == SHARED else {})
+        found[kind.KIND] = _clean(told, {"origin": origin} if kind.KIND in SHARED else {})
     return found
 
 

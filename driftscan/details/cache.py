@@ -11,7 +11,7 @@ from driftscan import store
 from driftscan.errors import StoreError
 from driftscan.model import Item, Want
 
-_KINDS = {"changelogs": "deb"}
+_KINDS = {"changelogs": "deb", "rpm-changelogs": "rpm"}
 _MAX_SIZE = 8 << 20
 
 

@@ -24,10 +24,10 @@ from driftscan.model import (
     managers,
 )
 from driftscan.probes.contract import Learned
-from driftscan.probes.wanted import changelogs
+from driftscan.probes.wanted import changelogs, rpm_changelogs
 
-SHARED = changelogs.KIND
-"""The kind whose answers are true wherever they are read."""
+SHARED = (changelogs.KIND, rpm_changelogs.KIND)
+"""The kinds whose answers are true wherever they are read."""
 
 _Key: TypeAlias = tuple[str, str, str, str]  # target, then kind, name and version of the want
 
@@ -51,7 +51,7 @@ class Sources:
 
     def of(self, want: Want) -> tuple[str, Want] | None:
         """A host that has it, and the want as it is put to that host."""
-        if want.kind != SHARED or (want.name, want.version) not in self._of:
+        if want.kind not in SHARED or (want.name, want.version) not in self._of:
             return None
         host, packages = self._of[want.name, want.version]
         return host, replace(want, names=packages)
@@ -84,7 +84,7 @@ class Needs:
             self._wanting.setdefault(_of(want), set()).add(name)
             section = known.get(name, {}).get(want.kind)
             item = _items(section).get(want.name)
-            if item is None and want.kind != SHARED and isinstance(section, Collected):
+            if item is None and want.kind not in SHARED and isinstance(section, Collected):
                 self._done.add((name, *_of(want)))  # it was asked, and had nothing to tell
             if item is None or item.get("version", want.version) != want.version:
                 item = cache.recall(want)
@@ -104,8 +104,8 @@ class Needs:
         return self._labels.get(name, name)
 
     def shared(self, name: str) -> list[Want]:
-        """What is not known yet of a target and can be read anywhere."""
-        return [want for want in self.open(name) if want.kind == SHARED]
+        """What is not known yet of a target and a package file of Debian's archive may have."""
+        return [want for want in self.open(name) if want.kind == changelogs.KIND]
 
     @property
     def targets(self) -> list[str]:
@@ -147,7 +147,7 @@ class Needs:
             item, why = told.items.get(want.name), told.missing.get(want.name, "")
             for name in self._sharing(machine, want):
                 self._note(name, want, item, why)
-            if want.kind == SHARED and item and item.get("version") == want.version:
+            if want.kind in SHARED and item and item.get("version") == want.version:
                 self._cache.keep(want, item)
         for kind, told in found.items():
             if told.gaps and machine in self._wants:
@@ -156,7 +156,7 @@ class Needs:
     def _sharing(self, machine: str, asked: Want) -> list[str]:
         """The targets that this answer is for, and that still lack it."""
         wanting = self._wanting.get(_of(asked), set())
-        names = wanting if asked.kind == SHARED else wanting & {machine}
+        names = wanting if asked.kind in SHARED else wanting & {machine}
         return [name for name in sorted(names) if (name, *_of(asked)) not in self._done]
 
     def give_up(self, name: str, why: str) -> None:

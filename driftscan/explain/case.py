@@ -55,6 +55,10 @@ class Case:
         """What packages of the side need, as `Evidence.cites` names it."""
         return self.cite(side, self.of(side).manager.needs, *keys)
 
+    def cite_changelogs(self, side: Side, *sources: str) -> list[str]:
+        """Changelogs that the second trip learned of the side, as `Evidence.cites` names them."""
+        return self.cite(side, self.of(side).manager.changelogs, *sources)
+
     def package(self, name: str) -> Divergence | None:
         """How the package of that name differs, if it does."""
         found = (self.by_id.get(f"{s}:{name}") for s in self.sections)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from driftscan import versions
-from driftscan.explain import impact, symbols, symptom, windows
+from driftscan.explain import impact, imports, symbols, symptom, windows
 from driftscan.explain.case import Case
 from driftscan.explain.changelog import entries
 from driftscan.explain.delta import Delta, between, headline, sentence
@@ -35,8 +35,10 @@ def wants(case: Case) -> list[Want]:
 
     Between two releases everything differs, so there only what is asked for or runs is read.
     """
-    told = [pair for pair in case.pairs.all.values() if _worth(case, pair.source)]
-    return [_changelog(case, pair) for pair in told] + _symbols(case)
+    known = [pair for pair in case.pairs.all.values() if pair.manager.changelogs]
+    told = [pair for pair in known if _worth(case, pair.source)]
+    exported = _symbols(case)
+    return [_changelog(case, pair) for pair in told] + exported + (exported and imports.want(case))
 
 
 def _worth(case: Case, source: str) -> bool:
@@ -49,7 +51,7 @@ def _worth(case: Case, source: str) -> bool:
 def _changelog(case: Case, pair: Pair) -> Want:
     return Want(
         side=pair.newer_on,
-        kind="changelogs",
+        kind=pair.manager.changelogs,
         name=pair.source,
         names=tuple(_binaries(case, _newer(case, pair), pair.source)),
         version=pair.newer,
@@ -99,7 +101,7 @@ def _libraries(divergences: Iterable[Divergence], source: str) -> tuple[list[str
 def cites(case: Case, source: str) -> list[str]:
     """The changelog of a source, as statements that rest on it name it."""
     pair = case.pairs.all.get(source)
-    return case.cite(_newer(case, pair), "changelogs", source) if pair else []
+    return case.cite_changelogs(_newer(case, pair), source) if pair else []
 
 
 def changes_of(case: Case, source: str) -> Changes | None:
@@ -184,10 +186,11 @@ def symbols_of(case: Case, source: str) -> Symbols | None:
     if not (ours and theirs):
         return None
     older, newer = _exported(subject, ours), _exported(reference, theirs)
-    if _subject_is_newer(case, source):
+    ahead = _subject_is_newer(case, source)
+    if ahead:
         older, newer = newer, older
     found = symbols.difference(older, newer)
-    return Symbols(
+    found = Symbols(
         gained=found.gained,
         lost=found.lost,
         sonames_gained=found.sonames_gained,
@@ -197,6 +200,7 @@ def symbols_of(case: Case, source: str) -> Symbols | None:
             *case.cite(case.reference, "symbols", *theirs),
         ],
     )
+    return imports.with_importers(case, found, older.keys() | newer.keys(), newer=ahead)
 
 
 def _comparable(

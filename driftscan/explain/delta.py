@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from driftscan.explain.changelog import Changelog, Entry
-from driftscan.versions import compare
+from driftscan.versions import compare, in_changelog
 
 Kind: TypeAlias = Literal["security", "regression", "behaviour", "fix", "packaging", "other"]
 Cut: TypeAlias = Literal["exact", "by order"]
@@ -83,7 +83,7 @@ def between(changelog: Changelog, older: str, newer: str, ecosystem: str = "deb"
     apt-listchanges does: a stable branch need not have the other version as an entry. Both may
     carry the `+bN` of a rebuild. Nothing is found where `older` is not older.
     """
-    older, newer = plain(ecosystem, older), plain(ecosystem, newer)
+    older, newer = in_changelog(ecosystem, older), in_changelog(ecosystem, newer)
     if compare(ecosystem, older, newer) != -1:
         return Delta(source=changelog.source, older=older, newer=newer, ecosystem=ecosystem)
     places = [
@@ -105,34 +105,13 @@ def between(changelog: Changelog, older: str, newer: str, ecosystem: str = "deb"
     )
 
 
-def without_rebuild(version: str) -> str:
-    """The version of the source: a binary-only rebuild `+bN` changed nothing in it."""
-    return _REBUILD.sub("", version)
-
-
-_EPOCH = re.compile(r"[0-9]{1,9}:", re.ASCII)
-_DIST = re.compile(r"\.(?:el|fc|amzn|cm|azl|oe|ocs|tl|mga|lp)[0-9]+(?:_[0-9]+)?", re.ASCII)
-
-
-def plain(ecosystem: str, version: str) -> str:
-    """The version as the changelog writes it: of rpm without epoch and distribution's mark.
-
-    `1:2.4.57-11.el9_4.1` is called `2.4.57-11.1` there (Fedora's packaging guidelines).
-    """
-    if ecosystem == "rpm":
-        bare = _EPOCH.sub("", version, count=1) if _EPOCH.match(version) else version
-        return _DIST.sub("", bare)
-    return without_rebuild(version)
-
-
-_REBUILD = re.compile(r"\+b[0-9]{1,9}$", re.ASCII)
 _BACKPORT = re.compile(r"~(?:deb[0-9]+u[0-9]+|bpo[0-9]+\+[0-9]+|ubuntu[0-9.]+)$", re.ASCII)
 
 
 def _place(
     ecosystem: str, version: str, older: str, newer: str
 ) -> Literal["inside", "past", "after", "unordered"]:
-    version = plain(ecosystem, version)
+    version = in_changelog(ecosystem, version)
     if compare(ecosystem, version, newer) is None:
         return "unordered"
     if _within(ecosystem, version, older):
@@ -154,7 +133,9 @@ def _origins(version: str) -> set[str]:
 
 
 def _holds(ecosystem: str, entries: Iterable[Entry], version: str) -> bool:
-    return any(compare(ecosystem, plain(ecosystem, e.version), version) == 0 for e in entries)
+    return any(
+        compare(ecosystem, in_changelog(ecosystem, e.version), version) == 0 for e in entries
+    )
 
 
 # --- what kind of change -------------------------------------------------------------------

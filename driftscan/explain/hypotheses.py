@@ -12,7 +12,7 @@ from driftscan import versions
 from driftscan.explain import changes, impact, loaded
 from driftscan.explain.case import Case
 from driftscan.explain.loaded import some
-from driftscan.model import Confidence, Evidence, Finding, Hypothesis, Side
+from driftscan.model import Confidence, Evidence, Finding, Hypothesis, Side, Symbols
 from driftscan.model.managers import MANAGERS, is_package
 
 _Name: TypeAlias = Literal["new-feature", "version", "dependency", "service"]
@@ -51,7 +51,7 @@ def _carried(evidence: Evidence, more: Sequence[str]) -> Evidence:
 
 
 def _of_a_version(case: Case, worst: Finding) -> list[Hypothesis]:
-    told = [e for e in worst.proof if any("/changelogs:" in cite for cite in e.cites)]
+    told = [e for e in worst.proof if any("changelogs:" in cite for cite in e.cites)]
     return [
         _new_feature(case, worst, told),
         _version(case, worst, told),
@@ -111,14 +111,16 @@ def _new_feature(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypo
         because = [Evidence(text=text, confidence="recorded", cites=cites)]
         return _told("new-feature", question, "possible", "inferred", because)
     because = [Evidence(text=f"upstream {ours} on both", confidence="recorded", cites=cites)]
-    because += _new_symbols(finding)
+    because += _new_symbols(case, finding)
+    if finding.symbols and finding.symbols.missing:
+        return _told("new-feature", question, "yes", "recorded", because)
     if told:
         return _told("new-feature", question, "no", "recorded", because)
     return _told("new-feature", question, "unlikely", "inferred", because)
 
 
-def _new_symbols(finding: Finding) -> list[Evidence]:
-    """What was added to a library; who imports it is nowhere recorded."""
+def _new_symbols(case: Case, finding: Finding) -> list[Evidence]:
+    """What was added to a library, and whether a program of no package wants it already."""
     symbols = finding.symbols
     if symbols is None:
         return []
@@ -126,8 +128,18 @@ def _new_symbols(finding: Finding) -> list[Evidence]:
     text = "no symbol added"
     if count:
         things = "symbol" if count == 1 else "symbols"
-        text = f"{count} {things} added; whether anything imports them was not read"
+        text = f"{count} {things} added; {_importers(case, symbols)}"
     return [Evidence(text=text, confidence="recorded", cites=symbols.cites)]
+
+
+def _importers(case: Case, symbols: Symbols) -> str:
+    if symbols.missing:
+        return f"{some(sorted(symbols.missing))} of {case.subject.label} want what is not there"
+    if symbols.read is None:
+        return "whether anything imports them was not read"
+    if not symbols.read:
+        return f"{case.subject.label} has no program outside its packages to import them"
+    return f"none of the {symbols.read} programs and libraries outside its packages imports them"
 
 
 def _version(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypothesis:

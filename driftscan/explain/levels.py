@@ -49,6 +49,8 @@ def proof(case: Case, source: str, weighed: Weighed) -> list[Evidence]:
     found = [_of_cause(cause) for cause in weighed.causes if cause.level == "breaks"]
     hidden = shadowing.hidden(case)
     pair = case.pairs.all.get(source)
+    if pair is None or hidden.isdisjoint(pair.names):
+        found += _missing(case, weighed)
     if not weighed.reached or pair is None or not hidden.isdisjoint(pair.names):
         return found
     if pair.newer_on == "reference":
@@ -111,6 +113,18 @@ def _gone(case: Case, weighed: Weighed) -> list[Evidence]:
     text = f"{some(gone)}: gone on {case.subject.label}; {_named(uses)}, of no package, loads it"
     cites = [*symbols.cites, *impact.cites(case, uses)]
     return [Evidence(text=text, confidence="inferred", cites=cites)]
+
+
+def _missing(case: Case, weighed: Weighed) -> list[Evidence]:
+    """What a program of no package imports and the subject's library does not export."""
+    symbols = weighed.symbols
+    if symbols is None or not symbols.missing:
+        return []
+    path, names = min(symbols.missing.items())
+    more = f" and {len(symbols.missing) - 1} more files" if len(symbols.missing) > 1 else ""
+    verb = "need" if more else "needs"
+    text = f"{path}{more} {verb} {some(names)}, which the libraries of {case.subject.label} lack"
+    return [Evidence(text=text, confidence="recorded", cites=symbols.cites)]
 
 
 def _is_foreign(case: Case, use: Use) -> bool:

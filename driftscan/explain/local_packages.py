@@ -106,7 +106,7 @@ def _by_rpm(records: Records, package: str) -> HostRecord | None:
     seconds = records.changed(package)
     if record is None or record.command or not seconds or not records.transactions:
         return None
-    time = records.local(seconds)
+    time = records.local(seconds, records.transactions[0].zone)
     unlogged = records.last(package) is None and records.manager.time_recorded
     if not unlogged or time < records.transactions[0].start or _running(records, time):
         return None

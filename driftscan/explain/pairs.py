@@ -7,11 +7,12 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from driftscan import versions
+from driftscan.explain import rpm_changelog
 from driftscan.explain.changelog import Changelog, entries
-from driftscan.explain.delta import Delta, between, without_rebuild
+from driftscan.explain.delta import Delta, between
 from driftscan.explain.records import items
 from driftscan.model import Divergence, Item, Items, Side
-from driftscan.model.managers import MANAGERS, is_package
+from driftscan.model.managers import MANAGERS, Manager, is_package
 
 SideName: TypeAlias = Literal["subject", "reference"]
 
@@ -19,7 +20,7 @@ SideName: TypeAlias = Literal["subject", "reference"]
 class Pair(Struct, frozen=True, kw_only=True):
     """A source package in two versions of its source, and on which side the newer one is.
 
-    `names` are the binary packages that differ so, `ecosystem` orders their versions.
+    `names` are the binary packages that differ so.
     """
 
     source: str
@@ -27,7 +28,12 @@ class Pair(Struct, frozen=True, kw_only=True):
     newer_on: SideName
     older: str
     newer: str
-    ecosystem: str = "deb"
+    manager: Manager
+
+    @property
+    def ecosystem(self) -> str:
+        """What orders its versions."""
+        return self.manager.ecosystem
 
 
 class Pairs:
@@ -49,16 +55,17 @@ class Pairs:
     def item(self, source: str) -> Item:
         """What the second trip brought of the changelog of a pair; empty if nothing."""
         pair = self.all.get(source)
-        return self._details(pair.newer_on).get(source, {}) if pair else {}
+        return self._details(pair).get(source, {}) if pair else {}
 
-    def _details(self, name: SideName) -> Items:
-        return items(self._sides[name].fingerprint.details.get("changelogs"))
+    def _details(self, pair: Pair) -> Items:
+        details = self._sides[pair.newer_on].fingerprint.details
+        return items(details.get(pair.manager.changelogs))
 
     @cached_property
     def changelogs(self) -> dict[str, Changelog]:
         """By source package, of those pairs whose changelog was found."""
         found = {source: lines(self.item(source), "lines") for source in self.all}
-        return {source: entries(text, source) for source, text in found.items() if text}
+        return {s: read(self.all[s].ecosystem, text, s) for s, text in found.items() if text}
 
     @cached_property
     def deltas(self) -> dict[str, Delta]:
@@ -67,6 +74,12 @@ class Pairs:
             source: _between(changelog, self.all[source])
             for source, changelog in self.changelogs.items()
         }
+
+
+def read(ecosystem: str, text: list[str], source: str) -> Changelog:
+    """A changelog in the format of its ecosystem."""
+    reader = rpm_changelog.entries if ecosystem == "rpm" else entries
+    return reader(text, source)
 
 
 def _between(changelog: Changelog, pair: Pair) -> Delta:
@@ -83,9 +96,9 @@ def _pair(divergence: Divergence) -> Pair | None:
     """A rebuild alone is none: its source, and so its changelog, is the same."""
     if not is_package(divergence) or divergence.kind != "changed":
         return None
-    ours, theirs = _source_version(divergence.subject), _source_version(divergence.reference)
-    ecosystem = MANAGERS[divergence.section].ecosystem
-    order = versions.compare(ecosystem, ours, theirs)
+    manager = MANAGERS[divergence.section]
+    ours, theirs = (_source_version(i) for i in (divergence.subject, divergence.reference))
+    order = versions.compare(manager.ecosystem, ours, theirs)
     if not order:
         return None
     older, newer = (ours, theirs) if order < 0 else (theirs, ours)
@@ -95,13 +108,14 @@ def _pair(divergence: Divergence) -> Pair | None:
         newer_on="reference" if order < 0 else "subject",
         older=older,
         newer=newer,
-        ecosystem=ecosystem,
+        manager=manager,
     )
 
 
 def _source_version(item: Item | None) -> str:
     found = item or {}
-    return without_rebuild(str(found.get("source_version") or found.get("version") or ""))
+    version = str(found.get("source_version") or found.get("version") or "")
+    return versions.in_changelog("deb", version)
 
 
 def _widest(several: list[Pair]) -> Pair:
@@ -115,5 +129,5 @@ def _widest(several: list[Pair]) -> Pair:
         newer_on=behind[0].newer_on,
         older=min((pair.older for pair in behind), key=order),
         newer=max((pair.newer for pair in behind), key=order),
-        ecosystem=ecosystem,
+        manager=several[0].manager,
     )

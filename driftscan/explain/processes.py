@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from driftscan.explain import loaded, windows
 from driftscan.explain.case import Case
-from driftscan.explain.changelog import entries
+from driftscan.explain.pairs import read
 from driftscan.explain.records import newest
 from driftscan.model import Cause, Divergence, Evidence, HostRecord, Item, Level, Want
 
@@ -26,7 +26,7 @@ def wants(case: Case) -> list[Want]:
     return [
         Want(
             side="subject",
-            kind="changelogs",
+            kind=case.records.manager.changelogs,
             name=ran.source,
             names=tuple(_binaries(case, ran.source)),
             version=ran.source_version,
@@ -165,14 +165,15 @@ def _old(case: Case, owner: str, item: Item) -> tuple[str, tuple[str, ...]]:
 
 def _broken(case: Case, key: str, ran: _Ran) -> list[Evidence]:
     """The broken windows that what runs lies in, by the changelog of what is installed."""
-    item = case.details(case.subject, "changelogs").get(ran.source, {})
-    lines = item.get("lines")
+    manager = case.records.manager
+    lines = case.details(case.subject, manager.changelogs).get(ran.source, {}).get("lines")
     if not ran.old or not isinstance(lines, list):
         return []
-    found = windows.windows(entries(lines, ran.source), ran.old, ran.source_version)
+    changelog = read(manager.ecosystem, lines, ran.source)
+    found = windows.windows(changelog, ran.old, ran.source_version, manager.ecosystem)
     cites = [
         *case.cite(case.subject, SECTION, key),
-        *case.cite(case.subject, "changelogs", ran.source),
+        *case.cite_changelogs(case.subject, ran.source),
         *case.records.cites(case.records.manager.history, *ran.keys),
     ]
     return [

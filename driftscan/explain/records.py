@@ -231,10 +231,14 @@ class Records:
         changed = items(self._evidence.get(self.manager.times)).get(package, {}).get("changed")
         return changed if isinstance(changed, int) else 0
 
-    def local(self, seconds: object) -> str:
-        """A moment as the machine's logs write it; empty if its offset is not known."""
+    def local(self, seconds: object, zone: str = "") -> str:
+        """A moment as the machine's logs write it; empty if its offset is not known.
+
+        `zone` is the offset that the log itself tells, or UTC.
+        """
         host = items(self._evidence.get("host")).get("self", {})
-        match = _OFFSET.fullmatch(str(host.get("offset", "")))
+        offset = zone.replace("UTC", "+0000") or str(host.get("offset", ""))
+        match = _OFFSET.fullmatch(offset)
         if not isinstance(seconds, int) or not 0 < seconds < 1 << 37 or match is None:
             return ""
         shift = (int(match[2]) * 60 + int(match[3])) * 60 * (-1 if match[1] == "-" else 1)
@@ -319,8 +323,10 @@ def _moment(entry: tuple[str, Item]) -> tuple[str, str]:
 
 def _transaction(manager: Manager, key: str, item: Item) -> Transaction:
     operations: dict[str, Operation] = {}
+    # What a failed one meant to do it may have done or not: it is no record of anything.
+    done = {} if item.get("error") else item
     for action in (*_ADDED, *_REMOVED):
-        packages = item.get(action)
+        packages = done.get(action)
         for name, value in packages.items() if isinstance(packages, dict) else ():
             old, arrow, new = value.partition(" -> ")
             operations[name] = Operation(action, old if arrow else "", new if arrow else old)

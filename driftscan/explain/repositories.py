@@ -149,7 +149,7 @@ def _published(case: Case, suite: str, older: Sequence[Divergence]) -> list[Evid
     if not named:
         return []
     text = f"the changelogs of {some(named)} name {suite} as the suite of the newer version"
-    cites = case.cite(case.reference, "changelogs", *named)
+    cites = case.cite_changelogs(case.reference, *named)
     return [Evidence(text=text, confidence="recorded", cites=cites)]
 
 
@@ -172,7 +172,7 @@ def _not_age(case: Case, suite: str, older: Sequence[Divergence]) -> list[Eviden
         f"not age: {some(missed)} of {source} {'was' if len(missed) == 1 else 'were'} out when "
         f"{case.subject.label} last changed it, {record.time[:10]}"
     )
-    cites = [*case.cite(case.reference, "changelogs", source), *record.cites]
+    cites = [*case.cite_changelogs(case.reference, source), *record.cites]
     return [Evidence(text=text, confidence=record.confidence, cites=cites)]
 
 

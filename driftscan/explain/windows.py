@@ -12,10 +12,9 @@ from driftscan.explain.delta import (
     advisories,
     between,
     closed,
-    plain,
     sentence,
 )
-from driftscan.versions import upstream
+from driftscan.versions import in_changelog, upstream
 
 
 class Window(Struct, frozen=True, kw_only=True):
@@ -151,7 +150,7 @@ def _told(ecosystem: str, past: Iterable[Entry]) -> dict[str, list[tuple[Entry, 
     """
     told: dict[str, list[tuple[Entry, str]]] = {}
     for entry in past:
-        for name in _version_names(ecosystem, plain(ecosystem, entry.version)):
+        for name in _version_names(ecosystem, in_changelog(ecosystem, entry.version)):
             told.setdefault(name, []).append((entry, ""))
         for text in entry.bullets:
             for name in {*advisories(text), *closed(text)}:

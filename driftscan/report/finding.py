@@ -220,6 +220,8 @@ def _symbols(symbols: Symbols, amount: Amount) -> str:
         if names
     ]
     new = symbols.gained if gone or amount.records else []
+    for path, names in sorted(symbols.missing.items())[: len(symbols.missing) if amount.all else 1]:
+        gone.insert(0, f"{path} needs {some(names, 4)}")
     return "; ".join([*gone, *([f"new: {some(new, 4)}"] if new else [])])
 
 

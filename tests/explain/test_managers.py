@@ -151,6 +151,14 @@ def test_an_older_package_of_the_same_repositories_is_behind(manager, key):
     assert finding.host_record.command == "dnf install x"
 
 
+def test_a_transaction_that_failed_tells_of_nothing():
+    done = did("dnf remove x", remove={"x.x86_64": "1-1"}, error="scriptlet failed")
+    ours = machine("rpm", "web-a", {}, history={"2": done})
+    report = explained(ours, built("rpm", {"x.x86_64": "1-1"}, {2: "RUN dnf install x"}, {}))
+
+    assert [c.type for c in report.causes] == ["image-only"]
+
+
 def test_automatic_updates_of_dnf_are_one_cause_that_calls_the_image_stale():
     auto = "/usr/bin/dnf-automatic /etc/dnf/automatic.conf --timer"
     done = did(auto, user="", upgrade={"x.x86_64": "1-1 -> 1-2"})
@@ -229,6 +237,24 @@ def test_rpm_without_dnf_is_told_by_the_time_in_its_database():
     assert (found.host_record.source, found.confidence) == ("install time", "recorded")
     assert found.evidence[1].text == "no transaction of dnf brought tool.x86_64"
     assert "subject/rpm-history:1" in found.evidence[1].cites
+
+
+@pytest.mark.parametrize(("zone", "is_after"), [("UTC", True), ("+0900", False), ("", True)])
+def test_the_time_in_the_database_is_compared_in_the_zone_of_the_history(zone, is_after):
+    """1792000000 is 2026-10-14 17:46:40 UTC, which is 02:46 of the next day in Tokyo."""
+    first = did("dnf install a", start="2026-10-15 02:46:41", install={"a.x86_64": "1-1"})
+    first = {**first, "start": "2026-10-14 17:46:39" if is_after else first["start"], "zone": zone}
+    first["end"] = first["start"]
+    ours = machine(
+        "rpm",
+        "web-a",
+        {"a.x86_64": "1-1", "tool.x86_64": "2-1"},
+        history={"1": first},
+        times={"tool.x86_64": {"changed": 1792000000}},
+    )
+    report = explained(ours, machine("rpm", "web-b", {"a.x86_64": "1-1"}))
+
+    assert any(c.type == "local-package" for c in report.causes) is is_after
 
 
 def test_without_a_history_the_times_of_rpm_tell_which_came_together():

@@ -7,6 +7,8 @@ from driftscan.model import Want
 
 # deb-control(5); both hold nothing that a shell, awk or a glob would read as more than itself.
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,250}", re.ASCII)
+# rpm-spec(5); `name.arch` is one too.
+RPM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,250}", re.ASCII)
 ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]{0,30}", re.ASCII)
 
 

@@ -1,6 +1,24 @@
 """The table of all kinds of details: what the second trip can ask, in this order."""
 
 from driftscan.probes.contract import Kind
-from driftscan.probes.wanted import available, changelogs, classes, programs, status, symbols
+from driftscan.probes.wanted import (
+    available,
+    changelogs,
+    classes,
+    imports,
+    programs,
+    rpm_changelogs,
+    status,
+    symbols,
+)
 
-KINDS: tuple[Kind, ...] = (changelogs, symbols, available, status, classes, programs)
+KINDS: tuple[Kind, ...] = (
+    changelogs,
+    symbols,
+    available,
+    status,
+    classes,
+    programs,
+    imports,
+    rpm_changelogs,
+)
