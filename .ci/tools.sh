@@ -2,7 +2,7 @@
 # What the tests on real servers need beside the engine: on Debian and Ubuntu, as root, install it.
 set -eu
 missing=
-for pair in sshd:openssh-server ssh:openssh-client strace:strace busybox:busybox zsh:zsh \
+for pair in sshd:openssh-server ssh:openssh-client strace:strace busybox:busybox zsh:zsh rpm:rpm \
     tcsh:tcsh fish:fish ksh:ksh; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" > /dev/null || missing="$missing ${pair#*:}"
 done

@@ -36,7 +36,21 @@ BUILTINS = {
     *("for", "kill", "printf", "read", "return", "set", "shift", "trap", "umask", "unset", "wait"),
 }
 TOOLS = {
-    *("awk", "cat", "date", "dpkg-query", "env", "find", "getconf", "grep", "gzip", "head", "id"),
+    *(
+        "awk",
+        "base64",
+        "cat",
+        "chroot",
+        "date",
+        "dpkg-query",
+        "env",
+        "find",
+        "getconf",
+        "grep",
+        "gzip",
+        "head",
+        "id",
+    ),
     *(
         "ldconfig",
         "ls",
@@ -58,10 +72,11 @@ WRAPPERS = {
     "payload": r"",
     "env": r"-i|[A-Z_]+=.*",
     "timeout": r"-s|KILL|[0-9]+",
+    "chroot": r"--userspec=65534:65534|--groups=65534|/",
     "exec": r"",
 }
 # What a tool that only reads needs, or must not have, in its arguments to be one.
-NEEDED = {"gzip": r"-dc", "date": r"\+%.*", "ldconfig": r"-p", "umask": r"077", "command": "-v"}
+NEEDED = {"gzip": r"-d?c", "date": r"\+%.*", "ldconfig": r"-p", "umask": r"077", "command": "-v"}
 FORBIDDEN = {
     "find": r"-delete|-fprintf?|-fprint0|-fls|-ok|-okdir",
     "sort": r"-o.*|-T.*|--output.*|--temp.*|--compress.*",
