@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from driftscan.model import (
+    LANGUAGES,
     Absent,
     Collected,
     Denied,
@@ -73,7 +74,7 @@ def _metadata(fingerprint: Fingerprint, unseen: list[str]) -> Node:
 def _unseen(fingerprint: Fingerprint) -> Iterator[str]:
     """Each section of packages that is not whole, and why."""
     for name, section in sorted(fingerprint.facts.items()):
-        if name not in _MANAGERS and name not in _LANGUAGES:
+        if name not in _MANAGERS and name not in LANGUAGES:
             continue
         match section:
             case Denied(cure=cure):
@@ -221,12 +222,11 @@ _MANAGERS: Mapping[str, Callable[[str, Item, _System], list[Node]]] = {
 
 # --- packages of a language --------------------------------------------------------------------
 
-_LANGUAGES = ("python", "npm", "gems", "go", "jars")
 _KEY = re.compile(r"(?P<kind>[a-z]+)/(?P<namespace>.*?)/(?P<name>[^/@]+)@(?P<place>/.*)")
 
 
 def _languages(fingerprint: Fingerprint) -> Iterator[Node]:
-    for section in _LANGUAGES:
+    for section in LANGUAGES:
         for key, item in _items(fingerprint.facts.get(section)).items():
             match = _KEY.fullmatch(key)
             if match is not None and not _text(item, "owner"):

@@ -8,7 +8,7 @@ from driftscan.explain import impact
 from driftscan.explain.case import Case
 from driftscan.explain.needs import Graph
 from driftscan.inventory.contract import meant
-from driftscan.model import About, Item, Known, Side, Standing, managers
+from driftscan.model import LANGUAGES, About, Item, Known, Side, Standing, managers
 from driftscan.model.managers import MANAGERS
 
 
@@ -74,7 +74,7 @@ def _words(section: str, key: str, item: Item) -> Iterator[str]:
     elif section == "libraries":
         soname, _, rest = key.partition("|")
         yield from (soname, f"{rest.rpartition('|')[2]}/{soname}", str(item.get("target", "")))
-    elif section == "python":
+    elif section in LANGUAGES:
         yield key.rpartition("@")[0].rpartition("/")[2]
     elif section == "environment":
         yield key.rpartition("/")[2]

@@ -1,7 +1,7 @@
 """Divergences that only follow from another: a package's own libraries, runtimes, release files."""
 
 from driftscan.explain.case import Case
-from driftscan.model import Divergence, Item, Side
+from driftscan.model import LANGUAGES, Divergence, Item, Side
 
 
 def parents(case: Case) -> dict[str, str]:
@@ -27,7 +27,7 @@ def unjudged(case: Case) -> list[Divergence]:
     """
     if set(case.sections) <= case.comparison.equal.keys():
         return []
-    own = ("libraries", "runtimes", "winners", "python")
+    own = ("libraries", "runtimes", "winners", *LANGUAGES)
     found = case.comparison.divergences
     return [d for d in found if d.section in own and _owners(case, d)]
 
@@ -40,7 +40,7 @@ def _owners(case: Case, divergence: Divergence) -> list[str]:
         names = () if apart else _SYSTEM.get(divergence.key, ())
         return [package.key for name in names if (package := case.called(name))]
     sides = ((case.subject, divergence.subject), (case.reference, divergence.reference))
-    if divergence.section in ("libraries", "runtimes", "python"):
+    if divergence.section in ("libraries", "runtimes", *LANGUAGES):
         return [str(item["owner"]) for _, item in sides if item and item.get("owner")]
     if divergence.section in ("conffiles", "extensions"):
         return [name for name in _bringing(divergence) if _one_sided(case, name)]

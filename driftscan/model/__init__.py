@@ -36,6 +36,7 @@ from driftscan.model.explained import (
     Told,
 )
 from driftscan.model.found import (
+    LANGUAGES,
     SCHEMA,
     Absent,
     Attribution,
@@ -77,6 +78,7 @@ from driftscan.model.reported import (
 )
 
 __all__ = [
+    "LANGUAGES",
     "LEVELS",
     "PHASES",
     "SCHEMA",

@@ -45,6 +45,9 @@ class Failed(Noun, frozen=True, kw_only=True, tag_field="state", tag="failed"):
     reason: str
 
 
+LANGUAGES = ("python", "npm", "gems", "go", "jars")
+"""The sections of what managers of languages install, keyed `ecosystem/namespace/name@place`."""
+
 Section: TypeAlias = Collected | Absent | Partial | Denied | Failed
 Sections: TypeAlias = dict[str, Section]
 

@@ -229,6 +229,12 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def distribution(path: str) -> tuple[str, str] | None:
+    """The key and version of the Python distribution whose `*-info` this is."""
+    match = _DISTRIBUTION.fullmatch(basename(path))
+    return (_key(path, match["name"]), match["version"]) if match else None
+
+
 def _python(found: _Found) -> Items:
     items: Items = {}
     for path in found.stats:

@@ -50,8 +50,8 @@ def _modules(module):
     return {other for other in MODULES if other.__name__ in names}
 
 
-SHARED = {"repositories", "repository-sources"}
-"""What each package manager's probe tells of its own: united to one section."""
+SHARED = {"repositories", "repository-sources", "python"}
+"""What several probes tell of their own places or managers: united to one section."""
 
 
 def test_names_of_probes_and_sections_are_unique_but_for_what_package_managers_share():
