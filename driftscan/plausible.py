@@ -1,6 +1,6 @@
 """Whether an inventory can be believed: no package database is empty, or a tenth of what it was."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from driftscan.model import Collected, Failed, Fingerprint, Gap, Items, Meta, Partial, Section
 
@@ -61,6 +61,19 @@ def beside(fingerprint: Fingerprint, last: Fingerprint) -> dict[str, Section]:
             gap = f"{SUSPECT}: {_count(now.items)}, where there were {had}"
             found[name] = Partial(items=now.items, gaps=[gap])
     return found
+
+
+def twins(metas: Iterable[Meta]) -> list[str]:
+    """A sentence for each machine that answered under several names."""
+    names: dict[str, set[str]] = {}
+    for meta in metas:
+        if meta.machine:
+            names.setdefault(meta.machine, set()).add(meta.target)
+    return [
+        f"{' and '.join(sorted(same))} are one machine: look at their addresses in the inventory"
+        for same in sorted(names.values(), key=sorted)
+        if len(same) > 1
+    ]
 
 
 def is_suspect(gap: Gap) -> bool:

@@ -274,6 +274,7 @@ def _meta(
         taken=taken,
         privilege=user or "unknown",
         zone=str(self.get("zone") or self.get("offset") or "unknown"),
+        machine=str(self.get("machine", "")) if kind == "host" else "",
         tool=__version__,
         seconds=round(answer.seconds, 3),
         size=len(answer.output),

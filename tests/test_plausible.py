@@ -91,3 +91,18 @@ def test_what_did_not_fall_is_left_as_it_is():
     now, last = fingerprint("a", **few(41)), fingerprint("a", **MANY)
     assert plausible.beside(now, last) == now.facts
     assert plausible.beside(replace(now, facts={"dpkg": Absent()}), last) == {"dpkg": Absent()}
+
+
+# --- who it is ----------------------------------------------------------------------------------
+
+
+def meta(name, machine):
+    return replace(fingerprint(name).meta, machine=machine)
+
+
+@pytest.mark.case("H32")
+def test_names_of_one_machine_are_told_together_and_once():
+    metas = [meta("c", "1"), meta("a", "1"), meta("b", "2"), meta("a", "1"), meta("d", "")]
+    assert plausible.twins([*metas, meta("e", "")]) == [
+        "a and c are one machine: look at their addresses in the inventory"
+    ]

@@ -12,7 +12,7 @@ from driftscan.errors import InputError
 
 if TYPE_CHECKING:
     from driftscan.folder import Folder
-    from driftscan.model import Fingerprint, Side, Target, Unreached
+    from driftscan.model import Fingerprint, Meta, Side, Target, Unreached
 
 INCOMPLETE = 3
 
@@ -82,6 +82,7 @@ def command(
             if folder is not None and not isinstance(stop, Exception):
                 faults.say(f"{folder} has what was found; --resume -o {folder} asks for the rest")
             raise
+        run.end()
         return 0 if run.whole else INCOMPLETE
 
 
@@ -91,6 +92,7 @@ class _Run:
     def __init__(self, folder: "Folder | None", form: str, *, quiet: bool) -> None:
         self.whole = True
         self._form = form
+        self._metas: list[Meta] = []
         self._folder = folder
         self._quiet = quiet
 
@@ -135,7 +137,15 @@ class _Run:
             bill = path.with_name(f"{path.name.partition('.json')[0]}.cdx.json")
             store.write(bill, _written(fingerprint, self._form))
 
+    def end(self) -> None:
+        """Tell what is seen of all results together."""
+        from driftscan import plausible
+
+        for text in plausible.twins(self._metas):
+            faults.say(text)
+
     def _look(self, name: str, fingerprint: "Fingerprint") -> None:
+        self._metas.append(fingerprint.meta)
         unseen = _unseen(fingerprint)
         for text in unseen:
             faults.say(f"{name}: {text}")

@@ -53,7 +53,7 @@ Sections: TypeAlias = dict[str, Section]
 
 
 class Meta(Noun, frozen=True, kw_only=True):
-    """Where a fingerprint comes from: never compared."""
+    """Where a fingerprint comes from: never compared. `machine`: see the probe `host`."""
 
     target: str
     kind: Literal["host", "container", "image"]
@@ -61,6 +61,7 @@ class Meta(Noun, frozen=True, kw_only=True):
     taken: str
     privilege: str
     zone: str = "UTC"
+    machine: str = ""
     tool: str = ""
     seconds: float = 0.0
     size: int = 0

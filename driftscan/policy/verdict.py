@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from driftscan.model import LEVELS, HostReport, Report, levels_from
+from driftscan import plausible
+from driftscan.model import LEVELS, HostReport, Meta, Report, levels_from
 
 FailOn: TypeAlias = Literal["breaks", "in-use", "installed", "never"]
 FAIL_ON: tuple[FailOn, ...] = ("breaks", "in-use", "installed", "never")
@@ -53,9 +54,14 @@ def judge(
         exit_code=_exit_code(bool(hosts), passable, bool(drifted)),
         fail_on=fail_on,
         counts=counts,
-        notes=[*notes, *_excuse(excused, allow_unreachable)],
+        notes=[*notes, *_excuse(excused, allow_unreachable), *plausible.twins(_metas(hosts))],
         hosts=dict(sorted(hosts.items())),
     )
+
+
+def _metas(hosts: Mapping[str, HostReport]) -> list[Meta]:
+    sides = (side for host in hosts.values() for side in (host.subject, host.reference))
+    return [side for side in sides if side is not None]
 
 
 def allowed(text: str, hosts: int) -> int:

@@ -184,7 +184,17 @@ def test_a_run_taken_up_again_asks_only_the_hosts_without_a_result(driftscan, fl
     assert "driftscan: 1 of 2 have a result since 20" in again.err
     assert servers["a"].commands == servers["b"].commands == ["sh -s"]
     assert (work / "out" / "a.json").read_bytes() == before
-    assert driftscan("scan", "--resume", "-o", "out", "-q").err == ""
+    assert "not asked" not in driftscan("scan", "--resume", "-o", "out", "-q").err
+
+
+@pytest.mark.case("H32")
+def test_one_machine_under_two_names_is_told(driftscan, fleet):
+    fleet(a=Manners(really), b=Manners(really))
+    told = "a and b are one machine: look at their addresses in the inventory"
+
+    assert json.loads(driftscan("compare", "a", "b", "-f", "json").out)["notes"] == [told]
+    assert told in driftscan("compare", "a", "b").out
+    assert driftscan("scan", "-o", "out").err.endswith(f"driftscan: {told}\n")
 
 
 @pytest.mark.case("D04")

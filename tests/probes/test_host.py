@@ -40,3 +40,21 @@ def test_whatever_a_host_says_only_parse_errors_escape(lines):
     except ParseError:
         return
     assert isinstance(section, Collected)
+
+
+@pytest.mark.case("H32")
+def test_a_machine_is_known_by_a_hash_of_its_name_its_id_and_its_boot():
+    words = ("name web-a", "machine-id 0a1b", "boot_id 2c3d")
+
+    def machine(*lines):
+        return parse(*lines).items["self"].get("machine")
+
+    same = machine(*words)
+    assert len(same) == 16
+    assert machine(*words) == same
+    others = {machine(*words[:2], "boot_id x"), machine("name web-b", *words[1:])}
+    others.add(machine(words[0], "machine-id x", words[2]))
+    assert len({same, *others}) == 4
+    assert machine(*words[:2]) is None
+    assert "0a1b" not in repr(parse(*words))
+    assert "2c3d" not in repr(parse(*words))

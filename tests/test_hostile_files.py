@@ -1,0 +1,104 @@
+"""Links, pipes and devices in place of what the script reads; clocks that are far off."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from msgspec.structs import replace
+
+from driftscan import diff, scan, script
+from driftscan.demo import story
+from driftscan.demo.server import RECORDED_NONCE, asked_for
+from driftscan.explain import engine
+from driftscan.model import Answer, Collected, Side
+from driftscan.probes import apt_history, apt_sources, dpkg, host
+from driftscan.probes.table import PROBES
+from tests import recorded
+
+# In a mount namespace of its own: nothing of it is seen outside, nothing is left.
+GAMES = """
+set -e
+for d in /var/lib/dpkg /etc/apt /var/log/apt /var/log; do mount -t tmpfs tmpfs "$d"; done
+mkdir -p /var/log/apt /var/lib/dpkg/info /etc/apt/sources.list.d /etc/apt/preferences.d
+mkfifo /var/lib/dpkg/status /etc/apt/sources.list.d/pipe.list /var/log/apt/history.log
+ln -s /dev/zero /etc/apt/sources.list
+ln -s /dev/zero /etc/apt/preferences
+ln -s /dev/tty /var/log/dpkg.log
+ln -s . /etc/apt/sources.list.d/loop.list
+ln -s self.list /etc/apt/sources.list.d/self.list
+ln -s ../../../../../../../../etc/shadow /etc/apt/sources.list.d/shadow.list
+mkdir /etc/apt/sources.list.d/folder.list
+mkfifo /etc/apt/preferences.d/pipe
+ln -s /proc/kmsg /var/log/dpkg.log.1
+ln -s /dev/urandom /var/log/apt/history.log.1.gz
+exec sh -s
+"""
+
+
+@pytest.mark.case("H29")
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, for a mount namespace of its own")
+def test_pipes_devices_and_loops_are_passed_over_and_told():
+    asked = script.questions(PROBES, deadline=60)
+    words = [shutil.which("unshare"), "-m", "sh", "-c", GAMES]
+    done = subprocess.run(words, input=asked.script.encode(), capture_output=True, timeout=90)
+    if b"must be superuser" in done.stderr or b"Operation not permitted" in done.stderr:
+        pytest.skip(f"no right to mount here: {done.stderr.decode()}")
+    answer = Answer(done.stdout, done.stderr, done.returncode, 1.0)
+
+    raws = scan.unframed(answer, asked, PROBES)
+    assert len(done.stdout) < 16 << 20
+    special = {path for name, raw in raws.items() for path, why in raw.gaps.items()}
+    assert {"/etc/apt/sources.list", "/etc/apt/sources.list.d/pipe.list"} <= special
+    assert not any("shadow" in path for raw in raws.values() for path in raw.outputs)
+    found = scan.fingerprint(
+        answer,
+        asked,
+        PROBES,
+        target="a",
+        kind="host",
+        address="a",
+        taken="2026-11-25T00:00:00Z",
+    )
+    # a pipe in the place of the package database is no empty machine
+    assert type(found.facts["dpkg"]).__name__ in ("Failed", "Denied")
+    assert "root:" not in repr(found)
+
+
+CLOCKS = ["0", "1", "4294967296", "99999999999999999", "-1", "1e9", "\uff11\uff12", "now"]
+STAMPS = ["1970-01-01  00:00:00", "2038-01-19  03:14:08", "2027-12-25  10:00:00", "9999-99-99"]
+
+
+@pytest.mark.case("H31", "D10")
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_a_clock_that_is_far_off_changes_no_fact_and_no_order(clock):
+    probes = (host, dpkg, apt_sources, apt_history)
+    asked = script.questions(probes, deadline=20, nonce=RECORDED_NONCE.decode())
+    honest = asked_for([story.recorded("web-a")], asked.script.encode())
+    (line,) = [x for x in honest.split(b"\n") if x.startswith(b" clock ")]
+    who = {"target": "a", "kind": "host", "address": "a", "taken": "2026-11-25T00:00:00Z"}
+
+    def read(output):
+        return scan.fingerprint(Answer(output, b"", 0, 0.1), asked, probes, **who)
+
+    whole, odd = read(honest), read(honest.replace(line, b" clock " + clock.encode()))
+    assert odd.facts == whole.facts
+    assert odd.meta.taken == whole.meta.taken == "2026-11-25T00:00:00Z"
+
+
+@pytest.mark.case("H31")
+@pytest.mark.parametrize("stamp", STAMPS)
+def test_records_of_any_year_are_explained(stamp):
+    subject, reference, comparison = recorded.pair("web-a")
+    fingerprint = subject.fingerprint
+    history = fingerprint.evidence["apt-history"]
+    items = {k: {**v, "start": stamp.replace("  ", " ")} for k, v in history.items.items()}
+    evidence = {**fingerprint.evidence, "apt-history": Collected(items=items)}
+    times = fingerprint.evidence["dpkg-times"]
+    evidence["dpkg-times"] = Collected(
+        items={key: {**item, "changed": 2**62} for key, item in times.items.items()}
+    )
+    odd = Side(fingerprint=replace(fingerprint, evidence=evidence))
+    report = engine.explain(odd, reference, comparison)
+    assert len(report.findings) > 0
+    assert diff.compare(odd.fingerprint, reference.fingerprint) == comparison
