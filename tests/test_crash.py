@@ -17,7 +17,7 @@ from driftscan.model import Fingerprint
 from tests.cli.conftest import environment
 from tests.mixed import serving
 
-HOSTS = 3
+HOSTS = 2
 KILLS = 40
 
 
