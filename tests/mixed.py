@@ -1,4 +1,4 @@
-"""A fleet in a process of its own: `python -m tests.mixed honest|rude|real COUNT FOLDER`.
+"""A fleet in a process of its own: `python -m tests.mixed honest|rude|real|flood COUNT FOLDER`.
 
 Prints a JSON list of targets, one line, and serves until its standard input ends.
 """
@@ -95,7 +95,7 @@ TALKS = (
 
 def targets(kind: str, count: int, folder: Path, stack: ExitStack) -> Iterator[Target]:
     """So many servers of the kind, each started; the rude ones in turn, and a closed port."""
-    plays = {"honest": honest, "real": real}
+    plays = {"honest": honest, "real": real, "flood": flood}
     if kind in plays:
         for number in range(count):
             server = stack.enter_context(Sshd(folder, Manners(plays[kind])))

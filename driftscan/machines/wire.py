@@ -25,6 +25,7 @@ from driftscan.errors import MachineError
 from driftscan.machines import keys
 from driftscan.machines.agent import AgentError, AgentKey
 from driftscan.machines.openssh_config import OTHER_ROAD
+from driftscan.machines.share import Share
 from driftscan.machines.tcp import shut
 from driftscan.machines.trip import TransientError, Trip
 from driftscan.model import Answer, Limits
@@ -109,8 +110,11 @@ class _Capped(Packetizer):
 class _Heard:
     """What a command says on both its streams, within their limits; `last` is its last line."""
 
-    def __init__(self, channel: paramiko.Channel, limits: Limits, last: bytes) -> None:
+    def __init__(
+        self, channel: paramiko.Channel, limits: Limits, last: bytes, share: Share
+    ) -> None:
         channel.settimeout(_TICK)
+        self._share = share
         self._channel = channel
         self._limits = limits
         self._last = last
@@ -145,6 +149,8 @@ class _Heard:
             self._tail = (self._tail + data)[-len(self._last) :]
             if self._size > self._limits.output:
                 raise _too_much(self._limits.output)
+            if not self._share.grow(len(data)):
+                raise _too_much(self._size)
         heard = self._keep_errors() or bool(data)
         self._quiet_since = 0.0 if heard else self._quiet_since
         return heard
@@ -319,8 +325,9 @@ class Wire:
         with suppress(OSError), self._peer():
             channel.sendall(script.encode())
             channel.shutdown_write()
-        heard = self._drain(channel, limits, last)
-        output = heard.output
+        with Share() as share:
+            heard = self._drain(channel, limits, last, share)
+            output = heard.output
         status = channel.exit_status if channel.exit_status >= 0 else None
         if status is None:
             raise self._cut_short(len(output))
@@ -343,9 +350,11 @@ class Wire:
             raise MachineError("no_shell", "exec", cause, cure) from error
         return channel
 
-    def _drain(self, channel: paramiko.Channel, limits: Limits, last: bytes) -> "_Heard":
+    def _drain(
+        self, channel: paramiko.Channel, limits: Limits, last: bytes, share: Share
+    ) -> "_Heard":
         """Both streams to their end: they share one window, so an unread one blocks the other."""
-        heard = _Heard(channel, limits, last)
+        heard = _Heard(channel, limits, last, share)
         self._trip.enter("stream", limits.first_byte)
         while not heard.over():
             if heard.more():
