@@ -4,6 +4,7 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -42,9 +43,10 @@ def load(path: Path) -> Fingerprint | Baseline:
     try:
         head = msgspec.json.decode(data, type=_Head)
         kind = _kind(path, head)
-        if _UNUSUAL.search(data) is None:
+        if _UNUSUAL.search(data) is None and head.schema == SCHEMA:
             return msgspec.json.decode(data, type=kind)
-        return msgspec.convert(_printable(msgspec.json.decode(data)), type=kind)
+        plain = _current(_printable(msgspec.json.decode(data)), int(head.schema))
+        return msgspec.convert(plain, type=kind)
     except msgspec.ValidationError as error:
         _refuse(path, f"not of the form driftscan writes: {error}", error)
     except msgspec.DecodeError as error:
@@ -146,6 +148,22 @@ class _Head(msgspec.Struct):
 
 # A file of ours rarely holds more than ASCII without escapes; where it does, all is looked at.
 _UNUSUAL = re.compile(rb"\\[ubfnrt]|[^\x00-\x7e]")
+
+
+# What a file of each older schema has to become one of the next; it stays as it is on disk.
+_NEXT: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+def _current(plain: dict[str, Any], schema: int) -> dict[str, Any]:
+    """The content of a file as this driftscan would have written it."""
+    for older in range(schema, SCHEMA):
+        if older not in _NEXT:
+            raise msgspec.ValidationError(f"schema {older}, which no driftscan ever wrote")
+        plain = {**_NEXT[older](plain), "schema": older + 1}
+        if "fingerprint" in plain:
+            inner = plain["fingerprint"]
+            plain["fingerprint"] = {**_NEXT[older](inner), "schema": older + 1}
+    return plain
 
 
 def _bytes(path: Path) -> bytes:

@@ -4,6 +4,7 @@ import random
 import re
 import socket
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -106,6 +107,7 @@ class Cutting:
         self.port: int = self._listener.getsockname()[1]
         self.allowed = 1 << 40
         self.passed = 0
+        self.delay = 0.0
         self._thread = threading.Thread(target=self._serve)
 
     def __enter__(self) -> "Cutting":
@@ -122,7 +124,7 @@ class Cutting:
             while True:
                 client, _ = self._listener.accept()
                 with client, socket.create_connection(("127.0.0.1", self._to)) as server:
-                    up = threading.Thread(target=_pump, args=(client, server))
+                    up = threading.Thread(target=_pump, args=(client, server, self.delay))
                     up.start()
                     self._down(client, server)
                     for sock in (client, server):
@@ -133,7 +135,8 @@ class Cutting:
     def _down(self, client: socket.socket, server: socket.socket) -> None:
         self.passed = 0
         with suppress(OSError):
-            while data := server.recv(4096):
+            while data := server.recv(65536 if self.delay else 4096):
+                time.sleep(self.delay)
                 data = data[: self.allowed - self.passed]
                 client.sendall(data)
                 self.passed += len(data)
@@ -141,9 +144,10 @@ class Cutting:
                     return
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def _pump(source: socket.socket, sink: socket.socket, delay: float) -> None:
     with suppress(OSError):
-        while data := source.recv(4096):
+        while data := source.recv(65536):
+            time.sleep(delay)
             sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)
 
@@ -185,3 +189,19 @@ def test_a_real_connection_cut_at_two_hundred_places_shows_no_divergence(
     assert set(states) <= {
         *("unreachable", "auth_failed", "no_shell", "incomplete", "not_ssh", "whole"),
     }
+
+
+@pytest.mark.case("L11")
+@pytest.mark.sshd
+def test_a_link_of_a_fifth_of_a_second_is_enough_for_a_whole_answer(tmp_path: Path) -> None:
+    """A delay alone: what is lost on the way TCP sends again before we could see it."""
+    limits = Limits(deadline=60, connect=10, handshake=30, first_byte=30, idle=30)
+    with sshd(tmp_path / "server") as server, Cutting(server.port) as proxy:
+        proxy.delay = 0.1
+        key = server.known_hosts.read_text().split(maxsplit=1)[1]
+        server.known_hosts.write_text(f"[127.0.0.1]:{proxy.port} {key}")
+        machine = Ssh(server.target(port=proxy.port), Credentials(agent=""))
+        jobs = [scan.Job("a", "host", "a", machine)]
+        ((_, found),) = scan.scan(jobs, probes=PROBES, limits=limits)
+    assert isinstance(found, Fingerprint), found
+    print(found.meta.seconds)  # noqa: T201

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from driftscan import store
 from driftscan.errors import StoreError
 from driftscan.model import (
+    SCHEMA,
     Absent,
     Attribution,
     Baseline,
@@ -233,6 +234,58 @@ def test_a_wrong_type_and_an_unknown_field_are_named_with_their_place(saved):
 
     missing = without(plain(FINGERPRINT), "meta", "privilege")
     assert "missing required field `privilege` - at `$.meta`" in refusal(saved(missing))
+
+
+# --- older files --------------------------------------------------------------------------------
+
+SCHEMAS = Path(__file__).parent / "schemas"
+
+
+@pytest.mark.case("D08")
+@pytest.mark.parametrize("kind", ["fingerprint", "baseline"])
+@pytest.mark.parametrize("schema", range(1, SCHEMA + 1))
+def test_a_file_of_every_schema_ever_written_is_read_and_left_as_it_is(schema, kind):
+    path = SCHEMAS / f"{schema}-{kind}.json"
+    before = path.read_bytes()
+    noun = store.load(path)
+    assert (noun.schema, type(noun).__name__) == (SCHEMA, kind.capitalize())
+    assert path.read_bytes() == before
+    assert sorted(store._NEXT) == [*range(1, SCHEMA)]
+
+
+@pytest.mark.case("D08")
+@pytest.mark.parametrize("noun", [FINGERPRINT, BASELINE], ids=["fingerprint", "baseline"])
+def test_an_older_file_goes_through_each_schema_in_between(saved, monkeypatch, noun):
+    def renamed(plain):
+        meta = plain.get("meta")
+        return plain if meta is None else {**plain, "meta": {**meta, "target": meta["name"]}}
+
+    def without_name(plain):
+        meta = {key: value for key, value in plain.get("meta", {}).items() if key != "name"}
+        return {**plain, "meta": meta} if meta else plain
+
+    old = plain(noun)
+    for part in (old, old.get("fingerprint", {})):
+        if "meta" in part:
+            part["meta"]["name"] = part["meta"].pop("target")
+    path = saved(old)
+    before = path.read_bytes()
+    monkeypatch.setattr(store, "SCHEMA", 3)
+    monkeypatch.setattr(store, "_NEXT", {1: renamed, 2: without_name})
+
+    found = store.load(path)
+
+    inner = found if isinstance(found, Fingerprint) else found.fingerprint
+    assert (found.schema, inner.schema, inner.meta.target) == (3, 3, "web-a")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.case("D08")
+@pytest.mark.parametrize("schema", [0, -1])
+def test_a_schema_that_was_never_written_is_refused(saved, schema):
+    assert "which no driftscan ever wrote" in refusal(
+        saved({**plain(FINGERPRINT), "schema": schema})
+    )
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
