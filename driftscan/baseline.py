@@ -35,8 +35,10 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # What explaining wants to know of an image; its logs say less than its layers.
 KEPT_EVIDENCE = frozenset(
-    name for manager in MANAGERS.values() for name in (manager.times, manager.needs, manager.auto)
-) | {"repository-sources", "apt-pin-files", "apk-origins"}
+    name
+    for manager in MANAGERS.values()
+    for name in (manager.times, manager.needs, manager.auto, manager.origins)
+) | {"repository-sources", "apt-pin-files"}
 
 
 def build(

@@ -18,7 +18,8 @@ def wants(case: Case) -> list[Want]:
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`hold`: one cause a source package; what would have to be lifted before anything else."""
-    held = [d for d in open_ if is_package(d) and _held(d.subject) and not _held(d.reference)]
+    changed = [d for d in open_ if is_package(d) and d.kind == "changed"]
+    held = [d for d in changed if _held(d.subject) and not _held(d.reference)]
     groups = sorted({d.group for d in held})
     return [_hold(case, group, [d for d in held if d.group == group]) for group in groups]
 

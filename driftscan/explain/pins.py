@@ -23,6 +23,7 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`pin`: one cause a pattern of package names, with the file that sets it."""
     pins = [d for d in open_ if d.section == "apt-pins"]
     causes = [_wish(case, d, open_) for d in open_ if d.section == _WISHES]
+    causes += [_ignored(case, d, open_) for d in open_ if d.section == _IGNORED]
     taken: set[str] = set()
     for mine in _stanzas(case, pins):
         causes.append(_pin(case, mine, [d for d in open_ if d.id not in taken]))
@@ -31,6 +32,33 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
 
 
 _WISHES = "apk-pins"
+_IGNORED = "pacman-pins"
+
+
+def _ignored(case: Case, pin: Divergence, open_: Sequence[Divergence]) -> Cause:
+    """A pattern of IgnorePkg or IgnoreGroup of pacman.conf(5); who is in a group is not known."""
+    side = case.reference if pin.kind == "missing" else case.subject
+    other = case.subject if pin.kind == "missing" else case.reference
+    rule = str((pin.subject or pin.reference or {}).get("rule", ""))
+    text = f"{rule} = {pin.key} in /etc/pacman.conf of {side.label}"
+    told = Evidence(text=text, confidence="recorded", cites=case.cite(side, _IGNORED, pin.key))
+    blocked = [
+        d.id
+        for d in open_
+        if rule == "IgnorePkg"
+        and is_package(d)
+        and d.kind == "changed"
+        and fnmatchcase(d.key, pin.key)
+    ]
+    return Cause(
+        type="pin",
+        subject=pin.key,
+        text=f"pacman of {side.label} leaves out {pin.key} ({rule})"
+        + ("" if pin.kind == "changed" else f", that of {other.label} does not"),
+        confidence="recorded",
+        claims=[pin.id, *blocked],
+        evidence=[told],
+    )
 
 
 def _wish(case: Case, pin: Divergence, open_: Sequence[Divergence]) -> Cause:

@@ -1,7 +1,7 @@
 """What a host's own logs say was done to it: who, when, by which command."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -82,6 +82,7 @@ class Transaction(Struct, frozen=True):
 
 _ADDED = ("install", "upgrade", "downgrade", "reinstall")
 _REMOVED = ("remove", "purge")
+_AGAIN = ("reinstall", "upgrade", "downgrade")
 _OFFSET = re.compile(r"([+-])([0-9]{2})([0-9]{2})")
 NOBODY = "root or unknown"
 
@@ -323,6 +324,7 @@ def _moment(entry: tuple[str, Item]) -> tuple[str, str]:
 
 def _transaction(manager: Manager, key: str, item: Item) -> Transaction:
     operations: dict[str, Operation] = {}
+    command = str(item.get("command") or "")
     # What a failed one meant to do it may have done or not: it is no record of anything.
     done = {} if item.get("error") else item
     for action in (*_ADDED, *_REMOVED):
@@ -330,18 +332,17 @@ def _transaction(manager: Manager, key: str, item: Item) -> Transaction:
         for name, value in packages.items() if isinstance(packages, dict) else ():
             old, arrow, new = value.partition(" -> ")
             operations[name] = Operation(action, old if arrow else "", new if arrow else old)
-    automatic = item.get("automatic")
+    named = _named(manager, command, operations)
     start = str(item.get("start") or key)
-    command = str(item.get("command") or "")
     return Transaction(
         start=start,
         end=str(item.get("end") or start),
         user=str(item.get("user") or ""),
         command=command,
         operations=operations,
-        automatic=frozenset(automatic if isinstance(automatic, list) else ()),
+        automatic=_came_along(item.get("automatic"), operations, named),
         keys=(key,),
-        named=managers.resolved(_named(manager, command), operations),
+        named=named,
         unattended=manager.unattended.search(command) is not None,
         whole=bool(manager.unattended.search(command) or manager.whole.search(command)),
         of_release=manager.release.search(command) is not None,
@@ -355,14 +356,35 @@ def _repositories(value: Field) -> dict[str, str]:
     return value if isinstance(value, dict) else {}
 
 
-def _named(manager: Manager, command: str) -> list[str]:
-    """What a command line asks to install, as written there; nothing if it only upgrades."""
+def _came_along(
+    told: Field, operations: Mapping[str, Operation], named: Sequence[str]
+) -> frozenset[str]:
+    """What nobody asked for: as the log says, else what its command does not name."""
+    if isinstance(told, list):
+        return frozenset(told)
+    return frozenset(n for n, done in operations.items() if done.action == "install") - {*named}
+
+
+def _named(manager: Manager, command: str, operations: Mapping[str, Operation]) -> list[str]:
+    """What a command line asks to install, as written there; nothing if it only upgrades.
+
+    Names of packages it installed are their keys, and so are package files of them.
+    """
     words = command.split()
     verbs = [i for i, word in enumerate(words) if manager.install.fullmatch(word)]
     if not verbs or (manager.not_install and manager.not_install in words):
         return []
-    found = (manager.asked.fullmatch(word) for word in words[verbs[0] + 1 :])
-    return [match[1] for match in found if match]
+    asked = words[verbs[0] + 1 :]
+    found = (manager.asked.fullmatch(word) for word in asked if not _is_file(manager, word))
+    names = managers.resolved([match[1] for match in found if match], operations)
+    files = [word.rpartition("/")[2] for word in asked if _is_file(manager, word)]
+    brought = {f"{name}-{done.new}": name for name, done in operations.items()}
+    return names + [n for b, n in brought.items() if any(file.startswith(b) for file in files)]
+
+
+def _is_file(manager: Manager, word: str) -> bool:
+    """apt tells of files as of names, dnf why each package came: there the log itself is better."""
+    return manager in (managers.APK, managers.PACMAN) and manager.file in word
 
 
 _GAP = 10
@@ -370,12 +392,14 @@ _GAP = 10
 
 
 def _same_event(first: Transaction, second: Transaction) -> bool:
-    """One unattended upgrade logs each of its minimal steps as a transaction of its own."""
-    return (
-        first.command == second.command
-        and first.unattended
-        and _minutes(second.start) - _minutes(first.end) < _GAP
-    )
+    """One unattended upgrade logs each of its minimal steps as a transaction of its own.
+
+    And what was run twice within a second cannot be told apart.
+    """
+    if first.command != second.command:
+        return False
+    soon = first.unattended and _minutes(second.start) - _minutes(first.end) < _GAP
+    return soon or (bool(first.command) and first.start == second.start)
 
 
 def _merged(first: Transaction, second: Transaction) -> Transaction:
@@ -383,7 +407,9 @@ def _merged(first: Transaction, second: Transaction) -> Transaction:
     repositories = {**first.repositories, **second.repositories}
     for name, done in second.operations.items():
         before = operations.get(name)
-        operations[name] = Operation(done.action, before.old if before else done.old, done.new)
+        again = before is not None and before.action == "install" and done.action in _AGAIN
+        action = "install" if again else done.action
+        operations[name] = Operation(action, before.old if before else done.old, done.new)
     return replace(
         first,
         end=second.end,

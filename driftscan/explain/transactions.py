@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from driftscan.explain import wanted
 from driftscan.explain.case import Case
 from driftscan.explain.records import Transaction, newest
 from driftscan.explain.wording import logged, some, were
-from driftscan.model import Cause, Divergence, Evidence, Level, Place, Want, managers
+from driftscan.model import Cause, Divergence, Evidence, HostRecord, Level, Place, Want, managers
 from driftscan.model.managers import APK, is_package
 
 
@@ -64,7 +66,7 @@ def _removed(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
                 confidence="recorded",
                 level=_loss(case, members),
                 claims=[d.id for d in members],
-                evidence=[logged(record), *_missed(case, _divergence(members, lead))],
+                evidence=[logged(record), *_missed(case, _divergence(members, lead), record)],
                 host_record=record,
                 image_record=_place(case, members, lead),
                 also=["release-differs:os"] if case.releases_differ else [],
@@ -90,7 +92,7 @@ def _dropped(case: Case, divergences: Sequence[Divergence]) -> list[Cause]:
                 confidence="recorded",
                 level=_loss(case, members),
                 claims=[d.id for d in members],
-                evidence=[*told, *_missed(case, _divergence(members, lead))],
+                evidence=[*told, *_missed(case, _divergence(members, lead), record)],
                 host_record=record,
                 image_record=_place(case, members, lead),
             )
@@ -107,13 +109,19 @@ def _loss(case: Case, members: Sequence[Divergence]) -> Level:
     return "breaks" if missed else "installed"
 
 
-def _missed(case: Case, lead: Divergence) -> list[Evidence]:
-    """Who wanted it, who starts it, and what is there instead."""
-    return [
+def _missed(case: Case, lead: Divergence, record: HostRecord | None) -> list[Evidence]:
+    """Who wanted it, who starts it, and what is there instead.
+
+    Where one log alone tells of the removal, these are nobody's loss without it.
+    """
+    told = [
         *wanted.asked_for(case, lead.key),
         *wanted.run_by(case, lead.key),
         *wanted.in_its_place(case, lead),
     ]
+    if case.records.manager.log or record is None:
+        return told
+    return [replace(evidence, cites=[*evidence.cites, *record.cites]) for evidence in told]
 
 
 def _named(case: Case, package: str) -> bool:

@@ -1,13 +1,11 @@
-"""Packages that a list asks for: apk keeps no log, but the wishes of whoever looks after it."""
+"""Packages that were asked for: where no log tells, the manager still has a list of those."""
 
 from collections.abc import Sequence
 
 from driftscan.explain.case import Case
 from driftscan.explain.wording import some, were
 from driftscan.model import Cause, Divergence, Evidence, Side, Want
-from driftscan.model.managers import APK
-
-_WISHES = "apk-origins"
+from driftscan.model.managers import is_package
 
 
 def wants(case: Case) -> list[Want]:
@@ -17,8 +15,8 @@ def wants(case: Case) -> list[Want]:
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
-    """`host-only` and `reference-only`: one cause a package that /etc/apk/world asks for."""
-    mine = [d for d in open_ if d.section == APK.section]
+    """`host-only` and `reference-only`: one cause a package that apk or pacman was asked for."""
+    mine = [d for d in open_ if is_package(d)]
     return [
         *_wished(case, case.subject, [d for d in mine if d.kind == "extra"]),
         *_wished(case, case.reference, [d for d in mine if d.kind == "missing"]),
@@ -27,8 +25,9 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
 
 def _wished(case: Case, side: Side, divergences: Sequence[Divergence]) -> list[Cause]:
     """Each package that is asked for takes along what it needs."""
-    wishes = case.evidence(side, _WISHES)
-    here = {d.key: d for d in divergences if d.section == APK.section}
+    manager = case.of(side).manager
+    wishes = case.evidence(side, manager.origins)
+    here = {d.key: d for d in divergences if d.section == manager.section and manager.wish}
     graph = case.graph if side is case.subject else case.reference_graph
     causes: list[Cause] = []
     asked = {key for key in here if wishes.get(key, {}).get("asked")}
@@ -40,12 +39,12 @@ def _wished(case: Case, side: Side, divergences: Sequence[Divergence]) -> list[C
 
 
 def _wish(case: Case, side: Side, name: str, members: Sequence[Divergence]) -> Cause:
-    names = [d.key for d in members]
+    names, manager = [d.key for d in members], case.of(side).manager
     told = [
         Evidence(
-            text=f"/etc/apk/world of {side.label} asks for {name}",
+            text=f"{manager.wish} {name} on {side.label}",
             confidence="recorded",
-            cites=case.cite(side, _WISHES, name),
+            cites=case.cite(side, manager.origins, name),
         )
     ]
     needed = [key for key in names if key != name]

@@ -13,7 +13,8 @@ from driftscan.model.found import Absent, Fingerprint
 class Manager(Struct, frozen=True, kw_only=True):
     """One package manager; `section` is that of its facts, the others are evidence about them.
 
-    `history` and `log` are empty where it keeps none, `changelogs` where none are read.
+    `history` and `log` are empty where it keeps none, `changelogs` where none are read; `wish` is
+    how a sentence says that a package is on its list of what was asked for (`origins`).
     The patterns are about a command line as a log writes it: `install` the verb before names,
     `whole` what upgrades all there is, `release` what moves a machine to another release. `file` is
     how the name of a package file ends; `needs_name` takes the name out of a dependency.
@@ -28,6 +29,7 @@ class Manager(Struct, frozen=True, kw_only=True):
     history_name: str = ""
     log_name: str = ""
     changelogs: str = ""
+    wish: str = ""
     time_name: str = "install time"
     time_recorded: bool = True
     install: re.Pattern[str]
@@ -44,6 +46,11 @@ class Manager(Struct, frozen=True, kw_only=True):
     def times(self) -> str:
         """The section of the moments at which packages were last changed."""
         return f"{self.section}-times"
+
+    @property
+    def origins(self) -> str:
+        """The section of what was asked for, and where packages were built."""
+        return f"{self.section}-origins"
 
     @property
     def needs(self) -> str:
@@ -108,6 +115,7 @@ APK = Manager(
     history="apk-history",
     auto="apk-auto",
     history_name="apk log",
+    wish="/etc/apk/world asks for",
     install=re.compile(r"add"),
     asked=re.compile(r"([A-Za-z0-9][A-Za-z0-9_+.-]{0,250})(?:[=<>~@]\S+)?"),
     unattended=_NEVER,
@@ -124,6 +132,7 @@ PACMAN = Manager(
     history="pacman-history",
     auto="pacman-auto",
     history_name="pacman log",
+    wish="pacman's database calls as explicitly installed",
     install=re.compile(r"-[SU][a-z]*|--sync|--upgrade"),
     asked=re.compile(r"(?:[a-z0-9-]+/)?([a-z0-9@_+][a-z0-9@._+-]{0,250})"),
     unattended=_NEVER,

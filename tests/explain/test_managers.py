@@ -3,7 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from driftscan.model import Absent, Attribution, Place, managers
+from driftscan.explain.records import Records
+from driftscan.model import Absent, Attribution, Collected, Place, managers
 from tests.build import explained, fingerprint, image
 
 ROCKY = {"release": {"id": "rocky", "version_id": "9.5", "pretty": "Rocky Linux 9.5"}}
@@ -304,6 +305,35 @@ def test_that_apk_keeps_no_log_is_said_and_the_line_still_named():
     assert (found.level, found.image_record.line) == ("breaks", 2)
     assert [e.confidence for e in found.evidence] == ["unknown"]
     assert found.evidence[0].text.endswith("its package manager keeps no log")
+
+
+def test_what_pacman_is_told_to_leave_out_claims_the_versions_it_keeps():
+    pins = {"pacman-pins": {"linux*": {"rule": "IgnorePkg"}, "kde": {"rule": "IgnoreGroup"}}}
+    ours = machine("pacman", "web-a", {"linux-lts": "1-1", "a": "1-1"}, facts=pins)
+    theirs = machine("pacman", "web-b", {"linux-lts": "2-1", "a": "2-1"}, facts={"pacman-pins": {}})
+
+    assert {c.id: sorted(c.claims) for c in explained(ours, theirs).causes if c.type == "pin"} == {
+        "pin:kde": ["pacman-pins:kde"],
+        "pin:linux*": ["pacman-pins:linux*", "pacman:linux-lts"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "asked"),
+    [
+        ("apk add --no-cache a", ["a"]),
+        ("apk add --virtual .deps b", ["b"]),
+        ("apk add /srv/b-1.0-r0.apk", ["b"]),
+        ("apk add a@edge b=1.0-r0 !c", ["a", "b"]),
+        ("apk upgrade", []),
+    ],
+)
+def test_what_a_log_without_reasons_brought_along_is_what_its_command_does_not_name(command, asked):
+    done = did(command, install={"a": "1.0-r0", "b": "1.0-r0", "b-libs": "1.0-r0"})
+    ours = machine("apk", "web-a", {"a": "1.0-r0", "b": "1.0-r0", "b-libs": "1.0-r0"})
+    records = Records(replace(ours, evidence={"apk-history": Collected(items={"1": done})}))
+
+    assert records.transactions[0].requested == asked
 
 
 def test_a_rule_of_apk_s_world_claims_the_package_it_is_about():
