@@ -16,6 +16,7 @@ from driftscan.machines import databases
 from driftscan.machines.engine import Engine
 from driftscan.machines.image_layers import Entry, Layer, SavedImage
 from driftscan.model import Baseline, Collected, Fingerprint, Meta, Place
+from tests.rpmdb import made as rpmdb
 
 HARD = Path(__file__).parent / "machines" / "captured" / "hard"
 BUILDERS = ["legacy", "buildkit", "podman"]
@@ -281,6 +282,27 @@ def test_the_packages_of_a_layer_have_the_keys_of_the_probe():
 
 APK = "lib/apk/db/installed"
 LOCAL = "var/lib/pacman/local"
+RPM = "var/lib/rpm/rpmdb.sqlite"
+
+
+def rpms(*packages):
+    """A database of rpm with `name version release epoch`."""
+    return rpmdb.sqlite(
+        *(
+            rpmdb.header(n.encode(), v.encode(), r.encode(), **({"epoch": e} if e else {}))
+            for n, v, r, e in packages
+        )
+    )
+
+
+def test_an_rpm_database_of_a_layer_has_the_keys_and_versions_of_the_probe():
+    (rpm,) = (database for database in databases.DATABASES if database.section == "rpm")
+    kernels = [("kernel-core", "5.14", "9", 0), ("kernel-core", "5.14", "10", 0)]
+    files = {RPM: rpms(("openssl", "3.0", "1.el9", 1), *kernels)}
+    assert rpm.versions(files) == {
+        "kernel-core.x86_64": "5.14-10",
+        "openssl.x86_64": "1:3.0-1.el9",
+    }
 
 
 @pytest.mark.parametrize(
@@ -304,6 +326,19 @@ LOCAL = "var/lib/pacman/local"
             ],
             {1: (f"{LOCAL}/musl-1.2-r0",), 2: (f"{LOCAL}/curl-8.0-1",)},
         ),
+        (
+            "rpm",
+            [
+                {RPM: rpms(("musl", "1.2", "r0", 0), ("curl", "8.0", "1", 0))},
+                {
+                    RPM: rpms(
+                        ("musl", "1.2", "r1", 0), ("curl", "8.0", "1", 0), ("new", "1", "r0", 0)
+                    )
+                },
+                {RPM: rpms(("musl", "1.2", "r1", 0), ("new", "1", "r0", 0))},
+            ],
+            {},
+        ),
     ],
 )
 def test_who_brought_and_changed_packages_of_other_managers(section, layers, removed):
@@ -315,7 +350,8 @@ def test_who_brought_and_changed_packages_of_other_managers(section, layers, rem
         history=(),
         layers=tuple(Layer(f, removed.get(n, ())) for n, f in enumerate(layers)),
     )
-    final_ = {"musl": {"version": "1.2-r1"}, "new": {"version": "1-r0"}}
+    ending = ".x86_64" if section == "rpm" else ""
+    final_ = {f"musl{ending}": {"version": "1.2-r1"}, f"new{ending}": {"version": "1-r0"}}
     found = attribution.attributions(
         Fingerprint(
             meta=Meta(target="web", kind="image", address="", taken="", privilege="root"),
@@ -326,8 +362,8 @@ def test_who_brought_and_changed_packages_of_other_managers(section, layers, rem
         made,
     )
     assert {k: (o.brought_by.kind, o.changed_by.line) for k, o in found.items()} == {
-        "musl": ("base", 2),
-        "new": ("line", 2),
+        f"musl{ending}": ("base", 2),
+        f"new{ending}": ("line", 2),
     }
 
 

@@ -340,7 +340,7 @@ def _transaction(manager: Manager, key: str, item: Item) -> Transaction:
         user=str(item.get("user") or ""),
         command=command,
         operations=operations,
-        automatic=_came_along(item.get("automatic"), operations, named),
+        automatic=_came_along(manager, item.get("automatic"), operations, named),
         keys=(key,),
         named=named,
         unattended=manager.unattended.search(command) is not None,
@@ -357,11 +357,11 @@ def _repositories(value: Field) -> dict[str, str]:
 
 
 def _came_along(
-    told: Field, operations: Mapping[str, Operation], named: Sequence[str]
+    manager: Manager, told: Field, operations: Mapping[str, Operation], named: Sequence[str]
 ) -> frozenset[str]:
-    """What nobody asked for: as the log says, else what its command does not name."""
-    if isinstance(told, list):
-        return frozenset(told)
+    """What nobody asked for: as the log says, where it says so, else what its command names not."""
+    if not manager.wish:
+        return frozenset(told if isinstance(told, list) else ())
     return frozenset(n for n, done in operations.items() if done.action == "install") - {*named}
 
 
@@ -384,7 +384,7 @@ def _named(manager: Manager, command: str, operations: Mapping[str, Operation]) 
 
 def _is_file(manager: Manager, word: str) -> bool:
     """apt tells of files as of names, dnf why each package came: there the log itself is better."""
-    return manager in (managers.APK, managers.PACMAN) and manager.file in word
+    return bool(manager.wish) and manager.file in word
 
 
 _GAP = 10

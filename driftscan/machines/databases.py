@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from driftscan import sanitize
+from driftscan import rpmdb, sanitize, versions
 from driftscan.errors import ParseError
 from driftscan.model import Collected, Lines, Payload, Raw
 from driftscan.probes import dpkg
@@ -75,8 +75,32 @@ def _pacman(files: Files) -> Versions:
     return {match[1]: match[2] for name in names if (match := _ENTRY.fullmatch(name))}
 
 
+_RPM = tuple(
+    f"{place}/{name}"
+    for place in ("usr/lib/sysimage/rpm", "var/lib/rpm")
+    for name in (*rpmdb.DATABASES, "rpmdb.sqlite-wal")
+)
+
+
+def _rpm(files: Files) -> Versions:
+    """By our own reader; of several versions side by side the newest, as the probe has it."""
+    place = next(path for path in _RPM if files.get(path)).rpartition("/")[0]
+    names = {p.rpartition("/")[2]: c for p, c in files.items() if p.startswith(f"{place}/")}
+    found: Versions = {}
+    for line in sanitize.lines(rpmdb.answer(names)):
+        if not line.startswith("- "):
+            continue
+        name, architecture, epoch, version, release, *_ = [*line[2:].split("\t"), *[""] * 5]
+        key, evr = f"{name}.{architecture}", f"{version}-{release}"
+        evr = evr if epoch in ("", "0") else f"{epoch}:{evr}"
+        if versions.compare("rpm", found.get(key, ""), evr) != 1:
+            found[key] = evr
+    return found
+
+
 DATABASES = (
     Database("dpkg", _dpkg, (_DPKG,)),
+    Database("rpm", _rpm, _RPM),
     Database("apk", _apk, _APK),
     Database("pacman", _pacman, folder=_PACMAN),
 )

@@ -1,11 +1,9 @@
 """Machines of other package managers, as they really answered, against images they should be."""
 
-import re
-
 import pytest
 from msgspec.structs import replace
 
-from driftscan.model import Attribution, Collected, Fingerprint, Items, Meta, Side
+from driftscan.model import Attribution, Collected, Fingerprint, Items, Meta, Side, managers
 from driftscan.probes.table import PROBES
 from tests import build, citing
 from tests.probes.conftest import CAPTURED, read_captured, read_transcript
@@ -34,7 +32,13 @@ def machine(name: str, system: Items) -> Fingerprint:
 
 def image_of(host: Fingerprint, section: str, lines, *, gone=(), more=None, changed=None) -> Side:
     """What the host should be: without packages, with others, some in another version."""
-    packages = {k: v for k, v in host.facts[section].items.items() if k not in gone}
+    packages = {
+        k: {name: value for name, value in v.items() if name != "want"}
+        for k, v in host.facts[section].items.items()
+        if k not in gone
+    }
+    if section == "rpm":
+        packages = {k: {**v, "want": "install"} for k, v in packages.items()}
     packages |= more or {}
     for key, version in (changed or {}).items():
         packages[key] = {**packages[key], "version": version, "source_version": version}
@@ -53,7 +57,7 @@ def image_of(host: Fingerprint, section: str, lines, *, gone=(), more=None, chan
         key: f"line {number}"
         for number, text in lines.items()
         for key in packages
-        if re.search(rf"(?<![\w-]){re.escape(key)}(?![\w.-])", text)
+        if managers.names(text, key)
     }
     attributions = {
         key: Attribution(brought_by=by_line.get(key, "base"), changed_by=by_line.get(key, "base"))
@@ -85,7 +89,32 @@ def arch():
     )
 
 
-PAIRS = {"alpine": alpine, "arch": arch}
+def rpm():
+    host = machine("rpm-a", {})
+    lines = {4: "RUN dnf -y upgrade openssl-libs && dnf -y install nginx php-fpm php-opcache"}
+    opcache = {"version": "8.0.30-1.el9", "source": "php", "source_version": "8.0.30-1.el9"}
+    newer = {
+        "openssl-libs.x86_64": "1:3.0.7-28.el9_4",
+        "nginx.x86_64": "1:1.20.1-20.el9",
+        "nginx-core.x86_64": "1:1.20.1-20.el9",
+    }
+    image = image_of(
+        host,
+        "rpm",
+        lines,
+        gone=("backup-agent.noarch", "htop.x86_64", "openssh-server.x86_64", "chrony.x86_64"),
+        more={"php-opcache.x86_64": {**opcache, "want": "install"}},
+        changed=newer,
+    )
+    repositories = {"rpm/baseos": {"position": 0}, "rpm/updates": {"position": 1}}
+    facts = {**image.fingerprint.facts, "repositories": Collected(items=repositories)}
+    found = replace(image.fingerprint, facts=facts)
+    return Side(fingerprint=host), replace(
+        image, fingerprint=found, baseline=replace(image.baseline, fingerprint=found)
+    )
+
+
+PAIRS = {"alpine": alpine, "arch": arch, "rpm": rpm}
 
 
 def told(report):
@@ -111,10 +140,7 @@ def test_an_alpine_machine_tells_what_its_log_and_its_world_tell():
     )
     assert found["host-only:toolchain"][0][2] == f"{add} --virtual .build-deps toolchain"
     assert found["local-package:localtool"][0][2] == f"{add} /srv/local/localtool-0.1-r0.apk"
-    assert found["hold:greet"] == (
-        ("2026-10-28 18:00", "UTC", f"{add} greet greet-doc relay legacy"),
-        None,
-    )
+    assert found["hold:greet"][0][2] == f"{add} greet greet-doc relay legacy"
     assert {"pin:motd", "pin:mailx"} <= found.keys()
     removed = next(c for c in report.causes if c.id == "removed:legacy")
     assert removed.level == "breaks"
@@ -126,12 +152,47 @@ def test_an_arch_machine_tells_what_its_log_tells():
 
     found = told(report)
     assert found["removed:legacy"] == (("2026-11-11 18:33", "+0000", "pacman -R legacy"), 2)
-    assert found["local-package:relay"] == (
+    assert found["hold:relay"] == (
         ("2026-11-10 18:33", "+0000", "pacman -U relay-4.1-7-x86_64.pkg.tar.gz"),
         2,
     )
     tool = "pacman -U tool-git-r12.abcdef0-1-x86_64.pkg.tar.gz"
     assert found["local-package:tool-git"][0] == ("2026-11-12 18:33", "+0000", tool)
+
+
+def test_an_rpm_machine_names_command_account_time_and_line():
+    report = build.explained(*rpm())
+
+    found = told(report)
+    remove = ("2026-11-18 18:28", "UTC", "dnf -qy remove php-opcache")
+    assert found["removed:php-opcache.x86_64"] == (remove, 4)
+    (removed,) = (c for c in report.causes if c.id == "removed:php-opcache.x86_64")
+    assert (removed.level, removed.host_record.user) == ("breaks", "ops")
+    assert removed.evidence[1].text == "web/Dockerfile:4 asks for php-opcache.x86_64"
+    install = ("2026-10-28 18:28", "UTC", "dnf -qy install nginx php-fpm")
+    assert found["hold:nginx-core"][0] == install
+    (missing,) = (c for c in report.causes if c.id == "repository-missing:updates")
+    assert sorted(missing.claims) == [
+        "repositories:rpm/updates",
+        "rpm:nginx.x86_64",
+        "rpm:openssl-libs.x86_64",
+    ]
+    assert found["local-package:backup-agent.noarch"][0] == ("2026-11-22 18:28", "UTC", "")
+    fix = report.remedies[0]
+    assert [step.run for step in fix.steps][1:-1] == [
+        "dnf versionlock delete nginx-core",
+        "dnf upgrade nginx-1:1.20.1-20.el9.x86_64 nginx-core-1:1.20.1-20.el9.x86_64 "
+        "openssl-libs-1:3.0.7-28.el9_4.x86_64",
+        "dnf install php-opcache-8.0.30-1.el9.x86_64",
+        "dnf remove backup-agent.noarch",
+    ]
+    undone = "what dnf -qy remove php-opcache did on 2026-11-18 18:28 also goes back with "
+    assert f"{undone}`dnf history undo 9`" in fix.notes
+    assert {e.rule: e.members for e in report.expected} == {
+        "ssh-server": ["rpm:openssh-server.x86_64"],
+        "time": ["rpm:chrony.x86_64"],
+        "operators": ["rpm:htop.x86_64"],
+    }
 
 
 @pytest.mark.parametrize("name", sorted(PAIRS))

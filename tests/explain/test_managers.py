@@ -422,7 +422,7 @@ def test_dnf_is_given_exact_versions_by_what_each_needs_and_the_undo_it_could_us
         "driftscan compare web-a web-b",
     ]
     assert (
-        "the 1 packages of 2026-10-21 14:02 also go back with `dnf history undo 14`"
+        "what dnf upgrade n did on 2026-10-21 14:02 also goes back with `dnf history undo 14`"
         in report.remedies[0].notes
     )
     assert report.remedies[0].simulated == "not simulated"

@@ -76,7 +76,7 @@ def _nevras(members: Sequence[Divergence]) -> list[str]:
         name = managers.bare(divergence.key)
         architecture = divergence.key.removeprefix(f"{name}.")
         version = str((divergence.reference or {}).get("version", ""))
-        if words.fits(words.ANY_PACKAGE, divergence.key) and words.fits(words.VERSION, version):
+        if words.fits(words.ANY_PACKAGE, divergence.key) and words.fits(words.ANY_VERSION, version):
             ending = f".{architecture}" if architecture != divergence.key else ""
             found.append(f"{name}-{version}{ending}")
     return sorted(found)
@@ -91,8 +91,8 @@ def undo(case: Case, members: Sequence[Divergence]) -> list[str]:
     for transaction in case.records.transactions:
         if _alone(case, transaction, ids):
             found.append(
-                f"the {len(transaction.operations)} packages of {transaction.start[:16]} also go "
-                f"back with `dnf history undo {transaction.undo}`"
+                f"what {transaction.command or 'a command'} did on {transaction.start[:16]} also "
+                f"goes back with `dnf history undo {transaction.undo}`"
             )
     return found[:2]
 
@@ -125,7 +125,7 @@ def _pins(members: Sequence[Divergence]) -> list[str]:
     return sorted(
         f"{name}={version}"
         for name, version in versions.items()
-        if words.fits(words.ANY_PACKAGE, name) and words.fits(words.VERSION, version)
+        if words.fits(words.ANY_PACKAGE, name) and words.fits(words.ANY_VERSION, version)
     )
 
 
@@ -162,7 +162,8 @@ def _pacman(case: Case, members: Sequence[Divergence]) -> list[Step]:
 
 def _cached(name: str, item: Item) -> str:
     version, architecture = str(item.get("version", "")), str(item.get("architecture", ""))
-    good = words.fits(words.ANY_PACKAGE, name, architecture) and words.fits(words.VERSION, version)
+    good = words.fits(words.ANY_PACKAGE, name, architecture)
+    good = good and words.fits(words.ANY_VERSION, version)
     file = f"{name}-{version}-{architecture}.pkg.tar.zst"
     return f"/var/cache/pacman/pkg/{file}" if good else ""
 

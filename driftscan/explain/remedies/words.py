@@ -9,6 +9,7 @@ from driftscan.sanitize import safe
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,250}(:[a-z0-9-]{1,30})?", re.ASCII)
 # Of any manager: rpm knows capitals and `_`, pacman `@`; a leading `-` would be an option.
 ANY_PACKAGE = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_@+.-]{0,250}(:[a-z0-9-]{1,30})?", re.ASCII)
+ANY_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+:~^-]{0,250}", re.ASCII)
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+:~-]{0,250}", re.ASCII)
 SUITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,120}", re.ASCII)
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,120}", re.ASCII)
