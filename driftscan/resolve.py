@@ -1,7 +1,7 @@
 """Targets -> sides: files are loaded, images built, and all that lives is asked in one run."""
 
-import functools
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -16,8 +16,10 @@ from driftscan.inventory.contract import Inventory
 from driftscan.machines import engine as engines
 from driftscan.machines.container import Container, Image, reaching
 from driftscan.machines.contract import Machine
+from driftscan.machines.directory import at
 from driftscan.machines.engine import Engine
 from driftscan.machines.local import Local
+from driftscan.machines.reading import Reader
 from driftscan.machines.ssh import Credentials, Ssh
 from driftscan.model import Baseline, Limits, Sections, Side, Target, Unreached, Want
 from driftscan.probes.table import PROBES
@@ -88,7 +90,7 @@ class Wanting(Struct):
     def see(self, target: Target, side: Side) -> None:
         """A target of the run that was asked."""
         self.labels[target.name] = side.label
-        if is_live(target):
+        if answers_again(target):
             self.targets[target.name] = target
             if not side.is_image:
                 self.sources.add(target.name, side.fingerprint)
@@ -120,7 +122,7 @@ def learn(
     images, gone = road.images(wanting.images, needs.targets)
     plan = needs.plan([*hosts, *images], hosts, wanting.sources)
 
-    ask = functools.partial(
+    ask = partial(
         trips.ask,
         needs,
         limits=options.limits,
@@ -172,8 +174,13 @@ def _is_stored(target: Target) -> bool:
 
 
 def is_live(target: Target) -> bool:
-    """It can be asked, and asked again."""
+    """It can be asked."""
     return not _is_stored(target) and target.road != "dockerfile"
+
+
+def answers_again(target: Target) -> bool:
+    """It can be asked once more, on a second trip, whose questions need a shell."""
+    return is_live(target) and target.road != "rootfs"
 
 
 class _Road:
@@ -220,6 +227,8 @@ class _Road:
             case "image":
                 image = Image(self._engine(), target.path)
                 return self._closing(target, "image", target.path, image)
+            case "rootfs":
+                return self._closing(target, "image", target.path, Reader(partial(at, target.path)))
             case _:
                 port = f":{target.port}" if target.port else ""
                 return Job(

@@ -22,7 +22,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from driftscan import sanitize
-from driftscan.model import Files, Lines, Payload, Question, Questions, Raw, Shell, Stats
+from driftscan.model import (
+    FILE_LIMIT,
+    FORMAT,
+    OUTPUT_LIMIT,
+    Files,
+    Lines,
+    Payload,
+    Question,
+    Questions,
+    Raw,
+    Shell,
+    Stats,
+)
 from driftscan.probes.contract import Asks
 
 _HEAD = r"""main() {
@@ -122,13 +134,11 @@ exit $?
 """
 
 NONCE, DEADLINE = "@NONCE@", "@DEADLINE@"
-BEGIN = "BEGIN 1"
+BEGIN = f"BEGIN {FORMAT}"
 START = "main </dev/null"
 _GLOB = re.compile(r"/[A-Za-z0-9_./*?\[\]@+~:-]*")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _WILD = re.compile(r"[*?\[]")
-FILE_LIMIT = 4 << 20
-OUTPUT_LIMIT = 16 << 20
 MAX_LINES = 300_000
 
 

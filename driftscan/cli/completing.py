@@ -11,7 +11,7 @@ from driftscan.errors import DriftscanError
 if TYPE_CHECKING:
     from driftscan.inventory.contract import Inventory
 
-SCHEMES = ("ssh://", "local://", "docker://", "podman://", "image://", "dockerfile://")
+SCHEMES = ("ssh://", "local://", "docker://", "podman://", "image://", "rootfs://", "dockerfile://")
 
 
 def targets(

@@ -91,7 +91,7 @@ def main(config: str | None) -> None:
 
     A TARGET is a NAME of the inventory, a fingerprint file (a path with a `/` or ending in
     `.json`), or ssh://[user@]host[:port], local://, docker://NAME, podman://NAME,
-    image://REFERENCE, dockerfile://PATH, baseline://NAME.
+    image://REFERENCE, rootfs://DIRECTORY, dockerfile://PATH, baseline://NAME.
     """
 
 

@@ -140,6 +140,12 @@ def _image(text: str, rest: str, _: Inventory | None) -> Target:
     return Target(name=text, road="image", path=rest)
 
 
+def _rootfs(text: str, rest: str, _: Inventory | None) -> Target:
+    if not rest:
+        raise InputError(f"{_told(text)}: write it like rootfs:///mnt, the directory that is its /")
+    return Target(name=text, road="rootfs", path=rest)
+
+
 def _dockerfile(text: str, rest: str, _: Inventory | None) -> Target:
     if not rest:
         raise InputError(f"{_told(text)}: write it like dockerfile://web/Dockerfile")
@@ -175,7 +181,8 @@ SCHEMES: dict[str, _Scheme] = {
     "docker": _docker,
     "podman": _podman,
     "image": _image,
+    "rootfs": _rootfs,
     "dockerfile": _dockerfile,
     "baseline": _baseline,
 }
-_LATER = ("rootfs", "archive")
+_LATER = ("archive",)

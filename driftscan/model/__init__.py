@@ -2,6 +2,9 @@
 
 from driftscan.model.accepting import Pin, Rule, Rules
 from driftscan.model.asked import (
+    FILE_LIMIT,
+    FORMAT,
+    OUTPUT_LIMIT,
     Answer,
     Files,
     Limits,
@@ -76,10 +79,14 @@ from driftscan.model.reported import (
     Window,
     levels_from,
 )
+from driftscan.model.tree import Node, Tree
 
 __all__ = [
+    "FILE_LIMIT",
+    "FORMAT",
     "LANGUAGES",
     "LEVELS",
+    "OUTPUT_LIMIT",
     "PHASES",
     "SCHEMA",
     "About",
@@ -118,6 +125,7 @@ __all__ = [
     "Lines",
     "Match",
     "Meta",
+    "Node",
     "Noun",
     "Partial",
     "Payload",
@@ -143,6 +151,7 @@ __all__ = [
     "Symbols",
     "Target",
     "Told",
+    "Tree",
     "Unreached",
     "Use",
     "Want",

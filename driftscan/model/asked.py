@@ -1,9 +1,20 @@
 """What can be asked of a machine, and what it says: questions, limits, answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
+
+from driftscan.model.tree import Tree
+
+FORMAT = 1
+"""The number of the answer's form (driftscan/script.py)."""
+
+FILE_LIMIT = 4 << 20
+"""Bytes of one file that an answer has at most."""
+
+OUTPUT_LIMIT = 16 << 20
+"""Bytes of any other answer to one question."""
 
 
 class Files(Struct, frozen=True):
@@ -37,10 +48,15 @@ class Stats(Struct, frozen=True):
 
 
 class Shell(Struct, frozen=True):
-    """The output of a few lines of POSIX sh: live machines only, where no file tells it."""
+    """The output of a few lines of POSIX sh, for what the other questions cannot ask.
+
+    `read` gives the same lines from files that are only read. Without it the question is for
+    running machines alone.
+    """
 
     name: str
     body: str
+    read: Callable[[Tree], Iterable[str]] | None = None
 
 
 class Want(Struct, frozen=True, order=True):

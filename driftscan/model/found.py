@@ -137,7 +137,17 @@ class Target(Noun, frozen=True, kw_only=True):
     """One machine and the road to it, as inventory or command line names it."""
 
     name: str
-    road: Literal["ssh", "local", "docker", "podman", "image", "dockerfile", "baseline", "file"]
+    road: Literal[
+        "ssh",
+        "local",
+        "docker",
+        "podman",
+        "image",
+        "rootfs",
+        "dockerfile",
+        "baseline",
+        "file",
+    ]
     address: str = ""
     port: int = 0
     user: str = ""

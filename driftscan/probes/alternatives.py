@@ -4,6 +4,7 @@ import re
 
 from driftscan.errors import ParseError
 from driftscan.model import Absent, Collected, Denied, Items, Payload, Section, Shell
+from driftscan.probes.twins import alternatives as twin
 
 ASK = Shell(
     "alternatives",
@@ -24,6 +25,7 @@ done
   /var/log/alternatives.log.1 /var/log/alternatives.log | sed 's/^update-alternatives /log /'
 return 0
 """,
+    twin.read,
 )
 
 _LINE = re.compile(

@@ -28,6 +28,7 @@ from driftscan.model import (
 )
 from driftscan.probes import reading
 from driftscan.probes.contract import About
+from driftscan.probes.twins import rotated
 
 NAME = "apt-history"
 _HISTORY = "/var/log/apt/history.log"
@@ -61,10 +62,15 @@ done
 """
 
 
-def _rotated(name: str, log: str, keep: str) -> Shell:
-    """All rotations of a log through one gzip: as Files a year of them would cost 40 ms."""
+def _rotated(name: str, log: str, kept: str) -> Shell:
+    """All rotations of a log through one gzip: as Files a year of them would cost 40 ms.
+
+    Of them the lines that match `kept`, or all.
+    """
+    keep = f"grep -E '{kept}|^damaged ' |" if kept else ""
     body = _ROTATED.replace("@LOG@", log).replace("@KEEP@", keep)
-    return Shell(name, body.replace("@LIMIT@", str(ROTATED_LIMIT)))
+    read = rotated.reader(log, kept, ROTATED_LIMIT)
+    return Shell(name, body.replace("@LIMIT@", str(ROTATED_LIMIT)), read)
 
 
 ASK = (
@@ -72,7 +78,7 @@ ASK = (
     _rotated("history-rotated", _HISTORY, ""),
     # 48 kB of 360 kB: most lines of the log are states in between.
     Lines("events", ("/var/log",), "dpkg.log", _EVENTS, path=False),
-    _rotated("events-rotated", _LOG, f"grep -E '{_EVENTS}|^damaged ' |"),
+    _rotated("events-rotated", _LOG, _EVENTS),
     Files((_MARKS,)),
     # Names the native architecture first; where it is missing there never was a foreign one.
     Files((_ARCH,)),

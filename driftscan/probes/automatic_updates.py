@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from driftscan.model import Absent, Collected, Denied, Item, Items, Partial, Raw, Section, Shell
 from driftscan.probes.contract import About
+from driftscan.probes.twins import automatic_updates as twin
 
 NAME = "automatic-updates"
 ASK = (
@@ -39,6 +40,7 @@ if [ -d "$d" ]; then
   fi
 fi
 """,
+        twin.read,
     ),
 )
 GIVES = (

@@ -23,6 +23,7 @@ from driftscan.model import (
     Shell,
 )
 from driftscan.probes.contract import About
+from driftscan.probes.twins import conffiles as twin
 
 NAME = "conffiles"
 ASK = (
@@ -78,6 +79,7 @@ done
 md5sum -- $edited | sed 's/^/is /'
 stat -L -c 'stat %Y %u %n' -- $edited
 """,
+        twin.read,
     ),
 )
 GIVES = (

@@ -26,6 +26,7 @@ from driftscan.model import (
 from driftscan.probes import loader, processes, reading
 from driftscan.probes.contract import About
 from driftscan.probes.loader import Told, folded
+from driftscan.probes.twins import loader as twin
 
 NAME = "libraries"
 ASK = (
@@ -93,6 +94,7 @@ printf '%s\n' "$@" "$targets" "$maps" |
 [ -r /var/lib/dpkg/arch ] && read -r f </var/lib/dpkg/arch && printf 'native %s\n' "$f"
 return 0
 """,
+        twin.read,
     ),
 )
 GIVES = (

@@ -18,6 +18,7 @@ from driftscan.model import (
 )
 from driftscan.probes import reading
 from driftscan.probes.contract import About
+from driftscan.probes.twins import machine
 
 NAME = "os"
 ASK = (
@@ -35,6 +36,7 @@ for loader in /lib/ld-musl-*.so.1; do
 done
 return 0
 """,
+        machine.read,
     ),
 )
 GIVES = (

@@ -25,6 +25,7 @@ from driftscan.model import (
 )
 from driftscan.probes import alternatives, settings, units
 from driftscan.probes.contract import About
+from driftscan.probes.twins import copies as twin
 
 NAME = "runtimes"
 
@@ -173,7 +174,7 @@ copies | head -c @LIMIT@
 )
 
 ASK = (
-    Shell("copies", _COPIES),
+    Shell("copies", _COPIES, twin.reader(_PLACES)),
     alternatives.ASK,
 )
 GIVES = (
@@ -188,7 +189,7 @@ GIVES = (
 KINDS = ("gcc", "python3", "perl", "php", "node", "ruby", "go", "java")
 
 _LINE = re.compile(
-    r"(?P<path>dir|gone|closed|copy|real|ran|script|untrusted|untimed) (?P<of>/.*)"
+    r"(?P<path>dir|gone|closed|copy|real|ran|script|untrusted|untimed|unrun) (?P<of>/.*)"
     r"|(?P<field>Package|Architecture|Version): (?P<value>\S{1,1024})"
     r"|(?P<word>owner|says) ?(?P<rest>.*)|(?P<mark>unpackaged)"
     r"|(?P<stated>/.*?/(?:release|VERSION)):(?:JAVA_VERSION=\"?|go)(?P<version>[0-9][^\s\"]*).*"
@@ -202,6 +203,7 @@ _NOTES = {
     "script": "not run: a script",
     "untrusted": "not run: not in the hands of root alone",
     "untimed": "not run: the host has no timeout(1)",
+    "unrun": "not run: only its files were read",
 }
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 from driftscan.errors import ParseError
 from driftscan.model import Shell
 from driftscan.probes import profiles
+from driftscan.probes.twins import settings as twin
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """The PATH where nothing sets another: what systemd (systemd.exec(5)) and Docker give."""
@@ -38,7 +39,7 @@ settings() {
 }
 """.replace("@LIMIT@", str(LIMIT))
 
-ASK = Shell("settings", BODY + "settings\n")
+ASK = Shell("settings", BODY + "settings\n", twin.read)
 
 _LINE = re.compile(
     r"(?P<file>/etc/(?:environment|profile|login\.defs|profile\.d/.{1,255}?\.sh)"

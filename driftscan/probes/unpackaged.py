@@ -15,6 +15,7 @@ from driftscan.model import Collected, Failed, Item, Items, Partial, Payload, Ra
 from driftscan.probes import reading
 from driftscan.probes.contract import About
 from driftscan.probes.loader import folded
+from driftscan.probes.twins import unpackaged as twin
 
 NAME = "unpackaged"
 ASK = (
@@ -86,6 +87,7 @@ if cd /var/lib/dpkg/info; then
   [ $# -eq 0 ] || find . -name '*.list' -exec grep -HFxs "$@" '{}' + | sed 's,^\./,owner ,'
 fi
 """,
+        twin.read,
     ),
 )
 GIVES = (

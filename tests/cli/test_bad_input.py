@@ -56,7 +56,7 @@ def test_a_wrong_inventory_is_named_with_its_line(driftscan, work, listening, co
         (("check", "--baseline", "baseline://./gone"), "gone: no such folder of a baseline"),
         (("compare", "a", "."), "'.' is not in the inventory"),
         (("compare", "a", "./"), ".: is a folder: write baseline://."),
-        (("compare", "a", "rootfs://x"), "rootfs:// is not there yet"),
+        (("compare", "a", "rootfs://"), "write it like rootfs:///mnt"),
         (("scan", "a", "local://"), "2 targets: say with -o DIR where their files go"),
         (("scan", "-o", "no/such/folder"), "no/such/folder: cannot be made: No such file"),
         (("scan", "-i", "gone.yml"), "gone.yml: cannot be read: No such file"),

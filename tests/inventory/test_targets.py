@@ -86,7 +86,7 @@ def test_each_form_names_its_target(text, target):
         ("image://", "write it like image://"),
         ("dockerfile://", "write it like dockerfile://"),
         ("baseline://wev", "no such baseline of inv.yml, did you mean 'web'?"),
-        ("rootfs:///srv", "rootfs:// is not there yet"),
+        ("rootfs://", "write it like rootfs:///mnt"),
         ("archive://x.tar", "archive:// is not there yet"),
     ],
 )  # fmt: skip

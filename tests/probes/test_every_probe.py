@@ -12,8 +12,9 @@ import pytest
 import driftscan.probes
 from driftscan import sanitize
 from driftscan.errors import ParseError
-from driftscan.model import Collected, Files, Partial, Payload, Raw
+from driftscan.model import Collected, Files, Lines, Partial, Payload, Raw, Shell
 from driftscan.probes.table import PROBES
+from driftscan.probes.twins import tools
 from tests.probes.conftest import CAPTURED, read_captured, read_transcript
 
 MODULES = [
@@ -146,6 +147,23 @@ def test_every_captured_answer_gives_the_sections_it_promises(probe, machine):
             told = {field for item in section.items.values() for field in item}
             assert told <= fields[name], f"About of {name} lacks {told - fields[name]}"
             assert len(cleaned.items) == len(section.items)
+
+
+@EVERY
+def test_what_a_script_tells_of_more_than_the_running_machine_is_read_from_files_too(probe):
+    """`driftscan/probes/twins/` has the readers; a question of live sections needs none."""
+    if all(about.live for about in probe.GIVES):
+        return
+    unread = [ask.name for ask in probe.ASK if isinstance(ask, Shell) and ask.read is None]
+    assert unread == [], "images without a shell, archives and root directories cannot answer"
+
+
+@EVERY
+def test_what_matches_lines_is_understood_without_grep_too(probe):
+    for ask in probe.ASK:
+        if isinstance(ask, Lines):
+            re.compile(tools.python_regex(ask.regex))
+            assert "[:" not in tools.python_regex(ask.regex)
 
 
 @EVERY
