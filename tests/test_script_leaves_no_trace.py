@@ -63,7 +63,7 @@ TOOLS = {
         "sed",
         "sha256sum",
     ),
-    *("sleep", "sort", "stat", "timeout", "tr", "uname"),
+    *("sleep", "sort", "stat", "systemctl", "timeout", "tr", "uname"),
 }
 # payload's own argument; musl's loader, which prints its version; a runtime that is asked for it
 EXPANSIONS = {'"$@"', '"$loader"', '"$r"'}
@@ -77,6 +77,7 @@ WRAPPERS = {
 }
 # What a tool that only reads needs, or must not have, in its arguments to be one.
 NEEDED = {"gzip": r"-d?c", "date": r"\+%.*", "ldconfig": r"-p", "umask": r"077", "command": "-v"}
+NEEDED |= {"systemctl": r"list-units"}
 FORBIDDEN = {
     "find": r"-delete|-fprintf?|-fprint0|-fls|-ok|-okdir",
     "sort": r"-o.*|-T.*|--output.*|--temp.*|--compress.*",

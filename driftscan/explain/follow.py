@@ -44,6 +44,8 @@ def _owners(case: Case, divergence: Divergence) -> list[str]:
         return [str(item["owner"]) for _, item in sides if item and item.get("owner")]
     if divergence.section in ("conffiles", "extensions"):
         return [name for name in _bringing(divergence) if _one_sided(case, name)]
+    if (divergence.section, divergence.key) == ("certificates", "bundle"):
+        return ["ca-certificates"]
     if divergence.section == "winners":
         kind = divergence.key.partition("@")[0]
         found = [_owner_of_winner(case, side, kind, item) for side, item in sides if item]

@@ -24,6 +24,21 @@ KINDS: dict[str, Kind] = {
     "sysctl": Kind(("sysctl", "sysctl-settings"), "kernel setting", "kernel settings"),
     "limits": Kind(("limits",), "limit", "limits"),
     "mounts": Kind(("mounts", "fstab"), "mount", "mounts"),
+    "accounts": Kind(("users", "groups"), "account or group", "accounts and groups"),
+    "sudo": Kind(("sudo",), "rule of sudo", "rules of sudo"),
+    "sshd": Kind(("sshd",), "setting of sshd", "settings of sshd"),
+    "authorized-keys": Kind(("authorized-keys",), "key that may log in", "keys that may log in"),
+    "services": Kind(
+        ("units", "init-scripts", "failed-units"), "start-up setting", "start-up settings"
+    ),
+    "cron": Kind(("cron",), "job of cron", "jobs of cron"),
+    "listening": Kind(("listening",), "listening socket", "listening sockets"),
+    "names": Kind(
+        ("resolver", "hosts", "name-services"), "setting of name lookup", "settings of name lookup"
+    ),
+    "time": Kind(("timezone", "time-servers"), "setting of the clock", "settings of the clock"),
+    "locale": Kind(("locale",), "locale setting", "locale settings"),
+    "certificates": Kind(("certificates",), "trusted certificate", "trusted certificates"),
 }
 """Subject of a cause `settings-differ` -> what it tells."""
 

@@ -72,10 +72,12 @@ maps=$(grep -H -s -E '^[0-9a-f-]+ ..x. [^/]*/' /proc/[0-9]*/maps | awk '
 # Who listens: the sockets of the kernel's tables that wait (0A, and the flag 10000 of unix(7)),
 # joined with the open files of the processes. Ports stay hexadecimal.
 { grep -H -s -E '^ *[0-9]+: [0-9A-F:]+ [0-9A-F:]+ 0A ' /proc/net/tcp /proc/net/tcp6
+  grep -H -s -E '^ *[0-9]+: [0-9A-F:]+ 0+:0000 07 ' /proc/net/udp /proc/net/udp6
   grep -H -s -E ' 00010000 [0-9]+ [0-9]+ +[0-9]+ /' /proc/net/unix
   ls -lnq /proc/[0-9]*/fd
 } | awk '
-  /^\/proc\/net\/tcp/ { n = split($3, part, ":"); name[$11] = "tcp/" part[n]; next }
+  /^\/proc\/net\/tcp/ { name[$11] = "tcp/" $3; next }
+  /^\/proc\/net\/udp/ { name[$11] = "udp/" $3; next }
   /^\/proc\/net\/unix/ { name[$7] = "unix:" substr($0, index($0, " /") + 1); next }
   /^\/proc\// { split($0, part, "/"); pid = part[3]; next }
   match($0, /socket:\[[0-9]+\]$/) {
@@ -116,6 +118,15 @@ GIVES = (
         cost="of that 15 ms with 35 processes",
         live=True,
     ),
+    About(
+        "listening",
+        "facts",
+        "tcp/ADDRESS/PORT, or udp below 32768",
+        "programs",
+        privilege="root for other accounts' processes (in a container also CAP_SYS_PTRACE)",
+        source="/proc/net, /proc/*/fd",
+        live=True,
+    ),
 )
 
 
@@ -123,7 +134,9 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     """The three sections; raises ParseError for a line the question cannot have printed."""
     if "loader" not in raw.outputs:
         unknown = Failed(reason="only a running machine tells")
-        return {"libraries": unknown, "linker-path": _linker_path(raw), "processes": unknown}
+        linker = _linker_path(raw)
+        live = {"processes": unknown, "listening": unknown}
+        return {"libraries": unknown, "linker-path": linker, **live}
     answer = raw.outputs["loader"]
     if answer.cut:
         raise ParseError("the answer about libraries is larger than the limit")
@@ -132,7 +145,7 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     return {
         "libraries": _libraries(told),
         "linker-path": linker,
-        "processes": processes.section(told),
+        **processes.sections(told),
     }
 
 

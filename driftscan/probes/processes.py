@@ -6,6 +6,7 @@ their files are not this machine's. Command lines and environments are never rea
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 
 from msgspec import Struct
 
@@ -36,23 +37,28 @@ _PROC = re.compile(r"/proc/([0-9]+|self)/(exe|ns/mnt)(?: -> (.*))?")
 _CGROUP = re.compile(r"/proc/([0-9]+)/cgroup:[0-9]+:[^:]*:(/.*)")
 _ROOT = re.compile(r"([0-9]+:[0-9]+) (?:/|/proc/([0-9]+)/root)")
 _MAP = re.compile(r"([0-9]+(?:,[0-9]+)*) (/.*)")
-_LISTEN = re.compile(r"([0-9]+) (?:tcp/([0-9A-F]{4})|(unix:/.*))")
+_LISTEN = re.compile(
+    r"([0-9]+) (?:(?P<unix>unix:/.*)|(?P<kind>tcp|udp)/"
+    r"(?:(?P<address>[0-9A-F]{8}|[0-9A-F]{32}):)?(?P<port>[0-9A-F]{4}))"
+)
+_EPHEMERAL = 32768  # from here on the kernel gives ports to whoever asks (ip(7))
 _DELETED = " (deleted)"
 # needrestart(1) leaves these out: memory that only looks like a file, and files made to vanish.
 _MEMORY = re.compile(r"/(?:SYSV|dev/|drm|memfd:|i915|anon_hugepage|\[|#)")
 _SHORT_LIVED = re.compile(r"/(?:tmp|var/tmp|run|var/run)/|.*\.dpkg-")
 
 
-def section(told: Told) -> Section:
-    """`processes`: Partial, with how many, when some could not be read or understood."""
+def sections(told: Told) -> dict[str, Section]:
+    """`processes` and `listening`: Partial, with how many, when some could not be read."""
     if "processes" not in told.have:
-        return Failed(reason="/proc is not mounted")
+        unknown = Failed(reason="/proc is not mounted")
+        return {"processes": unknown, "listening": unknown}
     processes = _rows(told)
     own = processes.get(told.single.get("self", ""))
     own_group = own.group if own else ""
     _linked(told, processes)
     _rooted(told, processes)
-    loads, ports = _loads(told), _ports(told)
+    loads, ports, sockets = _loads(told), *_ports(told)
     seen: dict[str, Process] = {}
     closed = 0
     for pid, process in processes.items():
@@ -66,7 +72,11 @@ def section(told: Told) -> Section:
     gaps = _gaps(closed, closed + len(seen), "1" in processes)
     if told.odd:
         gaps.append(f"{len(told.odd)} lines were not understood, as {told.odd[0]!r}")
-    return Partial(items=items, gaps=gaps) if gaps else Collected(items=items)
+    listening = _listening(seen, sockets)
+    if gaps:
+        told_ = Partial(items=listening, gaps=gaps)
+        return {"processes": Partial(items=items, gaps=gaps), "listening": told_}
+    return {"processes": Collected(items=items), "listening": Collected(items=listening)}
 
 
 def _gaps(closed: int, count: int, complete: bool) -> list[str]:
@@ -148,17 +158,39 @@ def _loads(told: Told) -> dict[str, list[str]]:
     return loads
 
 
-def _ports(told: Told) -> dict[str, list[str]]:
-    """Where each process listens: `tcp/9000`, `unix:/run/x.sock`."""
+def _ports(told: Told) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Where each process listens: `tcp/9000`, `unix:/run/x.sock`; and `tcp/0.0.0.0/9000`."""
     ports: dict[str, list[str]] = {}
+    sockets: dict[str, list[str]] = {}
     for row in told.listens:
         match = _LISTEN.fullmatch(row)
         if match is None:
             told.odd.append(row)
             continue
-        port = f"tcp/{int(match[2], 16)}" if match[2] else match[3]
-        ports.setdefault(match[1], []).append(port)
-    return ports
+        number = int(match["port"] or "0", 16)
+        if match["kind"] != "udp":
+            port = match["unix"] or f"tcp/{number}"
+            ports.setdefault(match[1], []).append(port)
+        if match["address"] and (match["kind"] == "tcp" or number < _EPHEMERAL):
+            place = f"{match['kind']}/{_address(match['address'])}/{number}"
+            sockets.setdefault(match[1], []).append(place)
+    return ports, sockets
+
+
+def _address(text: str) -> str:
+    """The kernel writes addresses as words of its own byte order: here of little-endian ones."""
+    words = [bytes.fromhex(text[at : at + 8])[::-1] for at in range(0, len(text), 8)]
+    return str(ip_address(b"".join(words)))
+
+
+def _listening(seen: Mapping[str, Process], sockets: Mapping[str, list[str]]) -> Items:
+    programs: dict[str, set[str]] = {}
+    for pid, places in sockets.items():
+        if pid in seen:
+            program = str(seen[pid].executable).removesuffix(_DELETED)
+            for place in places:
+                programs.setdefault(place, set()).add(program)
+    return {place: {"programs": sorted(told)} for place, told in sorted(programs.items())}
 
 
 def _grouped(

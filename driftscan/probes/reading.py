@@ -1,7 +1,7 @@
 """Small readers that several probes share: deb822 stanzas, `path:line` answers, stat lines."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -129,34 +129,6 @@ def stats(payload: Payload) -> Iterator[Stat]:
             raise ParseError(f"expected 'mtime mode uid gid size path', got {line!r}")
         mtime, mode, uid, gid, size, path = match.groups()
         yield Stat(path, int(mtime), int(mode, 16), int(uid), int(gid), int(size))
-
-
-_OF_FILE = re.compile(r"(/.{1,4096}?\.conf):(.*)")
-
-
-def ranked(payload: Payload, places: Sequence[str]) -> list[tuple[str, str]]:
-    """The `path:line` answers of `*.conf` files in the order in which they count: by file name.
-
-    Of two files of one name, that in the first of the places hides the other, as sysctl.d(5),
-    systemd-system.conf(5) and their kin say. Raises ParseError for any other line.
-    """
-    files: dict[str, list[str]] = {}
-    for line in payload.lines:
-        match = _OF_FILE.fullmatch(line)
-        if match is None:
-            raise ParseError(f"expected '/….conf:line', got {line!r}")
-        files.setdefault(match[1], []).append(match[2])
-    seen: dict[str, str] = {}
-    order = {place: rank for rank, place in enumerate(places)}
-    for path in sorted(files, key=lambda path: (order.get(path.rpartition("/")[0], 99), path)):
-        seen.setdefault(path.rpartition("/")[2], path)
-    return [(path, line) for _, path in sorted(seen.items()) for line in files[path]]
-
-
-def content(raw: Raw, path: str) -> Iterator[str]:
-    """The lines of a file, those written on Windows too; none if it is not there."""
-    file = raw.files.get(path)
-    return (without_return(line) for line in (file.lines if file else ()))
 
 
 _OCTAL = re.compile(r"\\([0-7]{3})")

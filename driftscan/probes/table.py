@@ -1,12 +1,14 @@
 """The table of all probes: what is asked, in this order."""
 
 from driftscan.probes import (
+    accounts,
     apk,
     apk_history,
     apk_repositories,
     apt_history,
     apt_sources,
     automatic_updates,
+    certificates,
     conffiles,
     dnf,
     dpkg,
@@ -14,14 +16,17 @@ from driftscan.probes import (
     host,
     languages,
     libraries,
+    naming,
     os,
     pacman,
     pacman_history,
     pacman_repositories,
+    regional,
     rpm,
     rpm_history,
     running,
     runtimes,
+    services,
     tuning,
     unpackaged,
 )
@@ -51,4 +56,9 @@ PROBES: tuple[Probe, ...] = (
     automatic_updates,
     running,
     tuning,
+    accounts,
+    services,
+    naming,
+    regional,
+    certificates,
 )

@@ -5,11 +5,12 @@ set for good.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from driftscan.model import Collected, Files, Item, Items, Lines, Partial, Payload, Raw, Section
-from driftscan.probes import reading
+from driftscan.model import Collected, Item, Items, Partial, Raw, Section
+from driftscan.probes import reading, texts
 from driftscan.probes.contract import About
+from driftscan.probes.texts import Texts
 
 NAME = "tuning"
 
@@ -18,11 +19,15 @@ _MANAGER = tuple(
     f"{place}/systemd/system.conf.d" for place in ("/etc", "/run", "/usr/local/lib", "/usr/lib")
 )
 ASK = (
-    Files(("/etc/sysctl.conf", "/etc/security/limits.conf", "/etc/systemd/system.conf")),
-    Files(("/etc/fstab",)),
-    Lines("sysctl", _SYSCTL, "*.conf", "^[^#;]"),
-    Lines("limits", ("/etc/security/limits.d",), "*.conf", "^[^#]"),
-    Lines("manager", _MANAGER, "*.conf", "^[[:space:]]*Default[A-Z]"),
+    texts.question(
+        "files",
+        (
+            *("/etc/sysctl.conf", "/etc/security/limits.conf", "/etc/systemd/system.conf"),
+            *("/etc/fstab", "/etc/security/limits.d/*.conf"),
+            *(f"{place}/*.conf" for place in (*_SYSCTL, *_MANAGER)),
+        ),
+        ("/etc/sysctl.d", "/etc/security/limits.d"),
+    ),
 )
 GIVES = (
     About(
@@ -53,20 +58,20 @@ GIVES = (
 
 def parse(raw: Raw) -> Mapping[str, Section]:
     """The sections of GIVES. Lines that their programs pass over are passed over."""
-    sysctl, limits = _sysctl(raw), _limits(raw)
+    found = texts.read(raw, "files")
+    sysctl, limits = _sysctl(found), _limits(found)
     files = {f"sysctl-settings:{key}": path for key, (_, path) in sysctl.items()}
     files |= {f"limits:{key}": path for key, (_, path) in limits.items()}
-    denied = reading.denied(raw)
     return {
-        "sysctl-settings": _section(_values(sysctl), denied, "sysctl"),
-        "limits": _section(_values(limits), denied, "limits", "systemd"),
-        "fstab": _section(_fstab(reading.content(raw, "/etc/fstab")), denied, "fstab"),
+        "sysctl-settings": _section(found, _values(sysctl), "sysctl"),
+        "limits": _section(found, _values(limits), "limits", "systemd"),
+        "fstab": _section(found, _fstab(found.lines("/etc/fstab")), "fstab"),
         "tuning-files": Collected(items={key: {"file": path} for key, path in files.items()}),
     }
 
 
-def _section(items: Items, denied: list[str], *names: str) -> Section:
-    gaps = [f"{path}: denied" for path in denied if any(name in path for name in names)]
+def _section(found: Texts, items: Items, *names: str) -> Section:
+    gaps = found.gaps(*names)
     return Partial(items=items, gaps=gaps) if gaps else Collected(items=items)
 
 
@@ -74,20 +79,32 @@ def _values(found: Mapping[str, tuple[str, str]]) -> Items:
     return {key: {"value": value} for key, (value, _) in found.items()}
 
 
-def _outputs(raw: Raw, name: str) -> Payload:
-    return raw.outputs.get(name, Payload(()))
+def _ranked(found: Texts, places: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The lines of `*.conf` files in the order in which they count, each with its path: by name.
+
+    Of two files of one name that in the first of the places hides the other, as sysctl.d(5) and
+    systemd-system.conf(5) say.
+    """
+    seen: dict[str, str] = {}
+    for place in places:
+        for path in found.named(re.escape(place) + r"/[^/]+\.conf"):
+            seen.setdefault(path.rpartition("/")[2], path)
+    for name in sorted(seen):
+        yield from _of(found, seen[name])
+
+
+def _of(found: Texts, path: str) -> Iterator[tuple[str, str]]:
+    return ((path, line) for line in found.lines(path))
 
 
 # --- kernel settings ---------------------------------------------------------------------------
 
 
-def _sysctl(raw: Raw) -> dict[str, tuple[str, str]]:
+def _sysctl(texts_: Texts) -> dict[str, tuple[str, str]]:
     """Setting -> value and file. Files go by their names, the last wins; of one name the first
     place counts (sysctl.d(5)); sysctl(8) reads /etc/sysctl.conf last."""
     found: dict[str, tuple[str, str]] = {}
-    lines = reading.ranked(_outputs(raw, "sysctl"), _SYSCTL)
-    last = [("/etc/sysctl.conf", line) for line in reading.content(raw, "/etc/sysctl.conf")]
-    for path, line in [*lines, *last]:
+    for path, line in (*_ranked(texts_, _SYSCTL), *_of(texts_, "/etc/sysctl.conf")):
         text = line.strip(" \t").removeprefix("-").lstrip(" \t")
         name, equals, value = text.partition("=")
         name = dotted(name.strip(" \t"))
@@ -107,21 +124,19 @@ def dotted(name: str) -> str:
 _DEFAULT = re.compile(r"[ \t]*(Default[A-Za-z]+)[ \t]*=[ \t]*(.*?)[ \t]*")
 
 
-def _limits(raw: Raw) -> dict[str, tuple[str, str]]:
+def _limits(texts_: Texts) -> dict[str, tuple[str, str]]:
     """Limit -> value and file: pam_limits(8) reads limits.conf first, then limits.d by name; the
     last of one domain, type and item wins."""
     found: dict[str, tuple[str, str]] = {}
-    first = "/etc/security/limits.conf"
-    lines = [(first, line) for line in reading.content(raw, first)]
-    for path, line in [*lines, *reading.ranked(_outputs(raw, "limits"), ())]:
+    more = _ranked(texts_, ("/etc/security/limits.d",))
+    for path, line in (*_of(texts_, "/etc/security/limits.conf"), *more):
         fields = reading.words(line.partition("#")[0])
         if len(fields) == 4:
             domain, kind, item, value = fields
             for one in ("soft", "hard") if kind == "-" else (kind,):
                 found[f"{domain}/{one}/{item}"] = value, path
-    main = "/etc/systemd/system.conf"
-    lines = [(main, line) for line in reading.content(raw, main)]
-    for path, line in [*lines, *reading.ranked(_outputs(raw, "manager"), _MANAGER)]:
+    more = _ranked(texts_, _MANAGER)
+    for path, line in (*_of(texts_, "/etc/systemd/system.conf"), *more):
         match = _DEFAULT.fullmatch(line)
         if match:
             found[f"systemd/{match[1]}"] = match[2], path
@@ -133,7 +148,7 @@ def _limits(raw: Raw) -> dict[str, tuple[str, str]]:
 _NETWORK = re.compile(r"nfs4?|cifs|smb3?|ceph|glusterfs|fuse\.\S+|9p")
 
 
-def _fstab(lines: Iterator[str]) -> Items:
+def _fstab(lines: Iterable[str]) -> Items:
     """The lines of fstab(5). Disks have another name on each machine: no device of theirs."""
     items: Items = {}
     for line in lines:

@@ -387,10 +387,28 @@ def test_ports_are_hexadecimal_in_the_kernel_and_odd_ones_are_told():
         "/proc/10/exe -> /usr/sbin/nginx",
         "listen 10 tcp/0050",
         "listen 10 tcp/01BB",
-        "listen 10 udp/0035",
+        "listen 10 sctp/0035",
     )
     assert section.items["/usr/sbin/nginx|"]["ports"] == ["tcp/443", "tcp/80"]
-    assert section.gaps == ["1 lines were not understood, as '10 udp/0035'"]
+    assert section.gaps == ["1 lines were not understood, as '10 sctp/0035'"]
+
+
+def test_what_listens_where_is_what_python_reads_from_the_kernels_tables(captured, oracle):
+    told = [line.split() for line in oracle("libraries", "furnished")]
+    expected = {
+        f"{kind}/{address}/{port}": {"programs": programs}
+        for kind, address, port, *programs in told
+        if kind == "tcp" or int(port) < 32768
+    }
+    section = libraries.parse(captured("libraries", "furnished"))["listening"]
+    assert section == Collected(items=expected)
+
+
+def test_who_listens_is_partly_known_where_processes_are_hidden():
+    lines = ("stat 1 S 1 4194560 0", "/proc/self/ns/mnt -> mnt:[1]", "/proc/1/exe -> ")
+    section = answered("have processes", *lines)["listening"]
+    assert isinstance(section, Partial)
+    assert section.items == {}
 
 
 def test_libraries_that_an_upgrade_replaced_under_a_service_are_deleted_and_have_an_owner(captured):

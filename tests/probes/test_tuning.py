@@ -2,25 +2,31 @@
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as settings_
 from hypothesis import strategies as st
 
 from driftscan.errors import ParseError
 from driftscan.model import Collected, Partial, Payload, Raw
 from driftscan.probes import tuning
 
-
-def parsed(files=None, gaps=None, **outputs):
-    return tuning.parse(
-        Raw(
-            files={path: Payload(tuple(lines)) for path, lines in (files or {}).items()},
-            outputs={name: Payload(tuple(lines)) for name, lines in outputs.items()},
-            gaps=gaps or {},
-        )
-    )
+PATHS = (
+    "/etc/fstab",
+    "/etc/sysctl.conf",
+    "/etc/sysctl.d/a.conf",
+    "/etc/security/limits.conf",
+    "/etc/systemd/system.conf",
+)
 
 
-def settings(**outputs):
-    items = parsed(**outputs)["sysctl-settings"].items
+def parsed(files=None, *more):
+    lines = []
+    for path, content in (files or {}).items():
+        lines += [f"file {path}", *(f" {line}" for line in content)]
+    return tuning.parse(Raw(outputs={"files": Payload((*lines, *more))}))
+
+
+def settings(files):
+    items = parsed(files)["sysctl-settings"].items
     return {key: item["value"] for key, item in items.items()}
 
 
@@ -66,10 +72,8 @@ def test_an_account_without_privileges_reads_the_same(captured):
 
 
 def test_a_file_of_the_same_name_in_etc_hides_that_of_the_package():
-    assert settings(
-        sysctl=["/usr/lib/sysctl.d/10.conf:a.b=1", "/usr/lib/sysctl.d/10.conf:a.c=1",
-                "/etc/sysctl.d/10.conf:a.b=2"]
-    ) == {"a.b": "2"}  # fmt: skip
+    files = {"/usr/lib/sysctl.d/10.conf": ["a.b=1", "a.c=1"], "/etc/sysctl.d/10.conf": ["a.b=2"]}
+    assert settings(files) == {"a.b": "2"}
 
 
 @pytest.mark.parametrize(
@@ -84,8 +88,13 @@ def test_a_setting_has_one_name_however_it_is_written(written, meant):
     assert tuning.dotted(written) == meant
 
 
+def test_short_and_commented_lines_of_fstab_are_passed_over():
+    files = {"/etc/fstab": ["/dev/sda1 / ext4 defaults 0 1", "short line", "# x / ext4"]}
+    assert parsed(files)["fstab"].items == {"/": {"type": "ext4", "options": []}}
+
+
 def test_a_directory_that_may_not_be_read_is_a_gap():
-    sections = parsed(gaps={"/etc/sysctl.d": "denied"}, sysctl=["/usr/lib/sysctl.d/1.conf:a=1"])
+    sections = parsed({"/usr/lib/sysctl.d/1.conf": ["a=1"]}, "closed /etc/sysctl.d")
     assert sections["sysctl-settings"] == Partial(
         items={"a": {"value": "1"}}, gaps=["/etc/sysctl.d: denied"]
     )
@@ -94,22 +103,17 @@ def test_a_directory_that_may_not_be_read_is_a_gap():
 
 def test_an_unknown_answer_is_named():
     with pytest.raises(ParseError, match="'nonsense'"):
-        parsed(sysctl=["nonsense"])
+        parsed({}, "nonsense")
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=40)
-ANSWERS = st.lists(TEXT | TEXT.map("/etc/sysctl.d/a.conf:{}".format), max_size=5)
 
 
-@given(ANSWERS, ANSWERS, st.lists(TEXT, max_size=5))
-def test_whatever_a_host_says_only_parse_errors_escape(sysctl, limits, lines):
+@settings_(max_examples=50)
+@given(st.dictionaries(st.sampled_from(PATHS) | TEXT, st.lists(TEXT, max_size=5), max_size=5))
+def test_whatever_a_host_says_only_parse_errors_escape(files):
     try:
-        sections = parsed(
-            {"/etc/fstab": lines, "/etc/sysctl.conf": lines, "/etc/security/limits.conf": lines},
-            sysctl=sysctl,
-            limits=limits,
-            manager=limits,
-        )
+        sections = parsed(files)
     except ParseError:
         return
     assert set(sections) == {about.name for about in tuning.GIVES}

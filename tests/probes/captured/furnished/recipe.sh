@@ -85,3 +85,6 @@ printf '#!/bin/sh\necho\n' > /usr/local/bin/script
 chmod 755 /usr/local/bin/script /usr/local/bin/tool-1.4.2 /opt/app/bin/app
 printf 'not a jar' > /srv/jars/app-2.1.0.jar
 cp /usr/bin/env /usr/bin/stray
+
+# and then, for `libraries`: /usr/sbin/sshd -p 2222; python3 -m http.server --bind 127.0.0.1 8099;
+# a perl with UDP sockets at 514 and 45000
