@@ -131,7 +131,8 @@ class _Run:
         comparison = diff.compare(subject.fingerprint, reference.fingerprint)
         wants: list[Want] = []
         if self._explaining.details:
-            wants = engine.wants(subject, reference, comparison, self._explaining.symptom)
+            symptom, about = self._explaining.symptom, self._about or ""
+            wants = engine.wants(subject, reference, comparison, symptom, about)
             wants += simulate.wants(comparison) if self._road else []
         pair = _Pair((one.name, other.name), (subject, reference), comparison, wants)
         if not wants:

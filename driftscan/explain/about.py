@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from driftscan.errors import InputError
-from driftscan.explain import impact
+from driftscan.explain import contents, impact
 from driftscan.explain.case import Case
 from driftscan.explain.needs import Graph
 from driftscan.inventory.contract import meant
@@ -16,7 +16,7 @@ def about(case: Case, name: str) -> About | None:
     """Packages, libraries, programs and settings that answer to the name; None without any."""
     known = _known(case, name)
     packages = _packages(case, name, known)
-    if not known and not packages:
+    if not known and not packages and not contents.known(case, name):
         return None
     return About(
         name=name,
@@ -27,6 +27,7 @@ def about(case: Case, name: str) -> About | None:
             for side in (case.subject, case.reference)
             for standing in _standing(case, side, package)
         ],
+        difference=contents.difference(case, name),
     )
 
 

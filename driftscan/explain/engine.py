@@ -6,7 +6,16 @@ from msgspec.structs import replace
 
 from driftscan import plausible
 from driftscan.explain import about as about_
-from driftscan.explain import changes, expectations, follow, hypotheses, impact, processes, remedies
+from driftscan.explain import (
+    changes,
+    contents,
+    expectations,
+    follow,
+    hypotheses,
+    impact,
+    processes,
+    remedies,
+)
 from driftscan.explain.case import Case
 from driftscan.explain.findings import findings
 from driftscan.explain.focus import focus
@@ -33,10 +42,13 @@ from driftscan.model import (
 from driftscan.model.managers import is_package
 
 
-def wants(subject: Side, reference: Side, comparison: Comparison, symptom: str = "") -> list[Want]:
+def wants(
+    subject: Side, reference: Side, comparison: Comparison, symptom: str = "", about: str = ""
+) -> list[Want]:
     """All that explaining this pair wants to learn on a second trip, each thing once, in order."""
     case = Case(subject, reference, comparison, symptom)
     asked = [*changes.wants(case), *remedies.wants(case), *impact.wants(case)]
+    asked += contents.wants(about)
     asked += [want for family in FAMILIES for want in family.wants(case)]
     return sorted(set(asked))
 

@@ -1,5 +1,7 @@
 """Divergences that only follow from another: a package's own libraries, runtimes, release files."""
 
+import re
+
 from driftscan.explain.case import Case
 from driftscan.model import LANGUAGES, Divergence, Item, Side
 
@@ -12,11 +14,44 @@ def parents(case: Case) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for divergence in case.comparison.divergences:
+        told = _told(case, divergence) if divergence.section in ("software", "units") else ""
+        if told:
+            found[divergence.id] = told
+            continue
         for owner in _owners(case, divergence):
             if package := case.package(owner):
                 found[divergence.id] = package.id
                 break
     return found
+
+
+# Sections that tell of some files that no package owns why they matter.
+_TELLING = ("programs", "libraries", "vendored", "runtimes")
+_ROOT = re.compile(r"/(?:opt|srv)/[^/]+/")
+
+
+def _told(case: Case, divergence: Divergence) -> str:
+    """The divergence that tells of the same thing already, and why it matters."""
+    dropped = divergence.section == "units" and {*divergence.changes} == {"dropins"}
+    scope = f"unit:{divergence.key}/"
+    for other in case.comparison.divergences:
+        if divergence.section == "software" and _tells(other, divergence.key):
+            return other.id
+        if dropped and other.section == "environment" and other.key.startswith(scope):
+            return other.id
+    return ""
+
+
+def _tells(other: Divergence, directory: str) -> bool:
+    """Whether it is about a file in the directory, or in the same tree of /opt or /srv."""
+    items = (other.subject, other.reference)
+    packaged = other.section in ("libraries", "runtimes")  # the owner of `programs` is hidden
+    if other.section not in _TELLING or (packaged and any(i and i.get("owner") for i in items)):
+        return False
+    place = other.key.rpartition("|")[2]
+    root = _ROOT.match(f"{directory}/")
+    same = root is not None and f"{place}/".startswith(root.group())
+    return same or directory in (place, place.rpartition("/")[0])
 
 
 def unjudged(case: Case) -> list[Divergence]:
@@ -42,7 +77,7 @@ def _owners(case: Case, divergence: Divergence) -> list[str]:
     sides = ((case.subject, divergence.subject), (case.reference, divergence.reference))
     if divergence.section in ("libraries", "runtimes", *LANGUAGES):
         return [str(item["owner"]) for _, item in sides if item and item.get("owner")]
-    if divergence.section in ("conffiles", "extensions"):
+    if divergence.section in ("conffiles", "extensions", "files"):
         return [name for name in _bringing(divergence) if _one_sided(case, name)]
     if (divergence.section, divergence.key) == ("certificates", "bundle"):
         return ["ca-certificates"]

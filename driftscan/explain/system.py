@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from driftscan.explain import filetimes
 from driftscan.explain.case import Case
 from driftscan.explain.wording import some
 from driftscan.model import Cause, Divergence, Evidence, Item, Side, Want
@@ -31,6 +32,7 @@ KINDS: dict[str, Kind] = {
     "services": Kind(
         ("units", "init-scripts", "failed-units"), "start-up setting", "start-up settings"
     ),
+    "files": Kind(("files",), "configuration file", "configuration files"),
     "cron": Kind(("cron",), "job of cron", "jobs of cron"),
     "listening": Kind(("listening",), "listening socket", "listening sockets"),
     "names": Kind(
@@ -65,6 +67,7 @@ def _differ(case: Case, subject: str, kind: Kind, members: Sequence[Divergence])
     keys = sorted({d.key for d in members})
     first = [next(d for d in members if d.key == key) for key in keys]
     told = some([_told(case, d) for d in first], 2)
+    here = [d for d in members if d.section == "files" and d.subject is not None]
     lead = kind.one if len(keys) == 1 else f"{len(keys)} {kind.many} differ:"
     return Cause(
         type="settings-differ",
@@ -73,6 +76,7 @@ def _differ(case: Case, subject: str, kind: Kind, members: Sequence[Divergence])
         confidence="recorded",
         claims=[d.id for d in members],
         evidence=[e for d in members[:_MOST] for e in (_compared(case, d), *_set(case, d))],
+        host_record=filetimes.record(case, "file-times", [d.key for d in here]),
     )
 
 

@@ -17,6 +17,7 @@ from driftscan.explain import (
     release,
     repositories,
     shadowing,
+    software,
     system,
     transactions,
     vendored,
@@ -44,5 +45,6 @@ FAMILIES: tuple[Family, ...] = (
     linker,
     environment,
     processes,
+    software,
     system,
 )

@@ -206,11 +206,15 @@ class Standing(Told, frozen=True, kw_only=True):
 
 
 class About(Told, frozen=True, kw_only=True):
-    """All that is known of one name on both sides."""
+    """All that is known of one name on both sides.
+
+    `difference` is a unified one of a text file's lines, from the reference to the subject.
+    """
 
     name: str
     items: list[Known] = []
     standings: list[Standing] = []
+    difference: list[str] = []
 
 
 class HostReport(Told, frozen=True, kw_only=True):

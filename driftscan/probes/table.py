@@ -13,6 +13,7 @@ from driftscan.probes import (
     dnf,
     dpkg,
     environment,
+    files,
     host,
     languages,
     libraries,
@@ -27,6 +28,7 @@ from driftscan.probes import (
     running,
     runtimes,
     services,
+    software,
     tuning,
     unpackaged,
 )
@@ -61,4 +63,6 @@ PROBES: tuple[Probe, ...] = (
     naming,
     regional,
     certificates,
+    files,
+    software,
 )

@@ -24,6 +24,8 @@ def about(page: Page, host: HostReport) -> None:
         page.item("  " + fit(item.section), _item(host, item))
     if len(told.items) > _MOST:
         page.item("", f"and {len(told.items) - _MOST} more (-f json)")
+    for line in told.difference:
+        page.raw(f"  {line}")
     page.line()
 
 

@@ -276,5 +276,5 @@ def test_an_answer_that_is_not_understood_is_the_reason_of_its_own_kind_alone(tm
 
 def test_every_kind_was_captured():
     # a file as it is, and those with a test of their own
-    others = {"status", "classes", "imports"}
+    others = {"status", "contents", "classes", "imports"}
     assert {want.kind for want in WANTS} | others == {kind.KIND for kind in KINDS}

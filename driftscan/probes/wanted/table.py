@@ -5,6 +5,7 @@ from driftscan.probes.wanted import (
     available,
     changelogs,
     classes,
+    contents,
     imports,
     programs,
     rpm_changelogs,
@@ -21,4 +22,5 @@ KINDS: tuple[Kind, ...] = (
     programs,
     imports,
     rpm_changelogs,
+    contents,
 )

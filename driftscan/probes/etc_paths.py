@@ -1,0 +1,83 @@
+"""Which files below /etc are told, which of them are never read, and why: data.
+
+Patterns are the shell's, matched against whole paths; `*` does not stop at a slash.
+"""
+
+import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+ELSEWHERE: dict[str, tuple[str, ...]] = {
+    "another section tells what is in it": (
+        *("/etc/alternatives", "/etc/ssl/certs", "/etc/rc?.d", "/etc/systemd/system"),
+        *("/etc/apt/sources.list", "/etc/apt/sources.list.d", "/etc/apt/preferences.d"),
+        *("/etc/passwd*", "/etc/group*", "/etc/subuid*", "/etc/subgid*", "/etc/sudoers"),
+        *("/etc/sudoers.d", "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d", "/etc/crontab"),
+        *("/etc/cron.d", "/etc/hosts", "/etc/resolv.conf*", "/etc/nsswitch.conf", "/etc/fstab"),
+        *("/etc/sysctl.conf", "/etc/sysctl.d", "/etc/security/limits.conf", "/etc/timezone"),
+        *("/etc/security/limits.d", "/etc/localtime", "/etc/locale.conf", "/etc/default/locale"),
+        *("/etc/environment", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ld.so.preload"),
+        *("/etc/os-release", "/etc/debian_version", "/etc/ca-certificates.conf", "/etc/chrony*"),
+        *("/etc/php/*/*/conf.d", "/etc/nginx/modules-enabled", "/etc/apache2/mods-enabled"),
+        *("/etc/apk/world", "/etc/apk/repositories", "/etc/yum.repos.d", "/etc/runlevels"),
+    ),
+    "each machine has its own": (
+        *("/etc/machine-id", "/etc/hostname", "/etc/mailname", "/etc/hostid", "/etc/adjtime"),
+        *("/etc/ssh/ssh_host_*", "/etc/network/interfaces*", "/etc/netplan", "/etc/dhcpcd.duid"),
+        *("/etc/systemd/network", "/etc/NetworkManager/system-connections", "/etc/nvme/host*"),
+        *("/etc/sysconfig/network-scripts", "/etc/iscsi/initiatorname.iscsi", "/etc/cni"),
+        *("/etc/popularity-contest.conf", "/etc/salt/minion_id", "/etc/kubernetes"),
+        *("/etc/udev/rules.d/70-persistent-*", "/etc/lvm/devices", "/etc/zfs/zpool.cache"),
+    ),
+    "a program makes it from other files, or keeps its state there": (
+        *("/etc/mtab", "/etc/ld.so.cache", "/etc/.pwd.lock", "/etc/.updated", "/etc/.git"),
+        *("/etc/.etckeeper", "/etc/udev/hwdb.bin", "/etc/lvm/archive", "/etc/lvm/backup"),
+        *("/etc/lvm/cache", "/etc/pki/ca-trust/extracted", "/etc/ca-certificates/extracted"),
+        *("/etc/cups/subscriptions.conf*", "/etc/selinux/*/active", "/etc/selinux/*/policy"),
+        *("/etc/apparmor.d/cache*", "/etc/aliases.db", "/etc/postfix/*.db", "/etc/blkid*"),
+        *("/etc/pam.d/common-*", "/etc/pam.d/*-auth", "/etc/pam.d/postlogin", "/etc/fonts/conf.d"),
+        *("/etc/ssl/certs.pem", "/etc/pki/nssdb", "/etc/gtk-*"),
+    ),
+    "an upgrade or an editor left it beside another": (
+        *("*.dpkg-*", "*.ucf-*", "*.rpmsave", "*.rpmnew", "*.rpmorig", "*.apk-new", "*.pacnew"),
+        *("*.pacsave", "*~", "*.swp", "*.bak", "/etc/*-"),
+    ),
+}
+"""Why a file or directory is left out -> the patterns of those."""
+
+SECRET: tuple[str, ...] = (
+    *("/etc/shadow*", "/etc/gshadow*", "/etc/ssh/ssh_host_*"),
+    *("*.key", "*.pem", "*.p12", "*.pfx", "*.jks", "*.keytab", "*.kdbx"),
+    *("*/private/*", "*secret*", "*passwd*", "*password*", "*credential*", "*.env"),
+    *("*/id_rsa", "*/id_ed25519", "*/id_ecdsa", "/etc/letsencrypt/*", "/etc/wireguard/*"),
+    *("/etc/ppp/*", "/etc/openvpn/*", "/etc/ipsec.*", "/etc/NetworkManager/system-connections/*"),
+    *("/etc/apt/auth.conf*", "/etc/munge/*"),
+    *("*.my.cnf", "/etc/mysql/debian.cnf", "*pgpass*", "*netrc*", "/etc/machine-id"),
+)
+"""What may hold nothing but a secret: mode and owner are told, neither a digest nor the text."""
+
+
+PATTERNS = tuple(sorted({pattern for found in ELSEWHERE.values() for pattern in found}))
+"""Of all that is left out."""
+
+
+def pruned(path: str) -> bool:
+    """Whether `find` leaves the path out; what is in a directory left out it never sees."""
+    return _matches(path, PATTERNS)
+
+
+def secret(path: str) -> bool:
+    """Whether what is in the file never leaves the host."""
+    return _matches(path, SECRET)
+
+
+def _matches(path: str, known: Iterable[str]) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in known)
+
+
+_ASKABLE = re.compile(r"/etc(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9_.@+~:-]{1,255}){1,20}")
+
+
+def askable(path: str) -> bool:
+    """Whether a file's text may be asked for: below /etc, of plain letters, and no secret."""
+    return _ASKABLE.fullmatch(path) is not None and not secret(path)

@@ -1,0 +1,133 @@
+"""Programs, libraries and Java archives that no package owns, by the directory they are in.
+
+Nothing is run. Small ones have a digest, large ones are told by their size. Where no package
+manager's lists can be read without running it (rpm), only the places of local software are told.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from posixpath import basename, dirname
+
+from driftscan.errors import ParseError
+from driftscan.model import Collected, Items, Partial, Payload, Raw, Section, Shell
+from driftscan.probes import reading
+from driftscan.probes.contract import About
+from driftscan.probes.loader import folded
+from driftscan.probes.twins import software as twin
+
+NAME = "software"
+ASK = (
+    Shell(
+        "unowned",
+        r"""
+set --
+if [ -d /var/lib/dpkg/info ] || [ -r /lib/apk/db/installed ] || [ -d /var/lib/pacman/local ]; then
+  echo 'have owners'
+  for d in @PACKAGED@; do
+    # On most systems /bin, /sbin and /lib are links: looked at once.
+    if [ -d "$d" ] && ! [ -h "$d" ]; then set -- "$@" "$d"; fi
+  done
+fi
+for d in @LOCAL@; do
+  if [ -d "$d" ] && ! [ -h "$d" ]; then set -- "$@" "$d"; fi
+done
+[ $# -gt 0 ] || return 0
+found=$({ cat /var/lib/dpkg/info/*.list /var/lib/dpkg/diversions
+  if [ -r /lib/apk/db/installed ]; then
+    awk '/^F:/ { d = substr($0, 3) } /^R:/ { print "/" d "/" substr($0, 3) }' /lib/apk/db/installed
+  fi
+  for f in /var/lib/pacman/local/*/files; do
+    if [ -r "$f" ]; then sed -n 's,^[a-z].*[^/]$,/&,p' "$f"; fi
+  done
+  echo .
+  find "$@" -xdev '(' @PRUNED@ ')' -prune \
+    -o -type f ! -name "*$NL*" '(' -perm -100 -o -name '*.so' -o -name '*.so.[0-9]*' \
+      -o -name '*.jar' -o -name '*.war' ')' -exec stat -c '%Y %f %u %g %s %n' '{}' +
+} | awk '
+  function plain(path) { if (path ~ /^\/usr\/s?bin\/|^\/usr\/lib[0-9x]*\//) return substr(path, 5)
+    return path }
+  $0 == "." { listed = 1; next }
+  !listed { own[plain($0)]; next }
+  { path = substr($0, index($0, " /") + 1) }
+  !(plain(path) in own)' | sort -k 6 | head -n @MOST@)
+[ -n "$found" ] || return 0
+printf '%s\n' "$found"
+set -f
+IFS=$NL
+set --
+for f in $(printf '%s\n' "$found" |
+  awk '$5 <= @LARGEST@ { print substr($0, index($0, " /") + 1) }'); do
+  if [ -r "$f" ]; then set -- "$@" "$f"; fi
+done
+[ $# -eq 0 ] || sha256sum -- "$@" | sed 's/^/sum /'
+return 0
+""".replace("@PACKAGED@", " ".join(twin.PACKAGED))
+        .replace("@LOCAL@", " ".join(twin.LOCAL))
+        .replace("@PRUNED@", " -o ".join(f"-path '{path}'" for path in twin.PRUNED))
+        .replace("@MOST@", str(twin.MOST + 1))
+        .replace("@LARGEST@", str(twin.LARGEST)),
+        twin.read,
+    ),
+)
+_SOURCE = f"{', '.join((*twin.PACKAGED, *twin.LOCAL))}, against dpkg's, apk's or pacman's lists"
+GIVES = (
+    About(
+        "software",
+        "facts",
+        "directory",
+        "files (name to size in bytes, and of those up to 1 MB half of the SHA-256)",
+        cost="both 90 ms with 300 packages",
+        source=_SOURCE,
+    ),
+    About(
+        "software-files",
+        "evidence",
+        "path",
+        "changed (seconds since 1970), uid",
+        source=_SOURCE,
+    ),
+)
+
+_SUM = re.compile(r"sum \\?([0-9a-f]{64})  (/.*)")
+
+
+def parse(raw: Raw) -> Mapping[str, Section]:
+    """The sections of GIVES; raises ParseError for a line that the question cannot print."""
+    stats, sums, owners = _read(raw.outputs.get("unowned", Payload(())).lines)
+    gaps = []
+    if len(stats) > twin.MOST:
+        gaps.append(f"more than {twin.MOST} files: the rest was not looked at")
+        del stats[twin.MOST :]
+    if not owners and stats:
+        gaps.append("below /usr: what packages own cannot be read without their manager")
+    files: dict[str, dict[str, str]] = {}
+    times: Items = {}
+    for stat in stats:
+        path = folded(stat.path)
+        if stat.size <= twin.LARGEST and stat.path not in sums:
+            gaps.append(f"{path}: denied")
+            continue
+        told = f"{stat.size} {sums.get(stat.path, '')}".strip()
+        files.setdefault(dirname(path), {})[basename(path)] = told
+        times[path] = {"changed": stat.mtime, "uid": stat.uid}
+    items: Items = {place: {"files": named} for place, named in files.items()}
+    software = Partial(items=items, gaps=gaps) if gaps else Collected(items=items)
+    return {"software": software, "software-files": Collected(items=times)}
+
+
+def _read(lines: Iterable[str]) -> tuple[list[reading.Stat], dict[str, str], bool]:
+    stats: list[reading.Stat] = []
+    sums: dict[str, str] = {}
+    owners = False
+    for line in lines:
+        match = _SUM.fullmatch(line)
+        if line == "have owners":
+            owners = True
+        elif match:
+            sums[match[2]] = match[1][:32]
+        else:
+            try:
+                stats += reading.stats(Payload((line,)))
+            except ParseError:
+                raise ParseError(f"expected a file or its sum, got {line!r}") from None
+    return stats, sums, owners

@@ -1,0 +1,84 @@
+"""The twin of the question about files below /etc, and its limits."""
+
+import hashlib
+import stat
+from collections.abc import Iterator
+
+from driftscan.model import Node, Tree
+from driftscan.probes import etc_paths
+from driftscan.probes.twins import tools
+
+MOST = 5000
+"""Files."""
+LARGEST = 1 << 20
+"""Bytes of a file that is summed."""
+TOTAL = 20 << 20
+"""Bytes that are summed in all."""
+
+_DPKG = "/var/lib/dpkg/info/*.list"
+_PACMAN = "/var/lib/pacman/local/*/files"
+
+
+def read(tree: Tree) -> Iterator[str]:
+    """The script's lines: `uid`, `gid`, `owned`, `link`, stat lines and `sum`, in its order."""
+    if not tools.is_directory(tree, "/etc"):
+        return
+    for kind, path in (("uid", "/etc/passwd"), ("gid", "/etc/group")):
+        for line in tools.lines(tree, path):
+            fields = [*line.split(":"), "", ""]
+            yield f"{kind} {fields[2]} {fields[0]}"
+    owned = sorted([*_dpkg(tree), *_apk(tree), *_pacman(tree)], key=tools.bytes_of)
+    yield from owned
+    found = list(_walk(tree, "/etc"))
+    links = [f"link {p} -> {n.target}" for p, n in found if stat.S_ISLNK(n.mode)]
+    yield from sorted(links, key=tools.bytes_of)
+    files = [(path, node) for path, node in found if stat.S_ISREG(node.mode) and "\n" not in path]
+    files = sorted(files, key=lambda one: tools.bytes_of(one[0]))[: MOST + 1]
+    yield from (tools.stat_line(node, path) for path, node in files)
+    yield from _sums(tree, files, {line[line.index(":/") + 1 :] for line in owned})
+
+
+def _walk(tree: Tree, place: str) -> Iterator[tuple[str, Node]]:
+    for name in tree.names(place):
+        path = f"{place}/{name}"
+        node = tree.lstat(path)
+        if node is None or etc_paths.pruned(path):
+            continue
+        yield path, node
+        if stat.S_ISDIR(node.mode):
+            yield from _walk(tree, path)
+
+
+def _sums(tree: Tree, files: list[tuple[str, Node]], owned: set[str]) -> Iterator[str]:
+    total = 0
+    for path, node in files:
+        if path in owned or node.size > LARGEST:
+            continue
+        total += node.size
+        if total <= TOTAL and not etc_paths.secret(path) and tree.readable(path):
+            yield f"sum {hashlib.sha256(tree.read(path, LARGEST)).hexdigest()}  {path}"
+
+
+def _dpkg(tree: Tree) -> Iterator[str]:
+    for line in tools.grep(tree, "^/etc/", tools.expand(tree, _DPKG)):
+        yield f"owned {line.removeprefix('/var/lib/dpkg/info/')}"
+
+
+def _apk(tree: Tree) -> Iterator[str]:
+    package = directory = ""
+    for line in tools.lines(tree, "/lib/apk/db/installed"):
+        kind, value = line[:2], line[2:]
+        if kind == "P:":
+            package = value
+        elif kind == "F:":
+            directory = value
+        elif kind == "R:" and directory.startswith("etc"):
+            yield f"owned {package}.list:/{directory}/{value}"
+
+
+def _pacman(tree: Tree) -> Iterator[str]:
+    for path in tools.expand(tree, _PACMAN):
+        package = path.split("/")[-2].rsplit("-", 2)[0]
+        for line in tools.lines(tree, path):
+            if line.startswith("etc/") and not line.endswith("/"):
+                yield f"owned {package}.list:/{line}"

@@ -1,0 +1,105 @@
+"""The twin of the question about software that no package owns, and where that looks."""
+
+import hashlib
+import re
+import stat
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from driftscan.model import Node, Tree
+from driftscan.probes.twins import tools
+
+PACKAGED = (
+    *("/bin", "/sbin", "/lib", "/lib64", "/usr/bin", "/usr/sbin"),
+    *("/usr/lib", "/usr/lib64", "/usr/libexec"),
+)
+"""Where packages put theirs: told only where their lists can be read."""
+LOCAL = ("/usr/local", "/opt", "/srv")
+PRUNED = (
+    *("*/__pycache__", "*/node_modules", "*/site-packages", "*/dist-packages", "*/.git"),
+    *("*/.cache", "/usr/lib/modules", "/lib/modules", "/usr/lib/firmware", "/lib/firmware"),
+    *(
+        "/usr/lib/debug",
+        "/usr/local/src",
+        "/opt/containerd",
+        "/srv/*/*/*/*/*/*",
+        "/opt/*/*/*/*/*/*",
+    ),
+)
+"""Directories (and what is deep) that other sections tell, or nobody runs from."""
+MOST = 3000
+"""Files."""
+LARGEST = 1 << 20
+"""Bytes of a file that is summed."""
+
+_NAMED = ("*.so", "*.so.[0-9]*", "*.jar", "*.war")
+
+
+def read(tree: Tree) -> Iterator[str]:
+    """The script's lines: `have owners`, stat lines sorted by path, and `sum SHA256  PATH`."""
+    places = [path for path in LOCAL if _own(tree, path)]
+    if tools.is_directory(tree, "/var/lib/dpkg/info") or _lists(tree):
+        yield "have owners"
+        places = [path for path in PACKAGED if _own(tree, path)] + places
+    if not places:
+        return
+    owned = {_plain(path) for path in _owned(tree)}
+    found = [one for place in places for one in _walk(tree, place) if _plain(one[0]) not in owned]
+    lines = [tools.stat_line(node, path) for path, node in found]
+    kept = sorted(lines, key=_by_path)[: MOST + 1]
+    yield from kept
+    for line in kept:
+        path = line.split(" ", 5)[5]
+        if int(line.split(" ")[4]) <= LARGEST and tree.readable(path):
+            yield f"sum {hashlib.sha256(tree.read(path, LARGEST)).hexdigest()}  {path}"
+
+
+def _by_path(line: str) -> tuple[bytes, bytes]:
+    """As `sort -k 6` with LC_ALL=C orders them."""
+    return tools.bytes_of(line.split(" ", 5)[5]), tools.bytes_of(line)
+
+
+def _own(tree: Tree, path: str) -> bool:
+    return tools.is_directory(tree, path) and not tools.is_link(tree, path)
+
+
+def _lists(tree: Tree) -> bool:
+    return tree.readable("/lib/apk/db/installed") or tools.is_directory(
+        tree, "/var/lib/pacman/local"
+    )
+
+
+def _plain(path: str) -> str:
+    """Before and after /usr was merged (usrmerge(7)) a path is the same."""
+    head = path.split("/")[2] if path.startswith("/usr/") else ""
+    merged = head in ("bin", "sbin") or re.fullmatch(r"lib[0-9x]*", head)
+    return path[4:] if merged and path.count("/") > 2 else path
+
+
+def _owned(tree: Tree) -> Iterator[str]:
+    lists = tools.expand(tree, "/var/lib/dpkg/info/*.list", "/var/lib/dpkg/diversions")
+    for path in lists:
+        yield from tools.lines(tree, path)
+    directory = ""
+    for line in tools.lines(tree, "/lib/apk/db/installed"):
+        directory = line[2:] if line.startswith("F:") else directory
+        if line.startswith("R:"):
+            yield f"/{directory}/{line[2:]}"
+    for path in tools.expand(tree, "/var/lib/pacman/local/*/files"):
+        yield from (f"/{line}" for line in tools.lines(tree, path))
+
+
+def _walk(tree: Tree, place: str) -> Iterator[tuple[str, Node]]:
+    for name in tree.names(place):
+        path = f"{place}/{name}"
+        node = tree.lstat(path)
+        if node is None or any(fnmatchcase(path, pattern) for pattern in PRUNED):
+            continue
+        if stat.S_ISDIR(node.mode):
+            yield from _walk(tree, path)
+        elif stat.S_ISREG(node.mode) and "\n" not in name and _is_software(name, node):
+            yield path, node
+
+
+def _is_software(name: str, node: Node) -> bool:
+    return node.mode & 0o100 != 0 or any(fnmatchcase(name, pattern) for pattern in _NAMED)

@@ -1,0 +1,131 @@
+"""The text of a file that was asked about: without secrets, and only of what may be asked."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftscan import diff
+from driftscan.details.asking import questions_for
+from driftscan.explain import engine
+from driftscan.model import Files, Payload, Raw, Side, Want
+from driftscan.probes import etc_paths
+from driftscan.probes.wanted import contents
+from tests.build import fingerprint, package
+
+PATH = "/etc/app/app.conf"
+CANARY = "canary-7f3a"
+
+
+def want(path=PATH):
+    return Want(side="subject", kind="contents", name=path)
+
+
+def learned(*lines, path=PATH, gaps=None, cut=False):
+    raw = Raw(files={path: Payload(lines, cut=cut)} if lines else {}, gaps=gaps or {})
+    return contents.parse(raw, [want(path)])
+
+
+def lines(*given_):
+    return learned(*given_).items[PATH]["lines"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/etc/shadow", "/etc/app/private.key", "/etc/ssh/ssh_host_rsa_key", "/etc/../root/x"),
+        *("/root/.bashrc", "/etc/a b", "/etc/$(id)", "/etc/*", "relative", "/etc/app/.env"),
+    ],
+)
+def test_what_may_be_a_secret_or_is_no_plain_path_is_never_asked(path):
+    assert contents.questions([want(path)]) == ()
+    assert engine.wants(*_sides(), about=path) == []
+    assert path in contents.parse(Raw(), [want(path)]).missing
+
+
+def test_a_file_is_asked_of_both_sides_when_somebody_asks_about_it():
+    wants = engine.wants(*_sides(), about=PATH)
+    assert [(w.side, w.name) for w in wants] == [("subject", PATH), ("reference", PATH)] or [
+        (w.side, w.name) for w in wants
+    ] == [("reference", PATH), ("subject", PATH)]
+    assert contents.questions(wants) == (Files((PATH,)),)
+    assert PATH in questions_for(wants, deadline=10).script
+    assert engine.wants(*_sides()) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"password = {CANARY}",
+        f"password {CANARY}",
+        f"requirepass {CANARY}",
+        f"  bindpw: {CANARY}",
+        f'"api_key": "{CANARY}",',
+        f"url = https://user:{CANARY}@host/",
+        f"-----BEGIN RSA PRIVATE KEY----- {CANARY}",
+    ],
+)
+def test_a_secret_is_redacted_however_it_is_written(line):
+    assert CANARY not in "\n".join(lines("a = b", line))
+
+
+def test_a_private_key_among_other_lines_is_taken_out():
+    key = ["-----BEGIN PRIVATE KEY-----", CANARY, "-----END PRIVATE KEY-----"]
+    assert lines("a", *key, "b") == ["a", "[redacted]", "[redacted]", "b"]
+
+
+@settings(max_examples=50)
+@given(
+    st.sampled_from(["password", "db_password", "SECRET_KEY", "token", "auth_token", "passphrase"]),
+    st.sampled_from([" ", "=", " = ", ": ", "\t"]),
+    st.sampled_from(["", "  ", "\t"]),
+)
+def test_no_way_to_name_and_space_a_secret_lets_it_through(name, between, before):
+    assert CANARY not in "\n".join(lines(f"{before}{name}{between}{CANARY}"))
+
+
+def test_what_cannot_be_shown_says_why():
+    assert learned(gaps={PATH: "denied"}).missing == {
+        PATH: "not readable by this account: try --become"
+    }
+    assert learned("a\\x00b").missing == {PATH: "not a text"}
+    assert learned("a", cut=True).missing == {PATH: f"longer than {contents.MOST} lines"}
+    assert learned() == contents.Learned({}, {})
+
+
+def _sides(ours=None, theirs=None):
+    def side(name, told):
+        details = {"contents": {PATH: {"lines": told}}} if told else {}
+        facts = {"files": {PATH: {"mode": "644"}}}
+        return Side(
+            fingerprint=fingerprint(name, {"a": package("1")}, facts=facts, details=details)
+        )
+
+    subject, reference = side("web-a", ours), side("web-b", theirs)
+    return subject, reference, diff.compare(subject.fingerprint, reference.fingerprint)
+
+
+def test_the_report_shows_how_the_text_differs():
+    subject, reference, compared = _sides(["a = 1", "b = 2"], ["a = 1", "b = 3"])
+
+    report = engine.explain(subject, reference, compared, about=PATH)
+
+    assert report.about.difference == [
+        f"--- {PATH} on web-b",
+        f"+++ {PATH} on web-a",
+        "@@ -1,2 +1,2 @@",
+        " a = 1",
+        "-b = 3",
+        "+b = 2",
+    ]
+
+
+def test_a_long_difference_is_bounded():
+    subject, reference, compared = _sides([f"a{n}" for n in range(900)], ["b"])
+    told = engine.explain(subject, reference, compared, about=PATH).about.difference
+    assert len(told) == 401
+    assert told[-1].endswith("more lines")
+
+
+def test_every_reason_to_leave_a_file_out_has_patterns_below_etc_or_of_names():
+    for patterns in etc_paths.ELSEWHERE.values():
+        assert all(pattern.startswith(("/etc/", "*")) for pattern in patterns)
