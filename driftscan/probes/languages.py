@@ -16,6 +16,7 @@ from driftscan import versions
 from driftscan.errors import ParseError
 from driftscan.model import Collected, Failed, Item, Items, Partial, Raw, Section, Shell
 from driftscan.probes.contract import About
+from driftscan.probes.twins import languages as twin
 from driftscan.probes.unpackaged import distribution
 
 NAME = "languages"
@@ -80,6 +81,7 @@ if cd /var/lib/dpkg/info; then
   [ $# -eq 0 ] || find . -name '*.list' -exec grep -HFxs "$@" '{}' + | sed 's,^\./,owner ,'
 fi
 """,
+        twin.read,
     ),
 )
 GIVES = (

@@ -29,9 +29,9 @@ from driftscan.model import (
 )
 from driftscan.probes import carried, rpm_locks
 from driftscan.probes.contract import About
+from driftscan.probes.twins import rpm as twin
 
 NAME = "rpm"
-PLACES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
 
 ASK = (
     Shell(
@@ -63,11 +63,12 @@ if command -v rpm >/dev/null; then
   } 3>&1 | awk '/^- / { n++ } !/^r rpmlib\(/ { print } END { exit !n }' && return 0
 fi
 set -- "$db" "$db-wal"
-""".replace("@PLACES@", " ".join(PLACES))
+""".replace("@PLACES@", " ".join(twin.PLACES))
         .replace("@DATABASES@", " ".join(rpmdb.DATABASES))
         .replace("@FORMAT@", rpmdb.FORMAT)
         .replace("@RECOMMENDED@", rpmdb.RECOMMENDED)
         + carried.LOOP,
+        twin.packages,
     ),
     Files(rpm_locks.FILES),
 )

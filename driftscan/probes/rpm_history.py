@@ -27,11 +27,10 @@ from driftscan.model import (
 from driftscan.probes import carried, rpm_transactions
 from driftscan.probes.contract import About
 from driftscan.probes.rpm_transactions import Transaction
+from driftscan.probes.twins import rpm as twin
+from driftscan.probes.twins.rpm import DNF, DNF5, YUM
 
 NAME = "rpm-history"
-DNF5 = "/usr/lib/sysimage/libdnf5/transaction_history.sqlite"
-DNF = "/var/lib/dnf/history.sqlite"
-YUM = "/var/lib/yum/history/"
 REASONS = "/usr/lib/sysimage/libdnf5/packages.toml"
 
 ASK = (
@@ -43,6 +42,7 @@ for f in {YUM}history-*.sqlite; do y=$f; done
 set -- {DNF5} {DNF5}-wal {DNF} {DNF}-wal "$y"
 """
         + carried.LOOP,
+        twin.history,
     ),
     Files((REASONS,)),
     # Whose numbers the transactions name: an account of a directory service has no line here.

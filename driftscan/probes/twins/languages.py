@@ -1,0 +1,149 @@
+"""The question what the managers of languages installed, read from files."""
+
+import re
+import stat
+from collections.abc import Iterator
+from posixpath import basename
+
+from driftscan.model import Node, Tree
+from driftscan.probes.twins import tools
+
+_ROOTS = (*("/usr/local", "/opt", "/srv", "/app", "/var/www", "/var/lib/gems", "/root", "/home"),)
+_ELSEWHERE = re.compile(
+    r"/(?:app|bin|boot|dev|etc|home|lib|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)/.*|/"
+)
+_SKIPPED = {"__pycache__", "include", "locale", "man"}
+_HIDDEN = {*(".local", ".nvm", ".pnpm", ".gem", ".venv", ".pyenv", ".rbenv")}
+_VERSION = re.compile(rb'"version"[ \t\n\r\f\v]*:[ \t\n\r\f\v]*"[^"]*"')
+_BUILD = re.compile(rb"(?m)Go buildinf:.{0,40}go1[0-9.a-z]*(?:.{0,30}path\t.*)?|^mod\t.*")
+_DEEPEST = 12
+
+
+def read(tree: Tree) -> Iterator[str]:
+    """The lines of the script, without its limits of time and size."""
+    roots = [path for path in _ROOTS if tools.is_directory(tree, path)]
+    roots += [path for path in _homes(tree) if tools.is_directory(tree, path)]
+    for root in roots:
+        yield from _directory(tree, root)
+    if roots:
+        yield from ("walked", "")
+    if tree.enterable("/var/lib/dpkg/info"):
+        yield "have dpkg"
+        places = tools.expand(tree, "/opt/*", "/srv/*", "/usr/local/lib/*")
+        wanted = [path for path in places if tools.is_directory(tree, path)]
+        yield from (f"owner {line}" for line in tools.owners(tree, wanted))
+
+
+def _homes(tree: Tree) -> Iterator[str]:
+    for line in tools.lines(tree, "/etc/passwd"):
+        fields = line.split(":")
+        if len(fields) >= 6 and re.fullmatch("[0-9]{3,}", fields[2]):
+            home = fields[5]
+            if home.startswith("/") and not _ELSEWHERE.fullmatch(home):
+                yield home
+
+
+def _directory(tree: Tree, place: str) -> Iterator[str]:
+    """A directory that is not skipped: closed to this account, or what is in it."""
+    if not (tree.readable(place) and tree.enterable(place)):
+        yield f"closed {place}"
+        return
+    for path in tools.named(tree, place, "*"):
+        node = tree.lstat(path)
+        if node is not None:
+            yield from _entry(tree, path, node)
+
+
+def _entry(tree: Tree, path: str, node: Node) -> Iterator[str]:  # noqa: C901 - find's own list
+    """What find tells of one path, and of what is below it, in the order of its conditions."""
+    directory = stat.S_ISDIR(node.mode)
+    if directory and _pruned(path):
+        return
+    if directory and path.count("/") >= _DEEPEST:
+        yield f"deep {path}"
+    elif tools.matches(path, "*/node_modules/.pnpm/*"):
+        if tools.matches(basename(path), "?*@?*"):
+            yield f"{node.size} {path}"
+    elif _in_module(path):
+        if basename(path) == "package.json":
+            yield from _versions(tree, path)
+    elif tools.matches(path, "/usr/local/lib/python3*/*-packages/*-info"):
+        return
+    elif not directory:
+        yield from _file(tree, path, node)
+    else:
+        if _is_info(path):
+            yield f"{node.size} {path}"
+        yield from _directory(tree, path)
+
+
+def _pruned(path: str) -> bool:
+    name = basename(path)
+    inside = tools.matches(path, "*-packages/*") and not tools.matches(path, "*-packages/*-info")
+    standard = tools.matches(path, "*/lib/python3*/*") and not tools.matches(
+        path, "*/lib/python3*/*-packages*"
+    )
+    hidden = name.startswith(".") and len(name) > 1 and name not in _HIDDEN
+    return name in _SKIPPED or path.endswith("/share/doc") or inside or standard or hidden
+
+
+def _in_module(path: str) -> bool:
+    return tools.matches(path, "*/node_modules/@*/*/*") or (
+        tools.matches(path, "*/node_modules/*/*") and not tools.matches(path, "*/node_modules/@*")
+    )
+
+
+def _is_info(path: str) -> bool:
+    return tools.matches(path, "*-packages/*.dist-info") or tools.matches(
+        path, "*-packages/*.egg-info"
+    )
+
+
+def _versions(tree: Tree, path: str) -> Iterator[str]:
+    """`grep -HsoE -m 1`: every match of the first line that has one."""
+    for line in tree.read(path, tools.LARGEST).split(b"\n") if tools.is_file(tree, path) else ():
+        found = _VERSION.findall(line)
+        if found:
+            yield from (f"{path}:{tools.text_of(match)}" for match in found)
+            return
+
+
+_NAMES = (".jar", ".war", ".ear")
+
+
+def _file(tree: Tree, path: str, node: Node) -> Iterator[str]:
+    name = basename(path)
+    if tools.matches(path, "*-packages/*-info/*") and name in ("INSTALLER", "direct_url.json"):
+        told = [line for line in tools.lines(tree, path) if line]
+        yield from (f"{path}:{line}" for line in told[:1])
+    elif _is_info(path):
+        yield f"{node.size} {path}"
+    elif not stat.S_ISREG(node.mode):
+        return
+    elif name.endswith(_NAMES) or tools.matches(path, "*/specifications/*.gemspec"):
+        yield f"{node.size} {path}"
+    elif _may_be_go(path, node):
+        yield from _build(tree, path)
+
+
+def _may_be_go(path: str, node: Node) -> bool:
+    blocks = -(-node.size // 1024)
+    place = (
+        tools.matches(path, "*bin/*")
+        or path.startswith("/app/")
+        or (path.startswith("/opt/") and path.count("/") == 3)
+    )
+    return (
+        place and node.mode & 0o100 != 0 and 1000 < blocks < 400_000 and ".so" not in basename(path)
+    )
+
+
+def _build(tree: Tree, path: str) -> Iterator[str]:
+    """`grep -aHoE -m 4`: every match of the first four lines that have one."""
+    data = tree.read(path, 400_000 << 10)
+    lines: set[int] = set()
+    for match in _BUILD.finditer(data):
+        lines.add(data.rfind(b"\n", 0, match.start()))
+        if len(lines) > 4:
+            return
+        yield f"{path}:{tools.text_of(match[0])}"
