@@ -155,6 +155,19 @@ def test_every_word_of_the_script_only_reads() -> None:
     assert complaints(QUESTIONS.script) == []
 
 
+@pytest.mark.case("P07")
+def test_every_walk_is_bounded_and_the_script_is_nice() -> None:
+    """A walk has one level, or stays on its file system and within a time; all is renice'd."""
+    found = commands(QUESTIONS.script)
+    names = [name for command in found for name in _names(command)]
+    assert "renice" in names
+    for command in found:
+        if "find" in _names(command):
+            walk = {*command.raw}
+            assert walk & {"-maxdepth", "-prune", "."}, command.raw
+            assert ("-xdev" in walk) == ("timeout" in walk), command.raw
+
+
 def test_every_word_of_the_collector_only_reads() -> None:
     assert complaints(collector.text(PROBES)) == []
 

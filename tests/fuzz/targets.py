@@ -13,18 +13,19 @@ from types import SimpleNamespace
 
 import msgspec
 
-from driftscan import collector, dockerfile, sanitize, script, store
+from driftscan import collector, dockerfile, rpmdb, sanitize, script, store
 from driftscan.errors import DriftscanError, MachineError, ParseError
 from driftscan.explain import changelog
 from driftscan.inventory import native, targets
 from driftscan.inventory.contract import Inventory
-from driftscan.machines import image_layers, keys, known_hosts
+from driftscan.machines import databases, image_layers, keys, known_hosts
 from driftscan.model import Files, Payload, Question, Raw, Want
 from driftscan.policy import accept_file
 from driftscan.probes.contract import Kind, Probe
 from driftscan.probes.table import PROBES
 from driftscan.probes.wanted.table import KINDS
 from tests.probes.conftest import CAPTURED, read_transcript
+from tests.rpmdb import made
 
 NONCE = "0123456789abcdef0123456789abcdef"
 Target = Callable[[bytes], None]
@@ -126,6 +127,24 @@ def _verdict(path: Path) -> None:
     found.verdict("web-a.example.org", 22, "ssh-ed25519", b"blob")
 
 
+def _rpmdb(name: str) -> Target:
+    def target(data: bytes) -> None:
+        with suppress(ParseError):
+            rpmdb.answer({name: data})
+
+    return target
+
+
+def _layer(database: databases.Database) -> Target:
+    path = (*database.paths, f"{database.folder}/bash-5.2-1/desc")[0]
+
+    def target(data: bytes) -> None:
+        with suppress(ParseError):
+            database.versions({path: data})
+
+    return target
+
+
 _EMPTY = Inventory("", {}, {})
 OTHERS: Mapping[str, Target] = {
     "frame": _framed,
@@ -140,6 +159,8 @@ OTHERS: Mapping[str, Target] = {
     "fingerprint": _file(store.load),
     "report": _file(store.load_report),
     "image": _file(_image),
+    **{name: _rpmdb(name) for name in rpmdb.DATABASES},
+    **{f"layer-{one.section}": _layer(one) for one in databases.DATABASES},
 }
 """What is neither a probe nor a kind of detail; a new reader of others' bytes is a row here."""
 
@@ -172,6 +193,12 @@ def _packed(path: Path) -> bytes:
 
 _BODY = f"{NONCE} S one\n{NONCE} C x\n hello\n\n{NONCE} . 0\n{NONCE} S two\n{NONCE} END\n"
 _SEEDS: Mapping[str, tuple[bytes, ...]] = {
+    "rpmdb.sqlite": (made.sqlite(made.header()),),
+    "Packages.db": (made.ndb(made.header()),),
+    "Packages": (made.bdb(made.header()),),
+    "layer-dpkg": (b"Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n",),
+    "layer-apk": (b"P:musl\nV:1.2.5-r0\nA:x86_64\n\n",),
+    "layer-pacman": (b"%NAME%\nbash\n\n%VERSION%\n5.2-1\n",),
     "frame": (f"{NONCE} BEGIN 1\n{_BODY}".encode(),),
     "collector": (
         f"{NONCE} BEGIN 1 collector {'0' * 64}\n{_BODY}".replace(
