@@ -274,6 +274,8 @@ def _equal(host: HostReport, amount: Amount) -> str:
     partly = [f"{n} {c}" for n, c in sections.items() if n in differing]
     one_sided = differing | {m.partition(":")[0] for group in host.expected for m in group.members}
     none = [n for n, c in sorted(host.equal.items()) if not c and n not in one_sided]
+    # A manager that is on neither side has no keys and no pins there either.
+    none = [n for n in none if "-" not in n or n.partition("-")[0] not in none]
     beside = f"; beside the differences: {', '.join(partly)}" if partly else ""
     neither = f"; on neither side: {', '.join(none)}" if none else ""
     if not amount.records:

@@ -374,3 +374,9 @@ def test_a_section_that_one_side_alone_has_is_not_on_neither_side():
     only = Divergence(section="apt-pins", key="ghostscript", kind="extra", group="ghostscript")
     page = flat(host(replace(pin, members=[only])))
     assert "neither side" not in page
+
+
+def test_of_a_package_manager_on_neither_side_the_name_alone_is_told():
+    nothing = {"apk": 0, "apk-keys": 0, "apt-pins": 0, "rpm": 0, "rpm-modules": 0, "rpm-pins": 0}
+    page = flat(replace(host(), equal={"os": 3, **nothing}))
+    assert "on neither side: apk, apt-pins, rpm Unknown" in page
