@@ -21,6 +21,7 @@ from driftscan.machines.engine import Engine
 from driftscan.machines.local import Local
 from driftscan.machines.reading import Reader
 from driftscan.machines.ssh import Credentials, Ssh
+from driftscan.machines.unusable import Unusable
 from driftscan.model import Baseline, Limits, Sections, Side, Target, Unreached, Want
 from driftscan.probes.table import PROBES
 from driftscan.scan import Job, OnEvent
@@ -216,6 +217,8 @@ class _Road:
 
     def job(self, target: Target) -> Job:
         """The machine behind a target that lives."""
+        if target.unusable:
+            return Job(target.name, "host", "", Unusable(target.unusable))
         match target.road:
             case "local":
                 return self._closing(target, "host", "local", Local(target))

@@ -19,12 +19,16 @@ DEFAULT_INVENTORY = "inventory.yml"
 
 def inventory_at(named: str | None) -> "Inventory | None":
     """The inventory that is named, else the one in the working directory, else none."""
-    from driftscan.inventory import native
+    from driftscan.cli.faults import say
+    from driftscan.inventory import loading
 
-    if named:
-        return native.load(Path(named))
     default = Path(DEFAULT_INVENTORY)
-    return native.load(default) if default.is_file() else None
+    if not named and not default.is_file():
+        return None
+    found = loading.load(named or str(default))
+    for text in found.notes:
+        say(text)
+    return found
 
 
 def inventory_needed(named: str | None) -> "Inventory":
@@ -40,13 +44,13 @@ def inventory_needed(named: str | None) -> "Inventory":
 
 def selected(words: Sequence[str], hosts: "Hosts") -> "tuple[list[Target], Inventory | None]":
     """The targets that are named, else the inventory's hosts within the limit."""
-    from driftscan.inventory import targets
+    from driftscan.inventory import limit, targets
 
     if words and hosts.limit:
         raise InputError("give TARGETs or --limit, not both: --limit is for the inventory's hosts")
     if not words:
         needed = inventory_needed(hosts.inventory)
-        return targets.select(needed, hosts.limit), needed
+        return limit.select(needed, hosts.limit), needed
     inventory = inventory_at(hosts.inventory)
     named = {word: targets.parse(word, inventory) for word in words}
     return list(named.values()), inventory

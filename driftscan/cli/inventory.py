@@ -30,10 +30,10 @@ def command(hosts: Hosts, format: str) -> int:
     """
     from driftscan.cli.asking import inventory_needed
     from driftscan.cli.telling import out
-    from driftscan.inventory import targets
+    from driftscan.inventory import limit
 
     inventory = inventory_needed(hosts.inventory)
-    selected = targets.select(inventory, hosts.limit)
+    selected = limit.select(inventory, hosts.limit)
     out(_json(inventory, selected) if format == "json" else _text(inventory, selected))
     return 0
 
@@ -65,8 +65,13 @@ def _text(inventory: "Inventory", selected: "Sequence[Target]") -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+    lost = [
+        f"{target.name} cannot be asked: {target.unusable}"
+        for target in selected
+        if target.unusable
+    ]
     count = f"{len(selected)} of {len(inventory.hosts)} hosts of {inventory.path}"
-    return "\n".join([*lines, "", count, ""])
+    return "\n".join([*lines, "", *lost, count, ""])
 
 
 def _row(target: "Target") -> tuple[str, ...]:

@@ -151,14 +151,15 @@ INVENTORY = click.option(
     envvar="DRIFTSCAN_INVENTORY",
     show_envvar=True,
     type=click.Path(),
-    help="The inventory; without it the configuration's, else ./inventory.yml if it is there.",
+    help="The inventory, ours or Ansible's, `-` for standard input; without it the "
+    "configuration's, else ./inventory.yml if it is there.",
 )
 LIMIT = click.option(
     "--limit",
     multiple=True,
     metavar="PATTERN",
     envvar="DRIFTSCAN_LIMIT",
-    help="Only these hosts: names, groups, globs, !NOT; commas between them.",
+    help="Only these hosts: names, groups, globs, ~REGEX, GROUP[0:2], &AND, !NOT, @FILE.",
     shell_complete=completing.hosts_and_groups,
 )
 QUIET = click.option(

@@ -18,11 +18,15 @@ class Group(Struct, frozen=True):
 
 
 class Inventory(Struct, frozen=True):
-    """Every host by name, in the order of the file, with its own road; and the groups."""
+    """Every host by name, in the order of the file, with its own road; and the groups.
+
+    `notes` tell what stands in a file of Ansible's and is not used: `file:line: what`.
+    """
 
     path: str
     hosts: dict[str, Target]
     groups: dict[str, Group]
+    notes: tuple[str, ...] = ()
 
 
 EVERYTHING = "all"

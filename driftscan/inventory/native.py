@@ -6,6 +6,7 @@ groups:
 hosts:
   web-a: {address: 10.0.0.7, port: 2201}
   web-b: {}
+  app[01:20]: {user: app}
 """
 
 import os
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from driftscan.errors import InputError
 from driftscan.inventory.contract import (
     EVERYTHING,
     Group,
@@ -27,10 +28,10 @@ from driftscan.inventory.contract import (
     meant,
     split_address,
 )
+from driftscan.inventory.files import text_of
+from driftscan.inventory.ranges import expanded, has_range
 from driftscan.inventory.yaml_lines import NAMES, Kind, Problems, Value, read
 from driftscan.model import Target
-
-MAX_SIZE = 8 << 20
 
 Setting: TypeAlias = str | int | bool | list[str]
 Settings: TypeAlias = dict[str, Setting]
@@ -42,8 +43,13 @@ def load(path: Path) -> Inventory:
     A host's own settings win over its groups' `vars`, and those over `defaults`. Raises
     InputError that names the first ten mistakes, each `file:line:column: what, what to do`.
     """
-    source = _Source(path.parent, Problems(str(path)))
-    root = read(_text(path), source.problems)
+    return of_text(text_of(path), str(path), path.parent)
+
+
+def of_text(text: str, name: str, folder: Path) -> Inventory:
+    """As `load`, of a text: `name` is told in what is wrong, paths start in the folder."""
+    source = _Source(folder, Problems(name))
+    root = read(text, source.problems)
     parts = _entries(root, ("defaults", "groups", "hosts"), source, "in an inventory")
     defaults = _settings(parts.get("defaults"), source)
     hosts = _hosts(parts.get("hosts"), root, source)
@@ -54,7 +60,7 @@ def load(path: Path) -> Inventory:
     source.problems.settle()
     kept = {name: group.group for name, group in groups.items()}
     whole = {name: target for name, target in targets.items() if target is not None}
-    return Inventory(str(path), whole, kept)
+    return Inventory(name, whole, kept)
 
 
 class _Source(Struct, frozen=True):
@@ -69,21 +75,6 @@ class _Group(Struct, frozen=True):
 
     group: Group
     settings: Settings
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_SIZE + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(data) > MAX_SIZE:
-        raise InputError(f"{path}: an inventory may have {MAX_SIZE >> 20} MiB: split it")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}:{line}: not UTF-8 text: save it as UTF-8") from error
 
 
 # --- the parts of the file ---------------------------------------------------------------------
@@ -116,8 +107,30 @@ def _hosts(value: Value | None, root: Value, source: _Source) -> dict[str, Value
         return {}
     if not value.entries:
         source.problems.add(value, "no host in `hosts:`: name at least one")
-    texts = [(key, entry) for key, entry in value.entries if key.kind == "text"]
-    return {key.text: entry for key, entry in texts if _is_named(key, source)}
+    return _named(value, source)
+
+
+def _named(value: Value, source: _Source) -> dict[str, Value]:
+    """The entries by name; a range stands for many."""
+    found: dict[str, Value] = {}
+    for key, entry in value.entries:
+        for one in _expanded(key, source) if key.kind == "text" else ():
+            if one.text in found and has_range(key.text):
+                source.problems.add(key, f"{one.told} of {key.told} stands here already")
+            elif _is_named(one, source):
+                found[one.text] = entry
+    return found
+
+
+def _expanded(key: Value, source: _Source) -> list[Value]:
+    """The names that a range stands for, each as if it stood there itself."""
+    if not has_range(key.text):
+        return [key]
+    try:
+        return [replace(key, text=name) for name in expanded(key.text)]
+    except ValueError as error:
+        source.problems.add(key, f"{error}: write it like web[01:20]")
+        return []
 
 
 def _is_named(key: Value, source: _Source) -> bool:
@@ -151,7 +164,8 @@ def _group(value: Value, hosts: Mapping[str, Value], source: _Source) -> _Group:
         baseline = _path(parts["baseline"], source)
         settings = {**settings, **({"baseline": baseline} if baseline else {})}
     members: list[str] = []
-    for member in _texts(parts["hosts"], source, "of host names") if "hosts" in parts else ():
+    texts = _texts(parts["hosts"], source, "of host names") if "hosts" in parts else ()
+    for member in (one for text in texts for one in _expanded(text, source)):
         if member.text not in hosts:
             hint = meant(member.text, hosts) or ": it is not in `hosts:`"
             source.problems.add(member, f"unknown host {member.told}{hint}")

@@ -1,14 +1,12 @@
 """A TARGET on the command line, or a `--limit`, -> targets."""
 
 import re
-from collections.abc import Callable, Iterable
-from fnmatch import fnmatchcase
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
 from driftscan.errors import InputError
 from driftscan.inventory.contract import (
-    EVERYTHING,
     Inventory,
     is_name,
     meant,
@@ -34,40 +32,8 @@ def parse(text: str, inventory: Inventory | None) -> Target:
     return _of_inventory(text, inventory)
 
 
-def select(inventory: Inventory, limit: Iterable[str] = ()) -> list[Target]:
-    """The hosts that the patterns select, in the order of the inventory; all without patterns.
-
-    A pattern is a host, a group, `all`, a glob (`web-*`), or one of these after `!`, which takes
-    hosts away whatever its place; several stand in one word with commas between them. Raises
-    InputError for a pattern that matches nothing, and when nothing is left.
-    """
-    patterns = [part.strip() for word in limit for part in word.split(",") if part.strip()]
-    wanted = [_matches(part, inventory) for part in patterns if not part.startswith("!")]
-    refused = [_matches(part[1:], inventory) for part in patterns if part.startswith("!")]
-    names = set().union(*wanted) if wanted else set(inventory.hosts)
-    names -= set().union(*refused)
-    if not names:
-        raise InputError(
-            f"no host is selected: --limit {','.join(patterns)} leaves none of {inventory.path}"
-        )
-    return [target for name, target in inventory.hosts.items() if name in names]
-
-
 def _told(text: str) -> str:
     return repr(text[:200])
-
-
-def _matches(pattern: str, inventory: Inventory) -> set[str]:
-    if pattern == EVERYTHING:
-        return set(inventory.hosts)
-    names = {name for name in inventory.hosts if fnmatchcase(name, pattern)}
-    for group, row in inventory.groups.items():
-        if fnmatchcase(group, pattern):
-            names.update(row.hosts)
-    if not names:
-        hint = meant(pattern, [*inventory.hosts, *inventory.groups])
-        raise InputError(f"--limit {_told(pattern)} matches no host of {inventory.path}{hint}")
-    return names
 
 
 # --- one word ----------------------------------------------------------------------------------

@@ -93,6 +93,97 @@ def read(text: str, problems: Problems) -> Value:
     return value
 
 
+def read_leniently(text: str, name: str) -> Value:
+    """The first document of a file that is not ours: nothing said twice, nothing merged is a fault.
+
+    Of a key that stands twice the last counts, `*alias` is what its anchor names, merge keys are
+    merged, keys are texts as written. Raises InputError as `read` does for what is not YAML.
+    """
+    problems = Problems(name)
+    anchors: dict[str, Value] = {}
+    try:
+        value = _build_leniently(yaml.parse(text, Loader=_LOADER), anchors, problems)
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise InputError(f"{name}:{line}: a control character, which YAML does not allow") from None
+    except yaml.MarkedYAMLError as error:
+        line, _ = _place(error.problem_mark or error.context_mark)
+        raise InputError(f"{name}:{line}: not YAML ({error.problem or error.context})") from None
+    return value
+
+
+MAX_VALUES = 200_000
+"""So many values the aliases of a file may stand for: a few lines can stand for billions."""
+
+
+def _build_leniently(
+    events: Iterable[yaml.Event], anchors: dict[str, Value], problems: Problems
+) -> Value:
+    stack: list[_Open] = []
+    sizes = [0]
+    for event in events:
+        value = _taken(event, stack, anchors, problems)
+        if value is None:
+            continue
+        if not stack:
+            return value
+        sizes[0] += _weight(value) if isinstance(event, yaml.AliasEvent) else 1
+        if sizes[0] > MAX_VALUES:
+            _refuse(problems, value, f"more than {MAX_VALUES} values")
+        stack[-1].values.append(value)
+    return Value("nothing", 1, 1)
+
+
+def _taken(
+    event: yaml.Event, stack: list["_Open"], anchors: dict[str, Value], problems: Problems
+) -> Value | None:
+    """As `_take`, with anchors; only values that are whole may be named by an alias."""
+    anchor = getattr(event, "anchor", None)
+    match event:
+        case yaml.AliasEvent():
+            known = anchors.get(str(anchor))
+            return known or _refuse(problems, _scalar_at("other", event, ""), "an unknown alias")
+        case yaml.ScalarEvent():
+            value = _scalar(event)
+        case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
+            done = stack.pop()
+            value, anchor = _merged(done), done.anchor
+        case _:
+            _take(event, stack, problems)
+            if stack and anchor:
+                stack[-1].anchor = str(anchor)
+            return None
+    if anchor:
+        anchors[str(anchor)] = value
+    return value
+
+
+def _weight(value: Value) -> int:
+    """How many values it holds, counted no further than the limit."""
+    queue, count = [value], 0
+    while queue and count <= MAX_VALUES:
+        one = queue.pop()
+        count += 1
+        queue += [*one.items, *(part for entry in one.entries for part in entry)]
+    return count
+
+
+def _merged(done: "_Open") -> Value:
+    """A list or mapping; the keys of `<<` stand behind the mapping's own."""
+    if done.kind == "list":
+        return Value("list", *done.place, items=tuple(done.values))
+    found: dict[str, tuple[Value, Value]] = {}
+    merged: dict[str, tuple[Value, Value]] = {}
+    for key, entry in zip(done.values[::2], done.values[1::2], strict=True):
+        if key.text == "<<":
+            for source in entry.items or (entry,):
+                for inner in source.entries:
+                    merged.setdefault(inner[0].text, inner)
+        else:
+            found[key.text] = (key, entry)
+    return Value("mapping", *done.place, entries=tuple({**merged, **found}.values()))
+
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOLVER = yaml.resolver.Resolver()
 _TAG = "tag:yaml.org,2002:"
@@ -122,6 +213,7 @@ class _Open:
         self.kind: Kind = kind
         self.place = _place(event.start_mark)
         self.values: list[Value] = []
+        self.anchor = ""
 
 
 def _build(events: Iterable[yaml.Event], problems: Problems) -> Value:

@@ -161,6 +161,8 @@ class Target(Noun, frozen=True, kw_only=True):
     path: str = ""
     groups: list[str] = []
     baseline: str = ""
+    unusable: str = ""
+    """Why it cannot be asked, if its inventory leaves that open: nobody connects on a guess."""
 
 
 class Side(Noun, frozen=True, kw_only=True):

@@ -4,7 +4,8 @@ import pytest
 
 from driftscan.errors import InputError
 from driftscan.inventory.contract import Group, Inventory
-from driftscan.inventory.targets import parse, select
+from driftscan.inventory.limit import select
+from driftscan.inventory.targets import parse
 from driftscan.model import Target
 
 

@@ -1,0 +1,228 @@
+"""Ansible's inventories, a file or a directory, with group_vars and host_vars -> an inventory.
+
+What Ansible would run (a script, a plugin) is never run here. Values that only Ansible could work
+out make a host unusable, with the reason; they are not guessed.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from driftscan.errors import InputError
+from driftscan.inventory import ansible_ini, ansible_vars, ansible_yaml, yaml_lines
+from driftscan.inventory.ansible_nouns import Read, Vars, unique
+from driftscan.inventory.contract import Group, Inventory, is_name
+from driftscan.inventory.files import text_of
+from driftscan.model import Target
+
+MAX_FILES = 2000
+YAML = (".yml", ".yaml", ".json")
+# What Ansible passes over in a directory of inventories.
+_IGNORED = (
+    *(".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst"),
+    *(".orig", ".cfg", ".retry"),
+)
+_NEVER = {"group_vars", "host_vars", "vars_plugins"}
+
+
+def of_directory(path: Path) -> Inventory:
+    """All inventories in a directory, in the order of their names."""
+    found = Read()
+    files = list(_files(path))
+    if not files:
+        raise InputError(f"{path}: no inventory in this directory")
+    for file in files:
+        read_file(file, found)
+    return finished(found, path, path)
+
+
+def of_text(text: str, path: Path, folder: Path) -> Inventory:
+    """The inventory in a text; `folder` holds its group_vars and host_vars."""
+    found = Read()
+    read_text(text, path, found)
+    return finished(found, path, folder)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for entry in sorted(folder.iterdir()):
+        name = entry.name
+        if name.startswith(".") or name in _NEVER or name.endswith(_IGNORED):
+            continue
+        if entry.is_dir():
+            yield from _files(entry)
+        else:
+            yield entry
+
+
+def read_file(path: Path, into: Read) -> None:
+    """Adds one file; raises InputError for one that Ansible would run."""
+    text = text_of(path)
+    refuse_script(path, text)
+    read_text(text, path, into)
+
+
+def refuse_script(path: Path, text: str) -> None:
+    """Raises InputError for a file that Ansible would run and not read."""
+    if text.startswith("#!") or os.access(path, os.X_OK):
+        raise InputError(
+            f"{path}: a script, which is not run: save what it prints with `--list`, or take its"
+            " executable bit away if it is no script"
+        )
+
+
+def read_text(text: str, path: Path, into: Read) -> None:
+    """Adds an INI or YAML inventory, told apart by its name, else by what it looks like."""
+    root = None
+    if path.suffix in YAML or text.lstrip().startswith("---"):
+        root = yaml_lines.read_leniently(text, str(path))
+        if ansible_yaml.is_plugin(root):
+            raise InputError(
+                f"{path}: configures a plugin of Ansible, which is not run: save what"
+                " `ansible-inventory --list` prints, and give that"
+            )
+    if root is None:
+        ansible_ini.read(text, str(path), into)
+    elif root.kind != "nothing":
+        ansible_yaml.read(root, str(path), into)
+
+
+# --- group_vars and host_vars --------------------------------------------------------------------
+
+
+def _variables(folder: Path, kind: str, name: str) -> Vars:
+    """What the files of `group_vars/NAME` or `host_vars/NAME` say, the later ones winning."""
+    found: Vars = {}
+    if "/" in name or name.startswith("."):
+        return found
+    place = folder / kind / name
+    for file in [place, *(place.with_name(name + suffix) for suffix in YAML)]:
+        inner = sorted(_inside(file)) if file.is_dir() else [file] if file.is_file() else []
+        for one in inner:
+            found.update(ansible_yaml.file_of_variables(text_of(one), str(one)))
+        if inner and file is place and file.is_dir():
+            break
+    return found
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    for number, entry in enumerate(sorted(folder.iterdir())):
+        if number > MAX_FILES:
+            raise InputError(f"{folder}: more than {MAX_FILES} files")
+        if entry.name.startswith(".") or entry.name.endswith("~"):
+            continue
+        if entry.is_dir():
+            yield from _inside(entry)
+        elif not entry.suffix or entry.suffix in YAML:
+            yield entry
+
+
+# --- putting together ----------------------------------------------------------------------------
+
+
+def finished(found: Read, path: Path, folder: Path) -> Inventory:
+    """Hosts with what their groups give them, as Ansible orders it: nearer groups win."""
+    _settle(found)
+    parents = _parents(found, path)
+    depths = _depths(found, parents)
+    outside = {name: _variables(folder, "group_vars", name) for name in found.groups}
+    hosts: dict[str, Target] = {}
+    notes = list(found.notes)
+    for name, own in found.hosts.items():
+        groups = sorted(_all_groups(name, found, parents), key=lambda g: (depths[g], g))
+        variables: Vars = {}
+        for layer in (
+            [found.groups["all"].vars],
+            [found.groups[group].vars for group in groups if group != "all"],
+            [outside["all"]],
+            [outside[group] for group in groups if group != "all"],
+            [own, _variables(folder, "host_vars", name)],
+        ):
+            for given in layer:
+                variables.update(given)
+        told = [group for group in groups if group not in ("all", "ungrouped")]
+        hosts[name], more = ansible_vars.target(name, told, variables, folder)
+        notes += more
+    if not hosts:
+        raise InputError(f"{path}: no host in it: name at least one")
+    return Inventory(str(path), hosts, _groups(found, hosts), tuple(unique(notes)))
+
+
+def _settle(found: Read) -> None:
+    """Who is in no group is in `ungrouped`."""
+    found.group("all")
+    grouped = {
+        host
+        for name, group in found.groups.items()
+        if name not in ("all", "ungrouped")
+        for host in group.hosts
+    }
+    ungrouped = found.group("ungrouped").hosts
+    ungrouped[:] = [host for host in found.hosts if host not in grouped]
+
+
+def _parents(found: Read, path: Path) -> dict[str, set[str]]:
+    parents: dict[str, set[str]] = {name: set() for name in found.groups}
+    for name, group in found.groups.items():
+        for child in group.children:
+            parents[child].add(name)
+    for name in found.groups:
+        if not parents[name] and name != "all":
+            parents[name].add("all")
+    for name in found.groups:
+        if name in _above(name, parents):
+            raise InputError(f"{path}: group {name!r} is within itself")
+    return parents
+
+
+def _above(name: str, parents: dict[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    queue = list(parents[name])
+    while queue:
+        parent = queue.pop()
+        if parent not in seen:
+            seen.add(parent)
+            queue += parents[parent]
+    return seen
+
+
+def _depths(found: Read, parents: dict[str, set[str]]) -> dict[str, int]:
+    """The longest way from `all`; there are no circles any more."""
+    depths: dict[str, int] = {}
+
+    def depth(name: str) -> int:
+        if name not in depths:
+            depths[name] = 1 + max((depth(parent) for parent in parents[name]), default=-1)
+        return depths[name]
+
+    for name in found.groups:
+        depth(name)
+    return depths
+
+
+def _all_groups(host: str, found: Read, parents: dict[str, set[str]]) -> set[str]:
+    own = {name for name, group in found.groups.items() if host in group.hosts}
+    return {"all"} | own.union(*(_above(name, parents) for name in own))
+
+
+def _members(name: str, found: Read) -> list[str]:
+    """The hosts of a group and of all groups within it."""
+    seen, queue, hosts = set[str](), [name], list[str]()
+    while queue:
+        group = queue.pop(0)
+        if group not in seen:
+            seen.add(group)
+            hosts += found.groups[group].hosts
+            queue += found.groups[group].children
+    return unique(hosts)
+
+
+def _groups(found: Read, hosts: dict[str, Target]) -> dict[str, Group]:
+    groups: dict[str, Group] = {}
+    for name in found.groups:
+        members = _members(name, found)
+        if name == "all" or not members:
+            continue
+        folders = {hosts[host].baseline for host in members}
+        baseline = folders.pop() if len(folders) == 1 else ""
+        groups[name] = Group(tuple(members), baseline if is_name(name) else "")
+    return groups
