@@ -74,7 +74,8 @@ def _binaries(case: Case, side: Side, source: str) -> list[str]:
 def _symbols(case: Case) -> list[Want]:
     """Of both sides where a library differs; a new soname is another package of that source."""
     found: list[Want] = []
-    sources = sorted({d.group for d in case.comparison.divergences if is_package(d)})
+    packages = [d for d in case.comparison.divergences if d.section == managers.DPKG.section]
+    sources = sorted({d.group for d in packages})
     for source in sources:
         ours, theirs = _libraries(case.comparison.divergences, source)
         if ours and theirs and _worth(case, source):

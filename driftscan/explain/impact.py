@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from driftscan.explain.case import Case
 from driftscan.model import Collected, Divergence, Item, Use, Want
-from driftscan.model.managers import is_package
+from driftscan.model.managers import DPKG, is_package
 
 # A library is called so; anything else that is mapped and ends in .so is opened as a module.
 _MODULE = re.compile(r"/(?!lib)[^/]+\.so$")
@@ -16,7 +16,7 @@ def wants(case: Case) -> list[Want]:
     """The programs of sources that changed and were asked for: somebody means to call them."""
     groups: dict[str, list[str]] = {}
     for divergence in case.comparison.divergences:
-        if is_package(divergence) and divergence.kind == "changed":
+        if divergence.section == DPKG.section and divergence.kind == "changed":
             groups.setdefault(divergence.group, []).append(divergence.key)
     return [
         Want(side="subject", kind="programs", name=name)

@@ -30,7 +30,13 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
 def _side(
     case: Case, packages: Sequence[Divergence], kind: Kind, having: Side, lacking: Side
 ) -> list[Cause]:
-    mine = {d.key: d for d in packages if d.kind == kind and _unasked(case, having, d.key)}
+    mine = {
+        d.key: d
+        for d in packages
+        if d.kind == kind
+        and _unasked(case, having, d.key)
+        and not _taken_away(case, lacking, d.key)
+    }
     common = set(case.packages(having)) & set(case.packages(lacking))
     graph = case.graph if having is case.subject else case.reference_graph
     roots = _recommended(graph, set(mine), common)
@@ -62,6 +68,12 @@ def _side(
             image_record=case.brought_by(case.reference, min(roots)),
         )
     ]
+
+
+def _taken_away(case: Case, side: Side, package: str) -> bool:
+    """Whether the side had it once: then its removal is what there is to tell."""
+    records = case.of(side)
+    return records.removal(package) is not None or records.dropped(package)
 
 
 def _unasked(case: Case, side: Side, package: str) -> bool:

@@ -162,11 +162,6 @@ class Records:
                 return transaction
         return None
 
-    def touched(self, package: str) -> Transaction | None:
-        """The last transaction that did anything to the package."""
-        found = (t for t in reversed(self.transactions) if package in t.operations)
-        return next(found, None)
-
     def brought(self, package: str) -> Transaction | None:
         """The last transaction that installed the package, else what is known to have moved it."""
         for transaction in reversed(self.transactions):

@@ -8,12 +8,12 @@ from driftscan.explain.case import Case
 from driftscan.explain.records import newest
 from driftscan.explain.wording import some
 from driftscan.model import Cause, Divergence, Evidence, HostRecord, Place, Want
-from driftscan.model.managers import MANAGERS, is_package
+from driftscan.model.managers import DPKG, MANAGERS, is_package
 
 
 def wants(case: Case) -> list[Want]:
     """What the subject's own repositories offer of the packages that it has older."""
-    if not suites.missing(case):
+    if not suites.missing(case) or case.records.manager is not DPKG:
         return []
     older = [d for d in case.comparison.divergences if suites.is_older(d)]
     return [Want(side="subject", kind="available", name=d.key) for d in older]

@@ -429,6 +429,54 @@ def test_dnf_is_given_exact_versions_by_what_each_needs_and_the_undo_it_could_us
     assert any(n.startswith("unknown whether dnf") for n in report.remedies[0].notes)
 
 
+@pytest.mark.parametrize(
+    ("history", "ours", "theirs"),
+    [
+        # the state before is not the reference's
+        ({"1": did("dnf downgrade n", downgrade={"n.x86_64": "3-1 -> 1-1"}, id="1")}, "1-1", "2-1"),
+        # something was done since
+        (
+            {
+                "1": did(
+                    "dnf upgrade n", "2026-10-21 14:02:13", upgrade={"n.x86_64": "1-1 -> 2-1"}
+                ),
+                "2": did("dnf reinstall n", "2026-10-22 14:02:13", reinstall={"n.x86_64": "2-1"}),
+            },
+            "2-1",
+            "1-1",
+        ),
+        # a second kernel beside the first
+        (
+            {
+                "1": did("dnf install n", "2026-10-21 14:02:13", install={"n.x86_64": "1-1"}),
+                "2": did("dnf upgrade n", "2026-10-22 14:02:13", install={"n.x86_64": "2-1"}),
+            },
+            "2-1",
+            None,
+        ),
+    ],
+)
+def test_what_would_not_lead_back_is_not_said_to_go_back(history, ours, theirs):
+    history = {key: {**item, "id": key} for key, item in history.items()}
+    subject = machine("rpm", "web-a", {"n.x86_64": ours}, history=history)
+    reference = machine("rpm", "web-b", {"n.x86_64": theirs} if theirs else {})
+
+    for remedy in explained(subject, reference).remedies:
+        assert not any("history undo" in note for note in remedy.notes)
+
+
+def test_what_was_removed_is_not_what_was_never_recommended():
+    done = did("dnf remove b", remove={"b.x86_64": "1-1"})
+    needs = {"a.x86_64": {"recommends": "b.x86_64"}, "b.x86_64": {}}
+    packages = {"a.x86_64": "1-1", "b.x86_64": "1-1"}
+    ours = machine("rpm", "web-a", {"a.x86_64": "1-1"}, history={"1": done})
+    theirs = built(
+        "rpm", packages, {2: "RUN dnf install a"}, dict.fromkeys(packages, 2), needs=needs
+    )
+
+    assert [c.type for c in explained(ours, theirs).causes] == ["removed"]
+
+
 def test_apk_takes_the_versions_out_of_its_world_again():
     ours = machine("apk", "web-a", {"a": "1-r0"})
     theirs = machine("apk", "web-b", {"a": "2-r0", "lib": "1-r1"}, auto={"lib": {"auto": True}})

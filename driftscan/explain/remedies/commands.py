@@ -98,12 +98,23 @@ def undo(case: Case, members: Sequence[Divergence]) -> list[str]:
 
 
 def _alone(case: Case, transaction: Transaction, differing: set[str]) -> bool:
-    """Whether it is the last that touched each of its packages, and each differs."""
-    last = (case.records.touched(name) for name in transaction.operations)
-    known = transaction.undo.isascii() and transaction.undo.isdigit()
-    return (
-        known and set(transaction.operations) <= differing and all(t is transaction for t in last)
-    )
+    """Whether what it found is what the reference has, and nothing was done since.
+
+    A package that was installed twice (a second kernel) would stay in its other version.
+    """
+    if not (transaction.undo.isascii() and transaction.undo.isdigit()):
+        return False
+    theirs, done = case.packages(case.reference), transaction.operations
+    if not done or not done.keys() <= differing:
+        return False
+    for name, operation in done.items():
+        there = str(theirs.get(name, {}).get("version", ""))
+        before = operation.new if operation.action == "remove" else operation.old
+        touched = [t for t in case.records.transactions if name in t.operations]
+        once = operation.action != "install" or len(touched) == 1
+        if touched[-1] is not transaction or before != there or not once:
+            return False
+    return True
 
 
 # --- apk ---------------------------------------------------------------------------------------
