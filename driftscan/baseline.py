@@ -23,7 +23,7 @@ from driftscan.model import (
     Say,
     Sections,
 )
-from driftscan.model.managers import MANAGERS
+from driftscan.model.managers import MANAGERS, RPM
 from driftscan.probes import environment, runtimes
 from driftscan.probes.table import PROBES
 
@@ -33,12 +33,13 @@ DEFAULTS = Limits()
 # What both engines give a container whose image sets none.
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# What explaining wants to know of an image; its logs say less than its layers.
+# What explaining wants to know of an image; its logs say less than its layers, but dnf's history
+# tells from which repository a package came.
 KEPT_EVIDENCE = frozenset(
     name
     for manager in MANAGERS.values()
     for name in (manager.times, manager.needs, manager.auto, manager.origins)
-) | {"repository-sources", "apt-pin-files"}
+) | {"repository-sources", "apt-pin-files", RPM.history}
 
 
 def build(

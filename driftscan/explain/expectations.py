@@ -19,7 +19,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     reason: str
     packages: list[str] = []
-    section: str = ""
+    section: str = "dpkg"
     keys: list[str] = []
 
     def matches(self, divergence: Divergence) -> bool:

@@ -53,9 +53,10 @@ def _missing(case: Case, repositories: Sequence[Divergence], older: Sequence[Div
     if older:
         evidence += [_direction(case, own), *_numbered(case, own), *_after_line(case, own, line)]
         evidence += [*_published(case, suite, own), *_not_age(case, suite, own)]
-        evidence += _newest_offered(case, own)
-    sources = {d.group for d in older}
-    proven = bool(sources) and all(_names_suite(case, suite, source) for source in sources)
+        evidence += [*_newest_offered(case, own), *_came_from(case, suite, own)]
+    proven = bool(older) and all(
+        _names_suite(case, suite, d.group) or _is_from(case, suite, d) for d in older
+    )
     return Cause(
         type="repository-missing",
         subject=suites.name_of(case, repositories[0], case.reference),
@@ -141,6 +142,22 @@ def _names_suite(case: Case, suite: str, source: str) -> bool:
     """Whether the newer version was uploaded to that suite, by its own changelog."""
     delta = case.pairs.deltas.get(source)
     return bool(delta and delta.entries and suite in delta.entries[0].distributions)
+
+
+def _is_from(case: Case, suite: str, package: Divergence) -> bool:
+    """Whether the reference's own history says that its version came from there."""
+    return suites.brought_from(case, case.reference, package.key) == suite
+
+
+def _came_from(case: Case, suite: str, older: Sequence[Divergence]) -> list[Evidence]:
+    known = _keys([d for d in older if _is_from(case, suite, d)])
+    if not known:
+        return []
+    records = case.reference_records
+    found = (records.last(key) for key in known)
+    cites = {cite for transaction in found if transaction for cite in records.cites_of(transaction)}
+    text = f"{records.manager.history_name} of {case.reference.label}: {some(known)} came from it"
+    return [Evidence(text=text, confidence="recorded", cites=sorted(cites))]
 
 
 def _published(case: Case, suite: str, older: Sequence[Divergence]) -> list[Evidence]:

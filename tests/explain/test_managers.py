@@ -207,6 +207,22 @@ def test_a_repository_of_the_distribution_that_is_off_explains_older_packages():
     assert sorted(found.claims) == ["repositories:rpm/extras", "rpm:x.x86_64"]
 
 
+def test_the_history_of_the_reference_records_which_repository_brought_the_newer_version():
+    done = did(
+        "dnf upgrade", upgrade={"x.x86_64": "1-1 -> 1-2"}, repositories={"x.x86_64": "extras"}
+    )
+    ours = machine("rpm", "web-a", {"x.x86_64": "1-1"})
+    more = {**REPOSITORIES["rpm"], "rpm/extras": {"position": 2}}
+    theirs = machine(
+        "rpm", "web-b", {"x.x86_64": "1-2"}, facts={"repositories": more}, history={"8": done}
+    )
+    found = cause(explained(ours, theirs), "repository-missing")
+
+    assert found.confidence == "recorded"
+    assert found.evidence[-1].text == "dnf history of web-b: x.x86_64 came from it"
+    assert found.evidence[-1].cites == ["reference/rpm-history:8"]
+
+
 @pytest.mark.parametrize(
     ("manager", "command"),
     [

@@ -109,7 +109,8 @@ def _alone(case: Case, transaction: Transaction, differing: set[str]) -> bool:
         return False
     for name, operation in done.items():
         there = str(theirs.get(name, {}).get("version", ""))
-        before = operation.new if operation.action == "remove" else operation.old
+        stays = operation.action in ("remove", "purge", "reinstall")
+        before = operation.new if stays else operation.old
         touched = [t for t in case.records.transactions if name in t.operations]
         once = operation.action != "install" or len(touched) == 1
         if touched[-1] is not transaction or before != there or not once:
