@@ -100,12 +100,12 @@ GIVES = (
 )
 
 _LINE = re.compile(
-    r"of (?P<package>[^ ]{1,255}) [0-9a-f]{32}  (?P<path>/.*)"
+    r"of (?P<package>[^ ]{1,255}) [0-9a-f]{32,128}  (?P<path>/.*)"
     r"|is (?P<md5>[0-9a-f]{32})  (?P<edited>/.*)"
     r"|stat (?P<changed>-?[0-9]{1,12}) (?P<uid>[0-9]{1,10}) (?P<file>/.*)"
     r"|(?P<word>missing|closed|denied) (?P<of>/.*)"
-    r"|beside (?P<beside>/.*)\.(?P<suffix>(?:dpkg|ucf)-[a-z]+)"
-    r"|(?P<have>have (?:dpkg|no md5sum))"
+    r"|beside (?P<beside>/.*)\.(?P<suffix>(?:dpkg|ucf)-[a-z]+|rpm[a-z]+)"
+    r"|(?P<have>have (?:dpkg|rpm|no md5sum|no rpm))"
 )
 
 
@@ -155,12 +155,14 @@ def _found(lines: Iterable[str]) -> _Found:
 
 
 def _conffiles(found: _Found) -> Section:
-    if not found.have:
-        return Absent()
     if "denied" in found.words:
         return Denied(cure=f"read access to {found.words['denied'][0]}, or --become")
+    if not found.have:
+        return Absent()
     if "have no md5sum" in found.have:
         return Failed(reason="there is no md5sum(1) to compare them with what was shipped")
+    if "have no rpm" in found.have:
+        return Failed(reason="there is no rpm(8) that reads its database and compares them")
     items: Items = {}
     for path in found.words.get("missing", []):
         items[path] = {"state": "missing", "package": found.packages.get(path, "")}

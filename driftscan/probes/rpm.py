@@ -33,10 +33,7 @@ from driftscan.probes.twins import rpm as twin
 
 NAME = "rpm"
 
-ASK = (
-    Shell(
-        "packages",
-        r"""
+FOUND = r"""
 [ -d /usr/lib/sysimage/rpm ] || [ -d /var/lib/rpm ] || return 0
 db=
 for d in @PLACES@; do
@@ -47,6 +44,14 @@ for d in @PLACES@; do
   done
 done
 [ -n "$db" ] || return 0
+""".replace("@PLACES@", " ".join(twin.PLACES)).replace("@DATABASES@", " ".join(rpmdb.DATABASES))
+"""The start of a question: the database in `$db`, its folder in `$d`; without one, its end."""
+
+ASK = (
+    Shell(
+        "packages",
+        FOUND
+        + r"""
 printf 'database %s\n' "$db"
 if ! [ -r "$db" ]; then printf 'denied %s\n' "$db"; return 0; fi
 if command -v rpm >/dev/null; then
@@ -63,10 +68,7 @@ if command -v rpm >/dev/null; then
   } 3>&1 | awk '/^- / { n++ } !/^r rpmlib\(/ { print } END { exit !n }' && return 0
 fi
 set -- "$db" "$db-wal"
-""".replace("@PLACES@", " ".join(twin.PLACES))
-        .replace("@DATABASES@", " ".join(rpmdb.DATABASES))
-        .replace("@FORMAT@", rpmdb.FORMAT)
-        .replace("@RECOMMENDED@", rpmdb.RECOMMENDED)
+""".replace("@FORMAT@", rpmdb.FORMAT).replace("@RECOMMENDED@", rpmdb.RECOMMENDED)
         + carried.LOOP,
         twin.packages,
     ),

@@ -1,6 +1,9 @@
 """The files of a database -> the lines that the host's own `rpm -qa` prints for our question."""
 
+import stat
 from collections.abc import Callable, Iterator, Mapping
+
+from msgspec import Struct
 
 from driftscan.errors import ParseError
 from driftscan.rpmdb import bdb, ndb, sqlite
@@ -51,13 +54,57 @@ def answer(files: Mapping[str, bytes]) -> bytes:
     The signature is told as `Key ID` and the id alone. Raises ParseError when the database is
     damaged, foreign or without a package: an rpm machine has some.
     """
+    return b"".join(map(_record, _headers(files)))
+
+
+def _headers(files: Mapping[str, bytes]) -> Iterator[Header]:
     name = next((name for name in DATABASES if files.get(name)), "")
     if not name:
         raise ParseError("there is no database of rpm")
-    found = b"".join(_record(Header(blob)) for blob in _READERS[name](files))
-    if not found:
+    empty = True
+    for blob in _READERS[name](files):
+        empty = False
+        yield Header(blob)
+    if empty:
         raise ParseError(f"{name} holds no package in its {len(files[name])} bytes")
-    return found
+
+
+class Shipped(Struct, frozen=True):
+    """A configuration file as its package shipped it: `package` is `name.arch`."""
+
+    package: str
+    path: str
+    digest: str
+    may_be_missing: bool
+
+
+_CONFIG, _MISSING_OK, _GHOST = 1, 8, 64
+_NORMAL = 0
+
+
+def configuration(files: Mapping[str, bytes]) -> Iterator[Shipped]:
+    """The regular configuration files of all packages; raises ParseError as `answer` does."""
+    for header in _headers(files):
+        folders, states = header.texts(tags.DIRNAMES), header.numbers(tags.FILESTATES)
+        rows = zip(
+            header.numbers(tags.FILEFLAGS),
+            header.numbers(tags.FILEMODES),
+            header.numbers(tags.DIRINDEXES),
+            header.texts(tags.BASENAMES),
+            header.texts(tags.FILEDIGESTS),
+            states or [_NORMAL] * len(header.numbers(tags.FILEFLAGS)),
+            strict=False,
+        )
+        package = b"%s.%s" % (_told(header.text(tags.NAME)), _told(header.text(tags.ARCH)))
+        for flags, mode, folder, base, digest, state in rows:
+            wanted = flags & _CONFIG and state == _NORMAL and stat.S_ISREG(mode)
+            if wanted and digest and folder < len(folders):
+                yield Shipped(
+                    package.decode("utf-8", "surrogateescape"),
+                    (folders[folder] + base).decode("utf-8", "surrogateescape"),
+                    digest.decode("ascii", "replace"),
+                    flags & (_MISSING_OK | _GHOST) != 0,
+                )
 
 
 def _record(header: Header) -> bytes:

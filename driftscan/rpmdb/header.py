@@ -11,13 +11,18 @@ from driftscan.errors import ParseError
 NAME, VERSION, RELEASE, EPOCH, BUILDTIME, INSTALLTIME = 1000, 1001, 1002, 1003, 1006, 1008
 VENDOR, ARCH, SOURCERPM = 1011, 1022, 1044
 PROVIDENAME, REQUIRENAME, RECOMMENDNAME = 1047, 1049, 5046
+FILESTATES, FILEMODES, FILEDIGESTS, FILEFLAGS = 1029, 1030, 1035, 1037
+DIRINDEXES, BASENAMES, DIRNAMES = 1116, 1117, 1118
 SIGPGP, SIGGPG, DSAHEADER, RSAHEADER = 259, 262, 267, 268
 
 _INT32, _STRING, _BIN, _ARRAY, _I18N = 4, 6, 7, 8, 9
+_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4}
+_FORMS = {1: ">B", 2: ">H", 4: ">I"}
 _MOST_ENTRIES = 0xFFFF
 _WANTED = frozenset(
     (
         *(NAME, VERSION, RELEASE, EPOCH, BUILDTIME, INSTALLTIME, VENDOR, ARCH, SOURCERPM),
+        *(FILESTATES, FILEMODES, FILEDIGESTS, FILEFLAGS, DIRINDEXES, BASENAMES, DIRNAMES),
         *(PROVIDENAME, REQUIRENAME, RECOMMENDNAME, SIGPGP, SIGGPG, DSAHEADER, RSAHEADER),
     )
 )
@@ -65,6 +70,21 @@ class Header:
         if offset + 4 > len(self._data):
             raise ParseError(f"a package's header has tag {tag} outside its data")
         return int.from_bytes(self._data[offset : offset + 4], "big")
+
+    def numbers(self, tag: int) -> list[int]:
+        """The numbers of a list, of 8, 16 or 32 bits."""
+        kind, offset, count = self._entries.get(tag, (0, 0, 0))
+        width = _WIDTHS.get(kind, 0)
+        if not width:
+            return []
+        if offset + width * count > len(self._data):
+            raise ParseError(f"a package's header has tag {tag} outside its data")
+        return [
+            number
+            for (number,) in struct.iter_unpack(
+                _FORMS[width], self._data[offset : offset + width * count]
+            )
+        ]
 
     def bytes_of(self, tag: int) -> bytes:
         """Binary data."""

@@ -51,7 +51,7 @@ def _modules(module):
     return {other for other in MODULES if other.__name__ in names}
 
 
-SHARED = {"repositories", "repository-sources", "python"}
+SHARED = {"repositories", "repository-sources", "python", "conffiles", "conffile-times"}
 """What several probes tell of their own places or managers: united to one section."""
 
 

@@ -3,10 +3,19 @@
 import sqlite3
 import struct
 import zlib
+from typing import NamedTuple
 
 from driftscan.rpmdb import header as tags
 
 _INT32, _STRING, _BIN, _ARRAY = 4, 6, 7, 8
+_WIDTHS = {1: "B", 3: "H", 4: "I"}
+
+
+class Numbers(NamedTuple):
+    """A list of numbers of a header's type: 1 has 8 bits, 3 has 16, 4 has 32."""
+
+    kind: int
+    values: list[int]
 
 
 def header(name=b"bash", version=b"5.2", release=b"1", arch=b"x86_64", **more):
@@ -19,6 +28,10 @@ def header(name=b"bash", version=b"5.2", release=b"1", arch=b"x86_64", **more):
             data += b"\0" * (-len(data) % 4)
             entries.append((tag, _INT32, len(data), 1))
             data += struct.pack(">I", value)
+        elif isinstance(value, Numbers):
+            data += b"\0" * (-len(data) % 4)
+            entries.append((tag, value.kind, len(data), len(value.values)))
+            data += struct.pack(f">{len(value.values)}{_WIDTHS[value.kind]}", *value.values)
         elif isinstance(value, list):
             entries.append((tag, _ARRAY, len(data), len(value)))
             data += b"".join(text + b"\0" for text in value)

@@ -1,6 +1,8 @@
 """The questions of rpm's database and of what dnf and yum recorded, read from files."""
 
-from collections.abc import Iterable, Iterator
+import hashlib
+import stat
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from driftscan import rpmdb
@@ -17,15 +19,21 @@ YUM = "/var/lib/yum/history/"
 
 def packages(tree: Tree) -> Iterator[str]:
     """What `rpm -qa` prints; a database that cannot be read comes as bytes, as on the trip."""
+    found = yield from _database(tree)
+    if found:
+        yield f"database {found}"
+        yield from _told(tree, found) if tree.readable(found) else [f"denied {found}"]
+
+
+def _database(tree: Tree) -> Generator[str, None, str]:
+    """The path of the database, told before it which folders are closed; nothing without one."""
     found = ""
     for place in PLACES:
         if tools.is_directory(tree, place) and not tree.enterable(place):
             yield f"denied {place}"
         names = (f"{place}/{name}" for name in rpmdb.DATABASES)
         found = found or next((path for path in names if _size(tree, path)), "")
-    if found:
-        yield f"database {found}"
-        yield from _told(tree, found) if tree.readable(found) else [f"denied {found}"]
+    return found
 
 
 def _size(tree: Tree, path: str) -> int:
@@ -33,12 +41,62 @@ def _size(tree: Tree, path: str) -> int:
     return node.size if node and tools.is_file(tree, path) else 0
 
 
+def _files(tree: Tree, path: str) -> dict[str, bytes]:
+    return {PurePosixPath(p).name: tree.read(p, tools.LARGEST) for p in (path, f"{path}-wal")}
+
+
 def _told(tree: Tree, path: str) -> Iterable[str]:
-    files = {PurePosixPath(p).name: tree.read(p, tools.LARGEST) for p in (path, f"{path}-wal")}
+    files = _files(tree, path)
     try:
         return tools.split(rpmdb.answer(files))
     except ParseError:  # which the probe's parser then meets too, and tells
         return carried.lines(path, files[PurePosixPath(path).name])
+
+
+def conffiles(tree: Tree) -> Iterator[str]:
+    """What `rpm -V` finds of the configuration files, and the sums of what was edited."""
+    found = yield from _database(tree)
+    if not found:
+        return
+    if not tree.readable(found):
+        yield f"denied {found}"
+        return
+    try:
+        shipped = {one.path: one for one in rpmdb.configuration(_files(tree, found))}
+    except ParseError:
+        yield "have no rpm"
+        return
+    yield "have rpm"
+    for path in sorted(shipped, key=tools.bytes_of):
+        yield from _compared(tree, shipped[path])
+
+
+def _compared(tree: Tree, one: rpmdb.Shipped) -> Iterator[str]:
+    """The lines about a file that is not as shipped; what is no regular file has no sum."""
+    node = tree.lstat(one.path)
+    of = f"of {one.package} {one.digest}  {one.path}"
+    if node is None:
+        if not one.may_be_missing:
+            yield from (f"missing {one.path}", of)
+        return
+    if not stat.S_ISREG(node.mode):
+        return
+    if not tree.readable(one.path):
+        yield f"closed {one.path}"
+        return
+    data = tree.read(one.path, tools.LARGEST)
+    if hashlib.new(_SUMS.get(len(one.digest), "sha256"), data).hexdigest() == one.digest:
+        return
+    yield of
+    yield f"is {hashlib.md5(data, usedforsecurity=False).hexdigest()}  {one.path}"
+    yield f"stat {node.mtime} {node.uid} {one.path}"
+    for suffix in ("rpmnew", "rpmsave", "rpmorig"):
+        if tools.exists(tree, f"{one.path}.{suffix}"):
+            yield f"beside {one.path}.{suffix}"
+
+
+_SUMS = {32: "md5", 40: "sha1", 64: "sha256", 96: "sha384", 128: "sha512"}
+"""The algorithm by the length of its sum (FILEDIGESTALGO)."""
 
 
 def history(tree: Tree) -> Iterator[str]:

@@ -1,0 +1,95 @@
+"""Configuration files of rpm's packages that are not as shipped, as rpm itself verifies them.
+
+It runs as nobody where it could write; what nobody may not read is summed by the account that asks.
+The sections are those of `conffiles`, and so is the form of the answer.
+"""
+
+from collections.abc import Mapping
+
+from driftscan.model import Raw, Section, Shell
+from driftscan.probes import conffiles, rpm
+from driftscan.probes.contract import About
+from driftscan.probes.twins import rpm as twin
+
+NAME = "rpm-conffiles"
+ASK = (
+    Shell(
+        "edited",
+        rpm.FOUND
+        + r"""
+[ -r "$db" ] || { printf 'denied %s\n' "$db"; return 0; }
+as_nobody() {
+  [ -d /usr/lib/sysimage/rpm ] || [ -d /var/lib/rpm ] || return 0
+  if [ -w "$d" ]; then
+    timeout -s KILL 60 chroot --userspec=65534:65534 --groups=65534 / rpm --dbpath "$d" "$@"
+  else
+    timeout -s KILL 60 rpm --dbpath "$d" "$@"
+  fi
+}
+# rpm(8), VERIFY OPTIONS: the third mark is the sum, `?` what could not be read, `c` configuration.
+verified=$({ as_nobody -Va --configfiles --nodeps --noscripts 2>&1; echo "ended $?"; } | sed -n \
+  -e 's,^missing  *c  *\(/.*\) (Permission denied)$,unread \1,p' -e 's,^error: .*,failed,p' \
+  -e 's,^missing  *c  *\(/.*\),missing \1,p' -e 's,^..5[^ ]*  *c  *\(/.*\),edited \1,p' \
+  -e 's,^[^ ]*?[^ ]*  *c  *\(/.*\),unread \1,p' -e 's,^ended 1[23][67]$,failed,p')
+case $NL$verified$NL in *"${NL}failed$NL"*) echo 'have no rpm'; return 0 ;; esac
+echo 'have rpm'
+[ -n "$verified" ] || return 0
+printf '%s\n' "$verified" | grep '^missing '
+set -f
+IFS=$NL
+edited=
+set --
+for f in $verified; do
+  p=${f#* }
+  set -- "$@" "$p"
+  case $f in missing*) continue ;; esac
+  if ! [ -r "$p" ]; then printf 'closed %s\n' "$p"; continue; fi
+  case $f in edited*) edited=$edited$p$NL ;; esac
+  for s in rpmnew rpmsave rpmorig; do
+    if [ -e "$p.$s" ]; then printf 'beside %s\n' "$p.$s"; fi
+  done
+done
+listed=$(as_nobody -qf --qf '[%{=NAME}.%{=ARCH} %{FILEDIGESTS}  %{FILENAMES}\n]' -- "$@")
+for p in "$@"; do
+  l=$(printf '%s\n' "$listed" | grep -F -- "  $p" | grep -v '^[^ ]*   ')
+  for l in $l; do
+    [ "${l#*  }" = "$p" ] || continue
+    printf 'of %s\n' "$l"
+    case $edited in *"$p$NL"*) continue ;; esac
+    [ -r "$p" ] || continue
+    l=${l#* }
+    case ${l%%  *} in
+      ????????????????????????????????) s=$(md5sum -- "$p") ;;
+      *) s=$(sha256sum -- "$p") ;;
+    esac
+    [ "$s" = "$l" ] || edited=$edited$p$NL
+  done
+done
+[ -n "$edited" ] || return 0
+md5sum -- $edited | sed 's/^/is /'
+stat -L -c 'stat %Y %u %n' -- $edited
+""",
+        twin.conffiles,
+    ),
+)
+GIVES = (
+    About(
+        "conffiles",
+        "facts",
+        "path, of those that are not as shipped",
+        "state (edited or missing), package, sum (md5, of an edited one)",
+        privilege="any user, of files that it may read",
+        cost="as rpm, and 1 ms for each MB of configuration",
+    ),
+    About(
+        "conffile-times",
+        "evidence",
+        "as conffiles",
+        "changed (seconds since 1970), uid, beside (what an upgrade left there)",
+    ),
+)
+
+
+def parse(raw: Raw) -> Mapping[str, Section]:
+    """Both sections; raises ParseError for a line that the question cannot print."""
+    return conffiles.parse(raw)
