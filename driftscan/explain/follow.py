@@ -22,6 +22,11 @@ def parents(case: Case) -> dict[str, str]:
             if package := case.package(owner):
                 found[divergence.id] = package.id
                 break
+    for divergence in case.comparison.divergences:
+        # An archive of no package is among the software of its directory.
+        software = f"software:{divergence.key.rpartition('@')[2]}"
+        if divergence.section == "jars" and divergence.id not in found and software in case.by_id:
+            found[divergence.id] = found.get(software, software)
     return found
 
 

@@ -87,3 +87,16 @@ def test_a_drop_in_that_sets_a_variable_is_told_by_the_variable():
     report = explained(ours, theirs)
 
     assert [cause.id for cause in report.causes] == ["environment:LANG"]
+
+
+def test_an_archive_is_told_among_the_software_of_its_directory():
+    ours = _host(
+        "a",
+        software={"/srv/x": {"files": {"app.jar": "1 x"}}},
+        jars={"jar//app@/srv/x": {"version": "", "size": 1, "owner": ""}},
+    )
+
+    report = explained(ours, _host("b", software={}, jars={}))
+
+    assert [cause.id for cause in report.causes] == ["unpackaged:/srv/x"]
+    assert len(report.findings) == 1

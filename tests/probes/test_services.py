@@ -34,6 +34,21 @@ def test_units_are_enabled_masked_and_aliases_as_systemctl_says(captured, oracle
     assert {name for name in states if name not in told} == {"getty@tty1.service"}
 
 
+def test_on_a_booted_machine_all_is_as_systemctl_says(captured, oracle):
+    rows = [line.split() for line in oracle("services", "booted")]
+    sections = services.parse(captured("services", "booted"))
+    files = {row[1]: row[2] for row in rows if row[0] == "file"}
+    units = {name: item.get("state") for name, item in sections["units"].items.items()}
+    known = units.keys() & files.keys()
+    assert {name: units[name] for name in known} == {name: files[name] for name in known}
+    active = {row[1]: row[3] for row in rows if row[0] == "unit"}
+    states = sections["unit-states"].items
+    assert {name: item["active"] for name, item in states.items()} == active
+    failed = {row[1] for row in rows if row[0] == "failed"}
+    assert set(sections["failed-units"].items) == failed
+    assert failed
+
+
 def test_drop_ins_and_own_units_are_told(captured):
     items = services.parse(captured("services", "furnished"))["units"].items
     assert items["php8.2-fpm.service"]["dropins"] == ["override.conf"]
