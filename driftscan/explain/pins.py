@@ -9,7 +9,7 @@ from driftscan.explain import suites
 from driftscan.explain.case import Case
 from driftscan.explain.records import newest
 from driftscan.explain.wording import logged, some
-from driftscan.model import Cause, Confidence, Divergence, Evidence, Item, Side, Want
+from driftscan.model import Cause, Confidence, Divergence, Evidence, Item, Side, Want, managers
 from driftscan.model.managers import is_package
 
 
@@ -24,6 +24,7 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     pins = [d for d in open_ if d.section == "apt-pins"]
     causes = [_wish(case, d, open_) for d in open_ if d.section == _WISHES]
     causes += [_ignored(case, d, open_) for d in open_ if d.section == _IGNORED]
+    causes += [_excluded(case, d, open_) for d in open_ if d.section == _EXCLUDED]
     taken: set[str] = set()
     for mine in _stanzas(case, pins):
         causes.append(_pin(case, mine, [d for d in open_ if d.id not in taken]))
@@ -85,6 +86,41 @@ def _wish(case: Case, pin: Divergence, open_: Sequence[Divergence]) -> Cause:
         claims=[pin.id, *blocked],
         evidence=[told],
     )
+
+
+_EXCLUDED = "rpm-pins"
+
+
+def _excluded(case: Case, pin: Divergence, open_: Sequence[Divergence]) -> Cause:
+    """`exclude=` of dnf.conf(5), or an entry of dnf-versionlock(8) that is no single package."""
+    side = case.reference if pin.kind == "missing" else case.subject
+    other = case.subject if pin.kind == "missing" else case.reference
+    kind, pattern, where = [*pin.key.split("|"), "", ""][:3]
+    place = case.evidence(side, "rpm-pin-files").get(pin.key, {}).get("place")
+    cites = case.cite(side, _EXCLUDED, pin.key)
+    cites += case.cite(side, "rpm-pin-files", pin.key) if place else []
+    text = (
+        f"{kind} {pattern}" + (f" of {where}" if where else "") + (f" ({place})" if place else "")
+    )
+    blocked = [d.id for d in open_ if is_package(d) and d.kind != "extra" and _fits(pattern, d)]
+    return Cause(
+        type="pin",
+        subject=pattern,
+        text=f"dnf of {side.label} keeps to {text}"
+        + ("" if pin.kind == "changed" else f", that of {other.label} does not"),
+        confidence="inferred" if kind != "exclude" and blocked else "recorded",
+        claims=[pin.id, *blocked],
+        evidence=[Evidence(text=text, confidence="recorded", cites=cites)],
+    )
+
+
+def _fits(pattern: str, package: Divergence) -> bool:
+    """By name, name and architecture, or those with a version of either side (dnf(8))."""
+    name = managers.bare(package.key)
+    arch = package.key.removeprefix(name)
+    versions = {str((i or {}).get("version", "")) for i in (package.subject, package.reference)}
+    full = {f"{name}-{version}{end}" for version in versions for end in ("", arch)}
+    return any(fnmatchcase(text, pattern) for text in {name, package.key, *full})
 
 
 def _stanzas(case: Case, pins: Sequence[Divergence]) -> list[list[Divergence]]:

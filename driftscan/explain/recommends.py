@@ -9,7 +9,7 @@ from driftscan.explain.wording import logged, some, were
 from driftscan.model import Cause, Divergence, Evidence, Kind, Side, Want, managers
 from driftscan.model.managers import is_package
 
-OFF = "--no-install-recommends"
+OFF = ("--no-install-recommends", *(f"install_weak_deps={no}" for no in ("false", "0", "no")))
 
 
 def wants(case: Case) -> list[Want]:
@@ -113,13 +113,27 @@ def _switch(case: Case, lacking: Side, roots: dict[str, list[str]]) -> list[Evid
         text = f'{lacking.label}: APT::Install-Recommends "{setting["value"]}" ({where})'
         cites = case.cite(lacking, "apt-settings", "APT::Install-Recommends")
         return [Evidence(text=text, confidence="recorded", cites=cites)]
+    if weak := _weak(case, lacking):
+        return [weak]
     for package in sorted({name for by in roots.values() for name in by}):
         place = case.brought_by(lacking, package)
-        if place is not None and OFF in place.text:
-            text = f"{place.file}:{place.line} installs {package} with {OFF}"
+        off = next((o for o in OFF if place is not None and o in place.text.lower()), "")
+        if place is not None and off:
+            text = f"{place.file}:{place.line} installs {package} with {off}"
             cites = case.cite_packages(lacking, package)
             return [Evidence(text=text, confidence="recorded", cites=cites)]
         transaction: Transaction | None = case.of(lacking).brought(package)
-        if transaction is not None and OFF in transaction.command:
+        if transaction is not None and any(o in transaction.command.lower() for o in OFF):
             return [logged(case.of(lacking).of(transaction))]
     return []
+
+
+def _weak(case: Case, lacking: Side) -> Evidence | None:
+    """`install_weak_deps` of dnf.conf(5)."""
+    for key, item in sorted(case.evidence(lacking, "dnf-settings").items()):
+        off = str(item.get("value", "")).lower() in ("0", "no", "false", "off")
+        if key.endswith(":main.install_weak_deps") and off:
+            text = f"{lacking.label}: install_weak_deps={item['value']} ({item.get('place', '')})"
+            cites = case.cite(lacking, "dnf-settings", key)
+            return Evidence(text=text, confidence="recorded", cites=cites)
+    return None

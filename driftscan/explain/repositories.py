@@ -8,7 +8,7 @@ from driftscan.explain.case import Case
 from driftscan.explain.records import newest
 from driftscan.explain.wording import some
 from driftscan.model import Cause, Divergence, Evidence, HostRecord, Place, Want
-from driftscan.model.managers import DPKG, MANAGERS, is_package
+from driftscan.model.managers import DPKG, MANAGERS, RPM, is_package
 
 
 def wants(case: Case) -> list[Want]:
@@ -49,7 +49,7 @@ def _missing(case: Case, repositories: Sequence[Divergence], older: Sequence[Div
     suite = suites.suite_of(repositories[0])
     line = _line_of(case, suite)
     own = _own(case, repositories[0])
-    evidence = [_configured(case, repositories)]
+    evidence = [_configured(case, repositories), *_switched_off(case, repositories)]
     if older:
         evidence += [_direction(case, own), *_numbered(case, own), *_after_line(case, own, line)]
         evidence += [*_published(case, suite, own), *_not_age(case, suite, own)]
@@ -60,7 +60,7 @@ def _missing(case: Case, repositories: Sequence[Divergence], older: Sequence[Div
     return Cause(
         type="repository-missing",
         subject=suites.name_of(case, repositories[0], case.reference),
-        text=f"{case.subject.label} does not have the repository {suite}",
+        text=f"{case.subject.label} {_lacks(case, repositories)} {suite}",
         confidence="recorded" if proven or not older else "inferred",
         claims=[*(r.id for r in repositories), *(d.id for d in older)],
         evidence=evidence,
@@ -70,9 +70,37 @@ def _missing(case: Case, repositories: Sequence[Divergence], older: Sequence[Div
 
 def _configured(case: Case, repositories: Sequence[Divergence]) -> Evidence:
     keys = [r.key for r in repositories]
-    text = f"{', '.join(keys)} is configured on {case.reference.label}, not on {case.subject.label}"
+    used = "enabled" if case.records.manager is RPM else "configured"
+    text = f"{', '.join(keys)} is {used} on {case.reference.label}, not on {case.subject.label}"
     cites = case.cite(case.reference, "repositories", *keys)
     return Evidence(text=text, confidence="recorded", cites=cites)
+
+
+_OFF = "rpm-repositories-off"
+
+
+def _is_off(case: Case, repositories: Sequence[Divergence]) -> list[str]:
+    """Those that the subject has and does not use."""
+    off = case.evidence(case.subject, _OFF)
+    return [r.key for r in repositories if r.key in off]
+
+
+def _lacks(case: Case, repositories: Sequence[Divergence]) -> str:
+    if _is_off(case, repositories):
+        return "has switched off the repository"
+    return "does not have the repository"
+
+
+def _switched_off(case: Case, repositories: Sequence[Divergence]) -> list[Evidence]:
+    off = _is_off(case, repositories)
+    if not off:
+        return []
+    item = case.evidence(case.subject, _OFF)[off[0]]
+    places = item.get("places")
+    where = f" ({places[0]})" if isinstance(places, list) and places else ""
+    text = f"{', '.join(off)} is configured on {case.subject.label} and not enabled{where}"
+    cites = case.cite(case.subject, _OFF, *off)
+    return [Evidence(text=text, confidence="recorded", cites=cites)]
 
 
 def _own(case: Case, repository: Divergence) -> list[Divergence]:

@@ -7,6 +7,7 @@ from driftscan.explain.records import utc
 from driftscan.explain.suites import is_older
 from driftscan.explain.wording import some
 from driftscan.model import Divergence, Evidence
+from driftscan.model.managers import RPM
 
 _ON = "APT::Periodic::Unattended-Upgrade"
 _ANY = "APT::Periodic::Enable"
@@ -16,10 +17,39 @@ _OFF = {"0", "no", "false", "off", "never", ""}
 
 def updates(case: Case) -> list[Evidence]:
     """Why automatic updates did not bring the newer versions; nothing where nobody could look."""
+    if case.records.manager is RPM:
+        return _of_dnf(case)
     if case.subject.is_image or case.records.logged("apt-settings") == "unknown":
         return []
     off = _off(case) or _missing(case)
     return [off] if off else [*_failing(case), *_barred(case), *_last_run(case)]
+
+
+_DNF = "dnf-settings"
+
+
+def _of_dnf(case: Case) -> list[Evidence]:
+    """What starts dnf-automatic, and whether it may install what it finds (dnf-automatic(8))."""
+    settings = case.evidence(case.subject, _DNF)
+    if case.subject.is_image or case.records.logged(_DNF) != "recorded":
+        return []
+    here = case.subject.label
+    timers = sorted(key for key in settings if key.startswith("timer:dnf"))
+    if not timers:
+        text = f"nothing updates {here} by itself: no timer of dnf-automatic is enabled"
+        cites = case.cite_packages(case.subject, *(d.key for d in _older(case)))
+        return [Evidence(text=text, confidence="recorded", cites=cites)]
+    for key, item in sorted(settings.items()):
+        off = str(item.get("value", "")).lower() in _OFF
+        if (
+            key.endswith(":commands.apply_updates")
+            and off
+            and "timer:dnf-automatic.timer" in timers
+        ):
+            text = f"automatic updates of {here} are not installed: apply_updates={item['value']}"
+            cites = case.cite(case.subject, _DNF, key, *timers)
+            return [Evidence(text=text, confidence="recorded", cites=cites)]
+    return []
 
 
 def _value(case: Case, name: str) -> tuple[str | None, str]:

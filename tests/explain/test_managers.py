@@ -323,6 +323,75 @@ def test_that_apk_keeps_no_log_is_said_and_the_line_still_named():
     assert found.evidence[0].text.endswith("its package manager keeps no log")
 
 
+def test_what_dnf_is_told_to_leave_out_claims_the_versions_it_keeps():
+    pins = {"rpm-pins": {"exclude|php*|main": {"excludes": True}}}
+    packages = {"php-fpm.x86_64": "8-1", "a.x86_64": "1-1"}
+    ours = machine("rpm", "web-a", packages, facts=pins)
+    newer = {"php-fpm.x86_64": "8-2", "a.x86_64": "1-2"}
+    theirs = machine("rpm", "web-b", newer, facts={"rpm-pins": {}})
+
+    found = cause(explained(ours, theirs), "pin")
+
+    assert sorted(found.claims) == ["rpm-pins:exclude|php*|main", "rpm:php-fpm.x86_64"]
+    assert found.text == "dnf of web-a keeps to exclude php* of main, that of web-b does not"
+
+
+def test_a_repository_that_is_there_and_off_is_switched_on():
+    off = {"rpm-repositories-off": {"rpm/updates": {"places": ["/etc/yum.repos.d/x.repo"]}}}
+    ours = machine("rpm", "web-a", {"x.x86_64": "1-1"})
+    ours = replace(ours, evidence={**ours.evidence, **sections(off)})
+    more = {**REPOSITORIES["rpm"], "rpm/updates": {"position": 2}}
+    report = explained(
+        ours, machine("rpm", "web-b", {"x.x86_64": "1-2"}, facts={"repositories": more})
+    )
+    found = cause(report, "repository-missing")
+
+    assert found.text == "web-a has switched off the repository updates"
+    assert found.evidence[1].cites == ["subject/rpm-repositories-off:rpm/updates"]
+    assert runs(report)[0] == "dnf config-manager --set-enabled updates"
+
+
+def sections(given):
+    return {name: Collected(items=items) for name, items in given.items()}
+
+
+def with_settings(**settings):
+    ours = machine("rpm", "web-a", {"a.x86_64": "1-1"}, needs={"a.x86_64": {}})
+    items = {key.replace("__", ":").replace("_dot_", "."): value for key, value in settings.items()}
+    return replace(ours, evidence={**ours.evidence, **sections({"dnf-settings": items})})
+
+
+def test_why_dnf_did_not_update_by_itself():
+    theirs = machine("rpm", "web-b", {"a.x86_64": "1-2"})
+    timer = {"timer:dnf-automatic.timer": {"value": "enabled"}}
+    apply = {"automatic.conf:commands.apply_updates": {"value": "no"}}
+
+    def told(settings):
+        found = cause(explained(with_settings(**settings), theirs), "behind")
+        return [e.text for e in found.evidence if "update" in e.text]
+
+    assert told({}) == ["nothing updates web-a by itself: no timer of dnf-automatic is enabled"]
+    assert told({**timer, **apply}) == [
+        "automatic updates of web-a are not installed: apply_updates=no"
+    ]
+    assert told(timer) == []
+
+
+def test_weak_dependencies_that_are_switched_off_are_why_recommended_packages_are_missing():
+    ours = with_settings(**{"dnf.conf:main.install_weak_deps": {"value": "False", "place": "/x"}})
+    needs = {"a.x86_64": {"recommends": "b.x86_64"}, "b.x86_64": {}}
+    packages = {"a.x86_64": "1-1", "b.x86_64": "1-1"}
+    brought = dict.fromkeys(packages, 2)
+    theirs = built("rpm", packages, {2: "RUN dnf install a"}, brought, needs=needs)
+
+    found = cause(explained(ours, theirs), "recommends")
+
+    assert (found.confidence, found.evidence[1].text) == (
+        "recorded",
+        "web-a: install_weak_deps=False (/x)",
+    )
+
+
 def test_what_pacman_is_told_to_leave_out_claims_the_versions_it_keeps():
     pins = {"pacman-pins": {"linux*": {"rule": "IgnorePkg"}, "kde": {"rule": "IgnoreGroup"}}}
     ours = machine("pacman", "web-a", {"linux-lts": "1-1", "a": "1-1"}, facts=pins)

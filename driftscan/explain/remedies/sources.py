@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from driftscan.explain.case import Case
 from driftscan.explain.remedies import commands, packages, words
-from driftscan.explain.remedies.words import SUITE, URL
+from driftscan.explain.remedies.words import NAME, SUITE, URL
 from driftscan.model import Cause, Divergence, Field, Side, Step
 from driftscan.model.managers import DPKG, MANAGERS
 
@@ -35,7 +35,10 @@ def _add_by_name(case: Case, keys: Sequence[str]) -> list[Step]:
         manager, _, name = key.partition("/")
         url = _first(case.evidence(case.reference, "repository-sources").get(key, {}).get("urls"))
         known = words.fits(URL, url)
-        if manager == "apk" and known:
+        if key in case.evidence(case.subject, "rpm-repositories-off") and words.fits(NAME, name):
+            command = ("dnf", "config-manager", "--set-enabled", name)
+            found.append(words.run(*command, why=why, phase="repository"))
+        elif manager == "apk" and known:
             run = f"echo {shlex.quote(url)} >> /etc/apk/repositories"
             found.append(Step(run=run, why=why, phase="repository"))
         else:
