@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec import structs
 
@@ -12,7 +11,7 @@ from driftscan import attribution, dockerfile, sanitize, scan, script
 from driftscan.dockerfile import Instruction
 from driftscan.errors import EngineError, InputError, MachineError
 from driftscan.machines import image_layers
-from driftscan.machines.container import Image
+from driftscan.machines.any_image import AnyImage
 from driftscan.machines.databases import DATABASES
 from driftscan.machines.engine import Engine
 from driftscan.machines.image_layers import Entry
@@ -21,17 +20,12 @@ from driftscan.model import (
     Fingerprint,
     Limits,
     Say,
-    Sections,
 )
 from driftscan.model.managers import MANAGERS, RPM
-from driftscan.probes import environment, runtimes
 from driftscan.probes.table import PROBES
 
 FILE = "baseline.json"
 DEFAULTS = Limits()
-
-# What both engines give a container whose image sets none.
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # What explaining wants to know of an image; its logs say less than its layers, but dnf's history
 # tells from which repository a package came.
@@ -114,7 +108,7 @@ def ask(engine: Engine, image: str, *, name: str, limits: Limits = DEFAULTS) -> 
         raise EngineError(f"the engine has no image {sanitize.safe(image)}")
     questions = script.questions(PROBES, deadline=limits.deadline)
     try:
-        answer = Image(engine, image).ask(questions, limits)
+        answer = AnyImage(engine, image).ask(questions, limits)
         fingerprint = scan.fingerprint(
             answer,
             questions,
@@ -131,20 +125,7 @@ def ask(engine: Engine, image: str, *, name: str, limits: Limits = DEFAULTS) -> 
             f"the image of {name} could not be asked: {told.state}: {told.cause}{cure}"
         ) from error
     meta = structs.replace(fingerprint.meta, seconds=0.0, size=0)
-    facts = {**fingerprint.facts, **_with_environment(fingerprint, found)}
-    return structs.replace(fingerprint, meta=meta, facts=facts)
-
-
-def _with_environment(fingerprint: Fingerprint, image: Mapping[str, Any]) -> Sections:
-    """The facts that the image's ENV decides: its variables, its PATH and what wins there."""
-    pairs = (image.get("Config") or {}).get("Env") or ()
-    env = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-    sections = {**fingerprint.facts, **fingerprint.evidence}
-    changed = {
-        **environment.with_image_env(sections, env),
-        **runtimes.with_path(sections, "system", env.get("PATH", DEFAULT_PATH)),
-    }
-    return {name: sanitize.clean(section) for name, section in changed.items()}
+    return structs.replace(fingerprint, meta=meta)
 
 
 def _read(path: Path) -> bytes:

@@ -14,11 +14,14 @@ from driftscan.details.needs import Needs, Sources
 from driftscan.errors import EngineError, InputError
 from driftscan.inventory.contract import Inventory
 from driftscan.machines import engine as engines
+from driftscan.machines import image_tree
+from driftscan.machines.any_image import AnyImage
 from driftscan.machines.container import Container, Image, reaching
 from driftscan.machines.contract import Machine
 from driftscan.machines.directory import at
 from driftscan.machines.engine import Engine
 from driftscan.machines.local import Local
+from driftscan.machines.openssh import OpenSsh
 from driftscan.machines.reading import Reader
 from driftscan.machines.ssh import Credentials, Ssh
 from driftscan.machines.unusable import Unusable
@@ -31,7 +34,8 @@ class Options(Struct, frozen=True):
     """How targets are asked; an empty engine is the one that answers, 0 workers as many as fit.
 
     `network` is that of containers which fetch packages; empty is the engine's own default.
-    `cache` is a folder in place of the user's.
+    `cache` is a folder in place of the user's. `road` is that of all hosts over SSH (ssh, openssh),
+    whatever their targets say; with `read` local images are read even if they could be run.
     """
 
     limits: Limits = Limits()
@@ -39,6 +43,7 @@ class Options(Struct, frozen=True):
     engine: str = ""
     network: str = ""
     cache: str = ""
+    road: str = ""
 
 
 def sides(
@@ -181,7 +186,7 @@ def is_live(target: Target) -> bool:
 
 def answers_again(target: Target) -> bool:
     """It can be asked once more, on a second trip, whose questions need a shell."""
-    return is_live(target) and target.road != "rootfs"
+    return is_live(target) and target.road not in ("rootfs", "archive")
 
 
 class _Road:
@@ -228,15 +233,23 @@ class _Road:
                 machine = Container(engine, target.container, user=user)
                 return self._closing(target, "container", target.container, machine)
             case "image":
-                image = Image(self._engine(), target.path)
+                image = AnyImage(self._engine(), target.path, read=self._options.road == "read")
                 return self._closing(target, "image", target.path, image)
-            case "rootfs":
-                return self._closing(target, "image", target.path, Reader(partial(at, target.path)))
+            case "rootfs" | "archive":
+                opened = at if target.road == "rootfs" else image_tree.of_archive
+                reader = Reader(partial(opened, target.path))
+                return self._closing(target, "image", target.path, reader)
             case _:
-                port = f":{target.port}" if target.port else ""
-                return Job(
-                    target.name, "host", target.address + port, Ssh(target, self._credentials)
-                )
+                return self._over_ssh(target)
+
+    def _over_ssh(self, target: Target) -> Job:
+        address = target.address + (f":{target.port}" if target.port else "")
+        address += f"/{target.engine}/{target.container}" if target.engine else ""
+        kind: scan.Kind = "container" if target.engine else "host"
+        road = target.road if self._options.road in ("", "read") else self._options.road
+        if road == "openssh":
+            return self._closing(target, kind, address, OpenSsh(target))
+        return Job(target.name, kind, address, Ssh(target, self._credentials))
 
     def jobs(self, targets: Iterable[Target]) -> tuple[dict[str, Job], dict[str, str]]:
         """The machines of targets that live; and why others cannot be had any more."""

@@ -33,6 +33,7 @@ from driftscan.model import (
     Unreached,
 )
 from driftscan.model.managers import DPKG, MANAGERS
+from driftscan.probes import environment, runtimes
 from driftscan.probes.contract import Asks, Probe
 from driftscan.uniting import united
 
@@ -202,6 +203,7 @@ def fingerprint(
                 continue
             place = facts if about.holds == "facts" else evidence
             place[about.name] = united([place.get(about.name, Absent()), sections[about.name]])
+    facts |= _with_environment(answer.environment, {**facts, **evidence})
     return Fingerprint(
         meta=_meta(answer, account, target=target, kind=kind, address=address, taken=taken),
         facts=plausible.facts(facts),
@@ -279,6 +281,22 @@ def _meta(
         seconds=round(answer.seconds, 3),
         size=len(answer.output),
     )
+
+
+# What both engines give a container whose image sets none.
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def _with_environment(pairs: Sequence[str] | None, sections: Sections) -> Sections:
+    """The facts that an image's ENV decides: its variables, its PATH and what wins there."""
+    if pairs is None:
+        return {}
+    env = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    changed = {
+        **environment.with_image_env(sections, env),
+        **runtimes.with_path(sections, "system", env.get("PATH", _DEFAULT_PATH)),
+    }
+    return {name: sanitize.clean(section) for name, section in changed.items()}
 
 
 # --- evidence has a limit ----------------------------------------------------------------------

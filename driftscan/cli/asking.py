@@ -102,6 +102,7 @@ def _options(asking: "Asking", explaining: "Explaining | None" = None) -> "Optio
         limits=Limits(deadline=asking.deadline),
         workers=asking.workers,
         engine=asking.engine,
+        road=asking.road,
         network=explaining.network if explaining else "",
         cache=explaining.cache if explaining else "",
     )

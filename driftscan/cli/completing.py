@@ -11,7 +11,16 @@ from driftscan.errors import DriftscanError
 if TYPE_CHECKING:
     from driftscan.inventory.contract import Inventory
 
-SCHEMES = ("ssh://", "local://", "docker://", "podman://", "image://", "rootfs://", "dockerfile://")
+SCHEMES = (
+    "ssh://",
+    "local://",
+    "docker://",
+    "podman://",
+    "image://",
+    "archive://",
+    "rootfs://",
+    "dockerfile://",
+)
 
 
 def targets(

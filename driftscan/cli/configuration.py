@@ -14,6 +14,7 @@ Plain: TypeAlias = str | int | bool | list[str]
 Defaults: TypeAlias = dict[str, Plain]
 
 FORMATS = ("text", "json", "junit", "markdown", "github")
+ROADS = ("ssh", "openssh", "read")
 FAIL_ON = ("breaks", "in-use", "installed", "never")
 
 HERE = ("inventory", "targets", "formats", "fail_on", "accept")
@@ -198,6 +199,12 @@ def _number(entry: _Entry, _folder: Path, _trusted: bool) -> Defaults:
     return {entry.key: entry.value}
 
 
+def _road(entry: _Entry, _folder: Path, _trusted: bool) -> Defaults:
+    if entry.value not in ROADS:
+        raise entry.wrong(f"must be one of {', '.join(ROADS)}")
+    return {entry.key: str(entry.value)}
+
+
 def _engine(entry: _Entry, _folder: Path, _trusted: bool) -> Defaults:
     if not isinstance(entry.value, str) or not entry.value:
         raise entry.wrong("must be the name or the path of a program, such as podman")
@@ -214,4 +221,5 @@ KEYS: dict[str, Callable[[_Entry, Path, bool], Defaults]] = {
     "deadline": _number,
     "workers": _number,
     "engine": _engine,
+    "road": _road,
 }

@@ -90,8 +90,9 @@ def main(config: str | None) -> None:
     """Find how servers differ from each other and from an image, and why.
 
     A TARGET is a NAME of the inventory, a fingerprint file (a path with a `/` or ending in
-    `.json`), or ssh://[user@]host[:port], local://, docker://NAME, podman://NAME,
-    image://REFERENCE, rootfs://DIRECTORY, dockerfile://PATH, baseline://NAME.
+    `.json`), or ssh://[user@]host[:port][/docker/NAME], local://, docker://NAME,
+    podman://NAME, image://REFERENCE, archive://FILE, rootfs://DIRECTORY, dockerfile://PATH,
+    baseline://NAME.
     """
 
 

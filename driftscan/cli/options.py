@@ -53,6 +53,7 @@ class Asking:
     workers: int
     engine: str
     quiet: bool
+    road: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,15 @@ hosts = _bundle("hosts", Hosts, INVENTORY, LIMIT)
 asking = _bundle(
     "asking",
     Asking,
+    click.option(
+        "--road",
+        type=click.Choice(configuration.ROADS),
+        default=None,
+        callback=lambda _context, _parameter, value: value or "",
+        envvar="DRIFTSCAN_ROAD",
+        help="Ask hosts over paramiko (ssh) or the ssh program (openssh), whatever the inventory"
+        " says; read: local images are read, not run.",
+    ),
     click.option(
         "--become/--no-become",
         default=None,

@@ -186,8 +186,8 @@ def _target(
     mine = {key: group for key, group in groups.items() if name in group.group.hosts}
     settings = {**defaults, **_shared(name, value, own, mine, source), **own}
     settings.setdefault("road", "ssh")
-    settings.setdefault("address", name if settings["road"] == "ssh" else "")
-    if settings["road"] in ("docker", "podman"):
+    settings.setdefault("address", name if settings["road"] in _OVER_SSH else "")
+    if settings["road"] in ("docker", "podman") or "engine" in settings:
         settings.setdefault("container", name)
         if "collector" in settings:
             source.problems.add(value, f"{name!r} is a container: it has no `collector`; remove it")
@@ -300,7 +300,8 @@ def _jumps(value: Value, source: _Source) -> Setting | None:
 
 
 _Read: TypeAlias = Callable[[Value, _Source], Setting | None]
-_ROADS = ("ssh", "local", "docker", "podman")
+_ROADS = ("ssh", "openssh", "local", "docker", "podman")
+_OVER_SSH = ("ssh", "openssh")
 KEYS: dict[str, _Read] = {
     "address": _matching("an address", is_address, "web-a.example.org or 10.0.0.7"),
     "port": _port,
@@ -311,7 +312,8 @@ KEYS: dict[str, _Read] = {
     "jump": _jumps,
     "become": _truth,
     "collector": _matching("a collector", is_program, "/usr/local/libexec/driftscan-collect"),
-    "road": _matching("a road", _ROADS.__contains__, "ssh, local, docker or podman"),
+    "road": _matching("a road", _ROADS.__contains__, "ssh, openssh, local, docker or podman"),
+    "engine": _matching("an engine", ("docker", "podman").__contains__, "docker or podman"),
     "container": _matching("a container", is_name, "web-1"),
     "baseline": _path,
 }

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from msgspec import structs
+
 from driftscan.errors import InputError
 from driftscan.inventory.contract import (
     Inventory,
@@ -58,8 +60,6 @@ _Scheme: TypeAlias = Callable[[str, str, Inventory | None], Target]
 
 
 def _of_scheme(text: str, scheme: str, rest: str, inventory: Inventory | None) -> Target:
-    if scheme in _LATER:
-        raise InputError(f"{_told(text)}: {scheme}:// is not there yet")
     if scheme not in SCHEMES:
         hint = meant(scheme, SCHEMES) or f": use one of {', '.join(SCHEMES)}"
         raise InputError(f"{_told(text)}: {scheme[:20]!r} is no kind of target{hint}")
@@ -67,14 +67,21 @@ def _of_scheme(text: str, scheme: str, rest: str, inventory: Inventory | None) -
 
 
 def _ssh(text: str, rest: str, _: Inventory | None) -> Target:
-    address, slash, _inner = rest.partition("/")
-    if slash:
-        raise InputError(f"{_told(text)}: a container on a host is not there yet")
+    address, slash, inner = rest.partition("/")
     parts = split_address(address)
     if parts is None:
         raise InputError(f"{_told(text)}: write it like ssh://[user@]host[:port], IPv6 in brackets")
     user, address, port = parts
-    return Target(name=text, road="ssh", address=address, port=port, user=user)
+    target = Target(name=text, road="ssh", address=address, port=port, user=user)
+    return _inside(text, target, inner) if slash else target
+
+
+def _inside(text: str, host: Target, inner: str) -> Target:
+    """A container on a host."""
+    engine, _, name = inner.partition("/")
+    if engine not in ("docker", "podman"):
+        raise InputError(f"{_told(text)}: write it like ssh://host/docker/NAME, or podman")
+    return structs.replace(host, engine=engine, container=_container(text, name))
 
 
 def _local(text: str, rest: str, _: Inventory | None) -> Target:
@@ -112,6 +119,12 @@ def _rootfs(text: str, rest: str, _: Inventory | None) -> Target:
     return Target(name=text, road="rootfs", path=rest)
 
 
+def _archive(text: str, rest: str, _: Inventory | None) -> Target:
+    if not rest:
+        raise InputError(f"{_told(text)}: write it like archive://image.tar")
+    return Target(name=text, road="archive", path=rest)
+
+
 def _dockerfile(text: str, rest: str, _: Inventory | None) -> Target:
     if not rest:
         raise InputError(f"{_told(text)}: write it like dockerfile://web/Dockerfile")
@@ -147,8 +160,8 @@ SCHEMES: dict[str, _Scheme] = {
     "docker": _docker,
     "podman": _podman,
     "image": _image,
+    "archive": _archive,
     "rootfs": _rootfs,
     "dockerfile": _dockerfile,
     "baseline": _baseline,
 }
-_LATER = ("archive",)

@@ -6,7 +6,9 @@ import secrets
 import time
 from collections.abc import Sequence
 
-from driftscan.errors import InputError, MachineError
+from msgspec import structs
+
+from driftscan.errors import EngineError, InputError, MachineError
 from driftscan.machines import answers
 from driftscan.machines.engine import Engine, last_lines
 from driftscan.machines.process import Child, Expired, Said, TooMuch, converse
@@ -87,7 +89,13 @@ class Container(_Road):
 
     def ask(self, questions: Questions, limits: Limits) -> Answer:
         """The framed answer (machines/contract.py). The script ends itself if the client dies."""
-        return self._converse(("exec", "-i", *self._as, self.name, "sh", "-s"), questions, limits)
+        args = ("exec", "-i", *self._as, self.name, "sh", "-s")
+        answer = self._converse(args, questions, limits)
+        try:
+            environment = self._engine.environment(self.name)
+        except EngineError as error:
+            raise MachineError("unreachable", "engine", str(error), _START) from error
+        return structs.replace(answer, environment=environment)
 
 
 class Image(_Road):

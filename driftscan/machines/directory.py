@@ -7,7 +7,7 @@ systems are closed: they may hang, and are no machine's own.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from driftscan.errors import MachineError
@@ -17,7 +17,7 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 @contextmanager
-def at(path: str) -> Iterator["Directory"]:
+def at(path: str, _check: Callable[[], None] = lambda: None) -> Iterator["Directory"]:
     """The directory that is a machine's `/`, for as long as it is read."""
     directory = Directory(path)
     try:
@@ -30,6 +30,8 @@ class Directory:
     """A `Store` (machines/root.py). Raises MachineError where the directory cannot be opened."""
 
     search = ""
+    machine = ""
+    environment = None
 
     def __init__(self, path: str) -> None:
         try:

@@ -73,6 +73,25 @@ class Engine(Struct, frozen=True):
         found = json.loads(said.output)
         return dict(found[0]) if found else None
 
+    def environment(self, container: str) -> tuple[str, ...]:
+        """What a container's processes are started with, as `NAME=value`; raises EngineError."""
+        form = "{{json .Config.Env}}"
+        said = self.call("container", "inspect", "--format", form, "--", container)
+        try:
+            found = json.loads(said)
+        except ValueError as error:
+            raise EngineError(f"`{self._name} inspect` tells no ENV of {container}") from error
+        return tuple(map(str, found or ()))
+
+    def architecture(self) -> str:
+        """What the engine's own machine is (as Go names it), empty where it does not tell."""
+        form = "{{.Server.Arch}}" if self.kind == "docker" else "{{.Client.OsArch}}"
+        try:
+            said = self.call("version", "--format", form)
+        except EngineError:
+            return ""
+        return sanitize.safe_bytes(said.strip()).rpartition("/")[2]
+
     def history_length(self, image: str) -> int:
         """How many entries the history of a local image has."""
         return len(self.call("history", "--quiet", "--no-trunc", image).splitlines())

@@ -25,7 +25,9 @@ _DEFAULT_KEY = re.compile(r"~/\.ssh/id_(?:rsa|dsa|xmss|ecdsa(?:_sk)?|ed25519(?:_
 _MAX_HOPS = 8
 _SECONDS = 5.0
 
-OTHER_ROAD = "only OpenSSH's own client can do this; the road through it is not built yet"
+OTHER_ROAD = (
+    "only OpenSSH's own client can do this: `road: openssh` in the inventory, or --road openssh"
+)
 
 # Settings that change the way, the identity or the trust, and that this road cannot honour.
 _REFUSED = {
@@ -66,7 +68,7 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Jump:
     """What the inventory says of a hop; it wins over ssh's own configuration."""
 
     name: str
@@ -93,7 +95,7 @@ class Resolver:
         The inventory's key and known_hosts serve its jump hosts too, where ssh's configuration
         names no key for them. Raises MachineError, stage `config`.
         """
-        wanted = _Wanted(
+        wanted = Jump(
             target.address or target.name,
             target.user,
             target.port,
@@ -106,11 +108,15 @@ class Resolver:
         jumps = list(target.jump) or _jumps(settings)
         return [*self._way(jumps, wanted, 1), last]
 
-    def _way(self, jumps: list[str], target: _Wanted, depth: int) -> list[Hop]:
+    def jumps(self, target: Target) -> list[str]:
+        """The jump hosts that ssh's own configuration names for a target."""
+        return _jumps(self._settings(Jump(target.address or target.name, target.user, target.port)))
+
+    def _way(self, jumps: list[str], target: Jump, depth: int) -> list[Hop]:
         """The jump hosts in order; only the first one's own ProxyJump counts, as with `ssh -J`."""
         hops: list[Hop] = []
         for number, text in enumerate(jumps):
-            wanted = _jump(text, target)
+            wanted = jump(text, target)
             settings = self._settings(wanted)
             if not number:
                 before = _jumps(settings)
@@ -120,7 +126,7 @@ class Resolver:
             hops.append(self._hop(wanted, settings))
         return hops
 
-    def _settings(self, wanted: _Wanted) -> Mapping[str, list[str]]:
+    def _settings(self, wanted: Jump) -> Mapping[str, list[str]]:
         check_host(wanted.name)
         if wanted.user:
             check_user(wanted.user)
@@ -136,7 +142,7 @@ class Resolver:
             self._answers[key] = _parse(_run(command))
         return self._answers[key]
 
-    def _hop(self, wanted: _Wanted, settings: Mapping[str, list[str]]) -> Hop:
+    def _hop(self, wanted: Jump, settings: Mapping[str, list[str]]) -> Hop:
         for option, name in _REFUSED.items():
             value = _one(settings, option)
             if value not in ("", "none"):
@@ -202,17 +208,18 @@ def _error(cause: str, cure: str = "correct the inventory or ~/.ssh/config") -> 
     return MachineError("unreachable", "config", cause, cure)
 
 
-def _jump(text: str, target: _Wanted) -> _Wanted:
+def jump(text: str, target: Jump | Target) -> Jump:
+    """A jump host as ssh_config(5) writes it, with the target's key and known_hosts."""
     found = _JUMP.fullmatch(text)
     if found is None:
         raise _error(f"not a jump host: '{sanitize.safe(text[:80])}'", "write [user@]host[:port]")
     user, bracketed, name, port = found.groups()
-    return _Wanted(
+    return Jump(
         name=bracketed or name or "",
         user=user or "",
         port=int(port or 0),
         key=target.key,
-        known_hosts=target.known_hosts,
+        known_hosts=tuple(target.known_hosts),
         jump=True,
     )
 

@@ -12,6 +12,10 @@ from typing import IO, Self
 from msgspec import Struct
 
 _CHUNK = 1 << 16
+_LOOK = 0.25
+_TICK = 0.01
+_GRACE = 2.0
+_CAN_LOOK = hasattr(os, "waitid")  # not on macOS before Python 3.13
 
 
 class Expired(Exception):  # noqa: N818
@@ -43,6 +47,7 @@ class Child:
     ) -> None:
         self._end = time.monotonic() + deadline
         self._unsent = memoryview(stdin)
+        self._status: int | None = None
         self._process = subprocess.Popen(
             list(argv),
             stdin=subprocess.PIPE,
@@ -68,8 +73,14 @@ class Child:
         """
         with selectors.DefaultSelector() as watch:
             self._register(watch)
+            heard = time.monotonic()
             while watch.get_map():
-                for key, _ in watch.select(self._left()):
+                ready = watch.select(min(_LOOK, self._left()))
+                if ready:
+                    heard = time.monotonic()
+                elif self._has_ended() and time.monotonic() - heard > _GRACE:
+                    return  # what it has left behind may hold its outputs open for ever
+                for key, _ in ready:
                     if key.data == "input":
                         self._feed(watch)
                     elif chunk := os.read(key.fd, _CHUNK):
@@ -78,15 +89,27 @@ class Child:
                         watch.unregister(key.fileobj)
 
     def status(self) -> int:
-        """The exit status, negative for a signal; raises Expired at the deadline."""
-        try:
-            return self._process.wait(self._left())
-        except subprocess.TimeoutExpired as error:
-            raise Expired from error
+        """The exit status, negative for a signal; raises Expired at the deadline.
+
+        The child stays a zombie until the block is left, so that its group can still be killed.
+        """
+        while not self._has_ended():
+            time.sleep(min(_TICK, self._left()))
+        return self._status if self._status is not None else self._process.wait()
+
+    def _has_ended(self) -> bool:
+        if not _CAN_LOOK:
+            return self._process.poll() is not None
+        if self._status is None and self._process.returncode is None:
+            found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+            if found is not None:
+                exited = found.si_code == os.CLD_EXITED
+                self._status = found.si_status if exited else -found.si_status
+        return self._status is not None or self._process.returncode is not None
 
     def kill(self) -> None:
         """End the child's process group now; may be called from another thread."""
-        if self._process.poll() is None:
+        if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -136,18 +159,22 @@ def converse(
     errors: int = 64 << 10,
     started: Callable[[Child], None] = lambda _: None,
 ) -> Said:
-    """Run a child to its end; `output` bytes are its limit, its errors are cut after `errors`.
+    """Run a child to its end; `output` bytes are its limit, of its errors `errors` are kept.
 
     `started` gets the child, to kill it from elsewhere. Raises OSError when it cannot be started,
     Expired, TooMuch.
     """
     began = time.monotonic()
     said = {"output": bytearray(), "errors": bytearray()}
+    noise = 0
     with Child(argv, deadline=deadline, stdin=stdin) as child:
         started(child)
         for name, chunk in child.chunks():
             said[name] += chunk
             if len(said["output"]) > output:
+                raise TooMuch
+            noise += len(chunk) if name == "errors" else 0
+            if noise > output:
                 raise TooMuch
             del said["errors"][errors:]
         status = child.status()

@@ -30,9 +30,11 @@ from driftscan.probes.twins.tools import bytes_of
 
 
 class Reader:
-    """Answers from the store that `opened` gives for one trip."""
+    """Answers from the store that `opened` gives for one trip; it may `check` if it may go on."""
 
-    def __init__(self, opened: Callable[[], AbstractContextManager[Store]]) -> None:
+    def __init__(
+        self, opened: Callable[[Callable[[], None]], AbstractContextManager[Store]]
+    ) -> None:
         self._opened = opened
         self._stopped = threading.Event()
 
@@ -51,9 +53,10 @@ class Reader:
                 cause = f"not read within {limits.deadline:g} s"
                 raise MachineError("timeout", "answer", cause, "allow it more with --deadline")
 
-        with self._opened() as store:
+        with self._opened(check) as store:
             output = _within(limits, answer(questions, Root(store, check)))
-        return Answer(output, b"", 0, time.monotonic() - began)
+            environment = store.environment
+        return Answer(output, b"", 0, time.monotonic() - began, environment)
 
 
 def _within(limits: Limits, pieces: Iterable[bytes]) -> bytes:

@@ -19,6 +19,16 @@ class Store(Protocol):
         """The PATH that an image's configuration sets; empty where nothing does."""
         ...
 
+    @property
+    def machine(self) -> str:
+        """The architecture that it tells, as `uname -m` names it; empty where nothing does."""
+        ...
+
+    @property
+    def environment(self) -> tuple[str, ...] | None:
+        """The `NAME=value` that it sets for every process; None where there is none."""
+        ...
+
     def node(self, path: str) -> Node | None:
         """The path itself; None where there is none or this account may not look."""
         ...
@@ -41,6 +51,7 @@ class Root:
 
     def __init__(self, store: Store, check: Callable[[], None] = lambda: None) -> None:
         self.search = store.search
+        self.machine = store.machine
         self._store = store
         self._check = check
         self._parents: dict[str, tuple[str, Node | None]] = {}

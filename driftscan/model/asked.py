@@ -103,12 +103,17 @@ class Limits(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """What a machine said: framed bytes, the start of its complaints, its exit status."""
+    """What a machine said: framed bytes, the start of its complaints, its exit status.
+
+    `environment` is what its configuration sets for every process (an image's ENV), as
+    `NAME=value`; None for what has none.
+    """
 
     output: bytes
     errors: bytes
     status: int | None
     seconds: float
+    environment: tuple[str, ...] | None = None
 
 
 class Payload(Struct, frozen=True):

@@ -134,16 +134,21 @@ class Baseline(Noun, frozen=True, kw_only=True):
 
 
 class Target(Noun, frozen=True, kw_only=True):
-    """One machine and the road to it, as inventory or command line names it."""
+    """One machine and the road to it, as inventory or command line names it.
+
+    `engine` is that of a `container` on the host that the road leads to.
+    """
 
     name: str
     road: Literal[
         "ssh",
+        "openssh",
         "local",
         "docker",
         "podman",
         "image",
         "rootfs",
+        "archive",
         "dockerfile",
         "baseline",
         "file",
@@ -157,6 +162,7 @@ class Target(Noun, frozen=True, kw_only=True):
     jump: list[str] = []
     become: bool = False
     collector: str = ""
+    engine: Literal["", "docker", "podman"] = ""
     container: str = ""
     path: str = ""
     groups: list[str] = []

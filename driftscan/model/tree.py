@@ -30,6 +30,11 @@ class Tree(Protocol):
         """The PATH that an image's configuration sets; empty where nothing does."""
         ...
 
+    @property
+    def machine(self) -> str:
+        """The architecture that an image's configuration tells, as `uname -m` names it."""
+        ...
+
     def lstat(self, path: str) -> Node | None:
         """The path itself; None where there is none, or where this account may not look."""
         ...

@@ -79,7 +79,9 @@ def test_each_form_names_its_target(text, target):
         ("ssh://a:0", "write it like ssh://"),
         ("ssh://::1", "write it like ssh://"),
         ("ssh://-l@a", "write it like ssh://"),
-        ("ssh://a/docker/x", "a container on a host is not there yet"),
+        ("ssh://a/x", "write it like ssh://host/docker/NAME, or podman"),
+        ("ssh://a/docker/-v", "'-v' cannot be the name of a container"),
+        ("ssh://a/docker/x/y", "'x/y' cannot be the name of a container"),
         ("local://x", "this machine is written local://"),
         ("docker://-v", "'-v' cannot be the name of a container"),
         ("docker://", "'' cannot be the name of a container"),
@@ -88,7 +90,7 @@ def test_each_form_names_its_target(text, target):
         ("dockerfile://", "write it like dockerfile://"),
         ("baseline://wev", "no such baseline of inv.yml, did you mean 'web'?"),
         ("rootfs://", "write it like rootfs:///mnt"),
-        ("archive://x.tar", "archive:// is not there yet"),
+        ("archive://", "write it like archive://image.tar"),
     ],
 )  # fmt: skip
 def test_each_mistake_is_refused_and_told(text, told):

@@ -36,8 +36,9 @@ def failure(machine, limits=LIMITS):
 
 
 def test_the_script_goes_through_standard_input_and_its_answer_comes_back(engine):
-    answer = Container(engine('exec "$4" "$5"'), "web").ask(QUESTIONS, LIMITS)
-    assert answer.status == 0
+    lines = """case $1 in container) echo '["A=b"]' ;; *) exec "$4" "$5" ;; esac"""
+    answer = Container(engine(lines), "web").ask(QUESTIONS, LIMITS)
+    assert (answer.status, answer.environment) == (0, ("A=b",))
     raws = script.unframe(answer.output, QUESTIONS.nonce, (host, dpkg))
     assert raws["dpkg"].outputs["status"].lines
 

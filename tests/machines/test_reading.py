@@ -232,7 +232,7 @@ def test_reading_ends_at_its_deadline_when_stopped_and_at_its_limit(tmp_path):
     made = probe(Files(("/*.conf",)))
 
     @contextmanager
-    def slow():
+    def slow(_check):
         with at(str(tmp_path)) as directory:
             time.sleep(0.05)
             yield directory

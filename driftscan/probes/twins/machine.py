@@ -40,10 +40,9 @@ _MUSLS = "/lib/ld-musl-*.so.1"
 
 def read(tree: Tree) -> Iterator[str]:
     """As uname(1), getconf(1) and musl's loader tell it on a machine that runs."""
-    for path in tools.expand(tree, *_PROGRAMS):
-        if name := _architecture(tree, path):
-            yield f"architecture {name}"
-            break
+    named = (_architecture(tree, path) for path in tools.expand(tree, *_PROGRAMS))
+    if name := next(filter(None, named), tree.machine):
+        yield f"architecture {name}"
     for path in tools.expand(tree, *_GLIBCS):
         if found := _GLIBC.search(tree.read(path, tools.LARGEST)):
             yield f"glibc glibc {found[1].decode()}"

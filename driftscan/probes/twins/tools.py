@@ -6,7 +6,7 @@ Order and limits are the script's: names in byte order, as a shell with LC_ALL=C
 import re
 import stat
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import translate
 
 from driftscan.model import FILE_LIMIT, Node, Tree
@@ -36,7 +36,17 @@ def is_wild(pattern: str) -> bool:
 
 def matches(name: str, pattern: str) -> bool:
     """`find -name`: a wildcard may match a leading dot."""
-    return re.match(translate(pattern), name) is not None
+    return bool(_form(pattern)(name))
+
+
+def _form(pattern: str) -> Callable[[str], object]:
+    """Matches names by bytes, as LC_ALL=C does."""
+    form = re.compile(translate(_single(pattern)))
+    return lambda name: form.match(_single(name))
+
+
+def _single(text: str) -> str:
+    return bytes_of(text).decode("latin-1")
 
 
 def expand(tree: Tree, *patterns: str) -> Iterator[str]:
@@ -60,17 +70,17 @@ def _matching(tree: Tree, before: str, part: str) -> Iterator[str]:
         if tree.lstat(f"{before}/{part}") is not None:
             yield f"{before}/{part}"
         return
-    form = re.compile(translate(part))
+    form = _form(part)
     for name in tree.names(before or "/"):
-        if form.match(name) and (name[0] != "." or part[0] == "."):
+        if form(name) and (name[0] != "." or part[0] == "."):
             yield f"{before}/{name}"
 
 
 def named(tree: Tree, directory: str, pattern: str) -> Iterator[str]:
     """What `find -H DIRECTORY -mindepth 1 -maxdepth 1 -name PATTERN` prints, in byte order."""
-    form = re.compile(translate(pattern))
+    form = _form(pattern)
     prefix = directory.rstrip("/")
-    return (f"{prefix}/{name}" for name in tree.names(directory) if form.match(name))
+    return (f"{prefix}/{name}" for name in tree.names(directory) if form(name))
 
 
 def exists(tree: Tree, path: str) -> bool:

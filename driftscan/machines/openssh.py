@@ -1,0 +1,226 @@
+"""The road through the `ssh` program: host certificates, FIDO keys, GSSAPI, ProxyCommand.
+
+The user's own ssh configuration counts; what could ask, write or linger is switched off.
+"""
+
+import re
+import shlex
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from driftscan import sanitize
+from driftscan.errors import MachineError
+from driftscan.machines import answers
+from driftscan.machines.openssh_config import Jump, Resolver, check_host, check_user, jump
+from driftscan.machines.process import Child, Expired, Said, TooMuch, converse
+from driftscan.model import Answer, Limits, Questions, Target
+
+# Never a question, a forwarding, a shared or lasting connection, or a line in known_hosts.
+_STRICT = (
+    "BatchMode=yes",
+    "StrictHostKeyChecking=yes",
+    "UpdateHostKeys=no",
+    "ControlMaster=no",
+    "ControlPath=none",
+    "ControlPersist=no",
+    "ClearAllForwardings=yes",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "PermitLocalCommand=no",
+    "RemoteCommand=none",
+    "RequestTTY=no",
+    "Tunnel=no",
+    "ConnectionAttempts=1",
+    "ServerAliveInterval=10",
+    "ServerAliveCountMax=3",
+    "VisualHostKey=no",
+    "LogLevel=INFO",
+)
+
+
+class OpenSsh:
+    """A host reached by `ssh`; `config` is read in place of the user's own configuration."""
+
+    def __init__(self, target: Target, *, config: Path | None = None) -> None:
+        self.target = target
+        self._config = config
+        self._child: Child | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """End what is under way, from another thread: `ask` then raises `interrupted`."""
+        self._closed = True
+        if self._child is not None:
+            self._child.kill()
+
+    def ask(self, questions: Questions, limits: Limits) -> Answer:
+        """The host's whole answer; see machines/contract.py. No process of it is left."""
+        text = answers.text(self.target, questions).encode()
+        command = self._command(limits)
+        try:
+            said = converse(
+                command,
+                stdin=text,
+                deadline=limits.deadline,
+                output=limits.output,
+                errors=limits.errors,
+                started=self._started,
+            )
+        except OSError as error:
+            cause = f"ssh cannot be started: {(error.strerror or '').lower()}"
+            raise MachineError("unreachable", "config", cause, _INSTALL) from error
+        except Expired as error:
+            cause = f"no whole answer within {limits.deadline:g} s"
+            raise MachineError("timeout", "stream", cause, _SLOW) from error
+        except TooMuch as error:
+            cause = f"it said more than {limits.output >> 20} MB"
+            raise MachineError("output_limit", "stream", cause) from error
+        if self._closed:
+            raise MachineError("interrupted", "stream", "stopped on request")
+        return _answer(said, questions, self.target)
+
+    def _started(self, child: Child) -> None:
+        self._child = child
+        if self._closed:
+            child.kill()
+
+    def _command(self, limits: Limits) -> list[str]:
+        target = self.target
+        program = shutil.which("ssh")
+        if program is None:
+            raise MachineError("unreachable", "config", "there is no ssh program here", _INSTALL)
+        name = target.address or target.name
+        check_host(name)
+        options = self._options(limits)
+        options += _option("HostKeyAlias", target.host_key_alias) if target.host_key_alias else []
+        own = [] if target.jump else Resolver(self._config).jumps(target)
+        if jumps := [jump(text, target) for text in target.jump or own]:
+            options += ["-o", "ProxyCommand=" + self._through(program, jumps, limits)]
+        options += _who(target.user, target.port)
+        return [program, *options, "-T", "--", name, answers.command(target)]
+
+    def _options(self, limits: Limits) -> list[str]:
+        target = self.target
+        options = ["-F", str(self._config)] if self._config else []
+        for option in (*_STRICT, f"ConnectTimeout={int(limits.connect + limits.handshake)}"):
+            options += ["-o", option]
+        if target.known_hosts:
+            options += _option("UserKnownHostsFile", *target.known_hosts)
+        if target.key:
+            options += [*_option("IdentityFile", target.key), "-o", "IdentitiesOnly=yes"]
+        return options
+
+    def _through(self, program: str, jumps: Sequence[Jump], limits: Limits) -> str:
+        """As ssh's own ProxyJump, but with our options: its own would ask and write there."""
+        *before, last = jumps
+        check_host(last.name)
+        options = self._options(limits)
+        if before:
+            options += ["-o", "ProxyCommand=" + self._through(program, before, limits)]
+        options += _who(last.user, last.port)
+        # ssh replaces %-tokens in the text, once for each level.
+        words = [word.replace("%", "%%") for word in (program, *options)]
+        return shlex.join(words) + f" -W '[%h]:%p' -- {last.name}"
+
+
+_INSTALL = "install OpenSSH's client, or leave `road: openssh` out"
+_SLOW = "look for a hanging mount, a ProxyCommand that waits, or allow it more time (--deadline)"
+
+
+def _option(name: str, *values: str) -> list[str]:
+    """A setting whose values may hold blanks; ssh_config(5) knows no escape for a double quote."""
+    if any('"' in value or "\n" in value for value in values):
+        cause = f"{name} cannot hold a double quote"
+        raise MachineError("unreachable", "config", cause, "rename the file")
+    return ["-o", f"{name}=" + " ".join(f'"{value}"' for value in values)]
+
+
+def _who(user: str, port: int) -> list[str]:
+    if user:
+        check_user(user)
+    return [*(["-l", user] if user else []), *(["-p", str(port)] if port else [])]
+
+
+# --- what it said ------------------------------------------------------------------------------
+
+_TRUST = (
+    "compare the host's fingerprint with `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` there, then"
+    " add its key to known_hosts"
+)
+_REFUSALS = (
+    (
+        r"REMOTE HOST IDENTIFICATION HAS CHANGED|[Hh]ost key .*has changed",
+        ("host_key_mismatch", "host-key"),
+        "somebody may be in between, or the host was reinstalled: ask who runs it before removing"
+        " the old key from known_hosts",
+    ),
+    (
+        r"REVOKED HOST KEY|marked as revoked",
+        ("host_key_revoked", "host-key"),
+        "do not connect; the host needs a new key",
+    ),
+    (
+        r"No \S+ host key is known|Host key verification failed|Certificate invalid",
+        ("host_key_unknown", "host-key"),
+        _TRUST,
+    ),
+    (r"Unable to negotiate|no matching .* found", ("kex_incompatible", "kex"), "upgrade its sshd"),
+    (
+        r"UNPROTECTED PRIVATE KEY FILE|Load key .*: |bad permissions",
+        ("key_unusable", "keys"),
+        "correct the key file, or ssh-add it to an agent",
+    ),
+    (
+        r"Permission denied \(|Too many authentication failures|Permission denied, please",
+        ("auth_failed", "login"),
+        "look at the account's authorized_keys and the keys that `ssh-add -l` lists",
+    ),
+    (
+        r"Could not resolve hostname|Name or service not known",
+        ("unreachable", "dns"),
+        "check the name, or give an address",
+    ),
+    (
+        r"Bad configuration option|bad configuration options|[Bb]adly formatted|Bad owner",
+        ("unreachable", "config"),
+        "correct ~/.ssh/config: `ssh -G HOST` reads it",
+    ),
+    (
+        r"timed out|Operation timed out",
+        ("unreachable", "tcp"),
+        "check the address, the port and the firewalls between",
+    ),
+)
+_ANY = ("unreachable", "tcp")
+_LOOK = "try `ssh` with its name; check the address, the port and the way between"
+
+
+def _answer(said: Said, questions: Questions, target: Target) -> Answer:
+    answer = Answer(said.output, said.errors, said.status, said.seconds)
+    # ssh ends with 255 for a failure of its own, with the command's status for any other.
+    if said.status == 255 or said.status < 0:
+        if f"{questions.nonce} BEGIN ".encode() in said.output:
+            cause = f"the connection ended before its answer did{_told(said.errors)}"
+            raise MachineError("incomplete", "stream", cause, "run it again")
+        raise _refusal(said)
+    return answers.judged(answer, questions, target)
+
+
+def _refusal(said: Said) -> MachineError:
+    text = said.errors.decode("utf-8", "replace")
+    for pattern, (state, stage), cure in _REFUSALS:
+        found = re.search(f"[^\r\n]*(?:{pattern})[^\r\n]*", text)
+        if found:
+            return MachineError(state, stage, _shown(found[0].encode()), cure)
+    cause = _shown((said.errors.strip().split(b"\n") or [b""])[-1])
+    return MachineError(*_ANY, cause or f"ssh ended with status {said.status}", _LOOK)
+
+
+def _told(errors: bytes) -> str:
+    last = _shown(errors.strip().split(b"\n")[-1])
+    return f": {last}" if last else ""
+
+
+def _shown(line: bytes) -> str:
+    return sanitize.redact(sanitize.safe_bytes(line.strip(b"\r\n @")))
