@@ -139,8 +139,9 @@ def _layer(database: databases.Database) -> Target:
     path = (*database.paths, f"{database.folder}/bash-5.2-1/desc")[0]
 
     def target(data: bytes) -> None:
-        with suppress(ParseError):
-            database.versions({path: data})
+        if data:  # it is only asked where there is something
+            with suppress(ParseError):
+                database.versions({path: data})
 
     return target
 
