@@ -1,5 +1,6 @@
 """Targets -> sides: files are loaded, images built, and all that lives is asked in one run."""
 
+import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from driftscan.machines.engine import Engine
 from driftscan.machines.local import Local
 from driftscan.machines.openssh import OpenSsh
 from driftscan.machines.reading import Reader
-from driftscan.machines.ssh import Credentials, Ssh
+from driftscan.machines.ssh import PER_JUMP, Credentials, Ssh
 from driftscan.machines.unusable import Unusable
 from driftscan.model import Baseline, Limits, Sections, Side, Target, Unreached, Want
 from driftscan.probes.table import PROBES
@@ -33,13 +34,17 @@ from driftscan.scan import Job, OnEvent
 class Options(Struct, frozen=True):
     """How targets are asked; an empty engine is the one that answers, 0 workers as many as fit.
 
-    `network` is that of containers which fetch packages; empty is the engine's own default.
-    `cache` is a folder in place of the user's. `road` is that of all hosts over SSH (ssh, openssh),
-    whatever their targets say; with `read` local images are read even if they could be run.
+    `per_jump` machines at once go through one jump host, none is begun after `until` (seconds of
+    time.monotonic). `network` is that of containers which fetch packages; empty is the engine's
+    own default. `cache` is a folder in place of the user's. `road` is that of all hosts over SSH
+    (ssh, openssh), whatever their targets say; with `read` local images are read even if they
+    could be run.
     """
 
     limits: Limits = Limits()
     workers: int = 0
+    per_jump: int = PER_JUMP
+    until: float = math.inf
     engine: str = ""
     network: str = ""
     cache: str = ""
@@ -51,17 +56,22 @@ def sides(
     options: Options,
     *,
     on_event: OnEvent = lambda _name, _event, _text: None,
+    early: bool = True,
 ) -> Generator[tuple[str, Side | Unreached], None, None]:
     """Each target's name and its side, or why there is none, as each is ready.
 
     Whatever the user can have got wrong is found before the first machine is asked: raises
     InputError, StoreError and EngineError for files, Dockerfiles and the engine. Stopping early
-    ends what is under way, see `scan.scan`.
+    ends what is under way, see `scan.scan`. Without `early` keys that cannot be used are results
+    of their hosts, as they are when another host has a good one.
     """
     wanted = {target.name: target for target in targets}
     road = _Road(options)
     stored = {name: road.loaded(target) for name, target in wanted.items() if _is_stored(target)}
-    jobs = [road.job(target) for target in wanted.values() if is_live(target)]
+    live = [target for target in wanted.values() if is_live(target)]
+    jobs = [road.job(target) for target in live]
+    if early and len(wanted) - len(live) < 2:  # a file can be judged by another, if no host can
+        road.check_keys(live)
     yield from stored.items()
     for name, target in wanted.items():
         if target.road == "dockerfile":
@@ -73,6 +83,7 @@ def sides(
         probes=PROBES,
         limits=options.limits,
         workers=options.workers,
+        until=options.until,
         on_event=on_event,
         close=road.close,
     )
@@ -133,6 +144,7 @@ def learn(
         needs,
         limits=options.limits,
         workers=options.workers,
+        until=options.until,
         on_event=on_event,
         close=road.close,
     )
@@ -194,7 +206,7 @@ class _Road:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._credentials = Credentials()
+        self._credentials = Credentials(per_jump=options.per_jump, until=options.until)
         self._engines: dict[str, Engine] = {}
         self._closes: list[Callable[[], None]] = [self._credentials.close_all]
 
@@ -202,6 +214,14 @@ class _Road:
         """End every conversation, from any thread."""
         for close in self._closes:
             close()
+
+    def check_keys(self, targets: Sequence[Target]) -> None:
+        """Raises InputError when all are hosts over SSH, and none has a key that can be used."""
+        if not targets or any(target.road != "ssh" for target in targets):
+            return
+        wrong = self._credentials.unusable(targets)
+        if wrong is not None:
+            raise InputError(f"no host can be logged in to: {wrong.cause}: {wrong.cure}")
 
     def loaded(self, target: Target) -> Side:
         """The side that is in a file or a baseline."""

@@ -1,5 +1,7 @@
 """Machines -> fingerprints: all at once, each within its deadline, one failure never the end."""
 
+import math
+import random
 import time
 import traceback
 import zlib
@@ -14,7 +16,9 @@ import msgspec
 
 from driftscan import __version__, collector, plausible, sanitize, script
 from driftscan.errors import MachineError, ParseError
+from driftscan.machines import exhaustion
 from driftscan.machines.contract import Machine
+from driftscan.machines.jumps import late
 from driftscan.model import (
     Absent,
     Answer,
@@ -65,6 +69,7 @@ def scan(
     probes: Sequence[Probe],
     limits: Limits,
     workers: int = 0,
+    until: float = math.inf,
     on_event: OnEvent = lambda _name, _event, _text: None,
     close: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[str, Result], None, None]:
@@ -73,6 +78,7 @@ def scan(
         jobs,
         lambda job: _fingerprint(job, probes, limits),
         workers=workers,
+        until=until,
         on_event=on_event,
         close=close,
     )
@@ -83,21 +89,26 @@ def each(
     ask: Callable[[Job], Found],
     *,
     workers: int = 0,
+    until: float = math.inf,
     on_event: OnEvent = lambda _name, _event, _text: None,
     close: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[str, Found | Unreached], None, None]:
     """Every machine's name and what `ask` found there, or why it found nothing, as each finishes.
+
+    They are asked in a random order, so that many scanners do not meet at the same machine. None
+    is begun after `until` (seconds of time.monotonic): those are `skipped`.
 
     `ask` and `on_event` are called from the threads. When the caller stops early (Ctrl-C, a signal,
     or it closes the iterator) no machine is asked any more, `close` has to end what is under way,
     and two seconds later the iterator gives up waiting: what was yielded until then is whole.
     """
     waiting = list(jobs)
+    random.shuffle(waiting)
     if not waiting:
         return
     threads = workers or min(MOST_WORKERS, len(waiting))
     pool = ThreadPoolExecutor(threads, thread_name_prefix="driftscan")
-    futures = {pool.submit(_asked, job, ask, on_event): job.name for job in waiting}
+    futures = {pool.submit(_asked, job, ask, until, on_event): job.name for job in waiting}
     try:
         for future in as_completed(futures):
             yield futures[future], future.result()
@@ -109,10 +120,14 @@ def each(
     pool.shutdown()
 
 
-def _asked(job: Job, ask: Callable[[Job], Found], on_event: OnEvent) -> Found | Unreached:
+def _asked(
+    job: Job, ask: Callable[[Job], Found], until: float, on_event: OnEvent
+) -> Found | Unreached:
     on_event(job.name, "started", "")
     began = time.monotonic()
     try:
+        if began > until:
+            raise late()
         found = ask(job)
     except MachineError as error:
         failed = unreached(job.name, error, time.monotonic() - began)
@@ -144,6 +159,9 @@ _REPORT_IT = "this is a fault of driftscan: please report it"
 
 def fault(error: Exception) -> MachineError:
     """What is our own mistake, as the failure of the one machine it happened with."""
+    full = exhaustion.told(error, "driftscan")
+    if full is not None:
+        return full
     return MachineError("internal_error", "driftscan", _bug(error), _REPORT_IT)
 
 
@@ -251,6 +269,9 @@ def _sections(probe: Probe, raw: Raw) -> dict[str, Section]:
     names = [about.name for about in probe.GIVES]
     if raw.strange:
         return dict.fromkeys(names, Failed(reason=raw.strange))
+    lacking = sorted(tool for tool, why in raw.gaps.items() if why == "lacks")
+    if lacking:
+        return dict.fromkeys(names, Failed(reason=f"this machine has no {', '.join(lacking)}"))
     try:
         given = dict(probe.parse(raw))
         unknown = sorted(given.keys() - set(names))

@@ -1,7 +1,8 @@
 """Questions -> one sh script; its framed answer -> raw sections.
 
 The script only reads. It runs in dash, bash, busybox ash and zsh through `sh -s`, writes no file,
-needs no tool beyond POSIX's, and ends itself by its own watchdog when the connection is lost.
+needs no tool beyond POSIX's and stat, tells which of them are missing, and ends itself by its own
+watchdog when the connection is lost.
 
 The answer is lines. Each payload line has one space before it, so no content can look like a
 control line; control lines begin with a nonce that only this script knows:
@@ -13,6 +14,7 @@ control line; control lines begin with a nonce that only this script knows:
     (empty line)
     NONCE . status           a payload ends: the exit status of reading it
     NONCE ! reason path      something that is there and was not read
+    NONCE ! lacks tool       a tool that this section needs is not there
     NONCE END
 """
 
@@ -46,12 +48,18 @@ QUOTING_STYLE=literal HOME=/nonexistent
 export LC_ALL LANG PATH QUOTING_STYLE HOME
 umask 077
 set -u
+lacking=
+for tool in @TOOLS@; do command -v "$tool" >/dev/null || lacking="$lacking $tool"; done
+case " $lacking " in
+  *' sed '* | *' head '*) echo "this machine lacks$lacking" >&2; exit 127 ;;
+esac
 N=@NONCE@
 NL='
 '
 # Ends everything of this session if the other side has gone. Its sleep is ended by KILL: a TERM
 # is lost in a child that has just been forked, and then this would be waited for all that time.
-( trap '' HUP
+( command -v sleep >/dev/null || exit 0
+  trap '' HUP
   trap 'kill -KILL $!; wait $!; exit 0' TERM
   sleep @DEADLINE@ &
   wait $!
@@ -73,6 +81,20 @@ payload() {
 }
 
 gap() { case $2 in *"$NL"*) ;; *) say "! $1 $2" ;; esac; }
+
+# lacks TOOLS DIRECTORY...: tells which of them are missing, if a directory to look at is there.
+lacks() {
+  [ -n "$lacking" ] || return 0
+  tools=$1
+  shift
+  for d in "$@"; do
+    [ -d "$d" ] || continue
+    for tool in $tools; do
+      case "$lacking " in *" $tool "*) say "! lacks $tool" ;; esac
+    done
+    return 0
+  done
+}
 
 # A directory that is there but closed to this account hides what is in it.
 closed() {
@@ -136,6 +158,9 @@ exit $?
 NONCE, DEADLINE = "@NONCE@", "@DEADLINE@"
 BEGIN = f"BEGIN {FORMAT}"
 START = "main </dev/null"
+# What every machine has, and small images still lack: without the first two there is no answer,
+# without another the questions that need it have none.
+_TOOLS = ("sed", "head", "find", "grep", "stat", "awk", "sort", "readlink", "ls", "cut", "tr")
 _GLOB = re.compile(r"/[A-Za-z0-9_./*?\[\]@+~:-]*")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _WILD = re.compile(r"[*?\[]")
@@ -174,6 +199,7 @@ def template(probes: Iterable[Asks], marks: Mapping[str, str] = MappingProxyType
         parts.append(f'say "S {_checked(_NAME, probe.NAME)}{mark}"')
         parts += [_call(probe.NAME, ask) for ask in probe.ASK]
     text = "\n".join(parts) + _TAIL
+    text = text.replace("@TOOLS@", " ".join(_TOOLS))
     return text.replace("@FILE@", str(FILE_LIMIT)).replace("@OUTPUT@", str(OUTPUT_LIMIT))
 
 
@@ -205,13 +231,23 @@ def _call(probe: str, ask: Question) -> str:
             flag = "-H" if path else "-h"
             words = f"{flag} {_quoted(pattern)} {_quoted(regex)} {_globs(places)}"
             closed = _closed([place, "*"] for place in places)
-            return f'{closed}say "C {_checked(_NAME, name)}"\npayload matching {words}'
+            lacks = f"lacks 'find grep' {_globs(places)}\n"
+            return f'{closed}{lacks}say "C {_checked(_NAME, name)}"\npayload matching {words}'
         case Stats(name=name, directories=places, pattern=pattern):
             words = f"{_quoted(pattern)} {_globs(places)}"
             closed = _closed([place, "*"] for place in places)
-            return f'{closed}say "C {_checked(_NAME, name)}"\npayload stats {words}'
-        case Shell(name=name):
-            return f'say "C {name}"\npayload {_function_name(probe, ask)}'
+            lacks = f"lacks 'find stat' {_globs(places)}\n"
+            return f'{closed}{lacks}say "C {_checked(_NAME, name)}"\npayload stats {words}'
+        case Shell(name=name, body=body):
+            tools = [tool for tool in _TOOLS[2:] if _unguarded(tool, body)]
+            lacks = f"lacks '{' '.join(tools)}' /\n" if tools else ""
+            return f'{lacks}say "C {name}"\npayload {_function_name(probe, ask)}'
+
+
+def _unguarded(tool: str, body: str) -> bool:
+    """Whether a question runs the tool without asking first whether it is there."""
+    word = rf"(?<![\w./-]){tool}(?![\w./=-])"
+    return bool(re.search(word, body)) and f"command -v {tool}" not in body
 
 
 def _globs(globs: Sequence[str]) -> str:

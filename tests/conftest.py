@@ -1,12 +1,16 @@
-"""What all tests need: signals that reach the programs they start, and how many examples."""
+"""What all tests need: signals that reach their programs, few examples, and nothing left behind."""
 
 import os
 import signal
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
-from tests import cases
+from tests import cases, leaks
 
 # A shell that runs the tests in the background ignores these, and programs inherit that.
 for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
@@ -54,3 +58,29 @@ class _CasesReport:
         if self.ended:
             day = datetime.now(UTC).strftime("%Y-%m-%d")
             cases.keep({name: f"{end} {day}" for name, end in self.ended.items()})
+
+
+def _cases(node: pytest.Item) -> list[str]:
+    return [case for mark in node.iter_markers("case") for case in mark.args]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[None]:
+    """No thread, descriptor, child or temporary file outlives a test of a fault or of a road."""
+    faulty = any(case.startswith("F") for case in _cases(request.node))
+    if not faulty and "machines" not in request.node.path.parts:
+        yield
+        return
+    temporary: Path = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    before = leaks.held()
+    yield
+    left = leaks.left(before)
+    files = sorted(path.name for path in temporary.iterdir())
+    assert not left, f"left behind: {left}"
+    assert not files, f"left behind: {files}"

@@ -489,6 +489,7 @@ def test_a_dockerfile_that_cannot_be_parsed_is_told_before_any_engine_is_asked(t
         baseline.build(tmp_path, engine=Engine("/nonexistent", "docker"))
 
 
+@pytest.mark.case("F42")
 def test_an_engine_that_is_away_is_an_engine_error(tmp_path):
     (tmp_path / "Dockerfile").write_text("FROM a\n")
     with pytest.raises(EngineError, match="cannot be started"):

@@ -24,7 +24,7 @@ from driftscan.model import (
 )
 from driftscan.probes import host
 from driftscan.probes.contract import About
-from driftscan.scan import EVIDENCE_LIMIT, Job, fingerprint, scan
+from driftscan.scan import EVIDENCE_LIMIT, Job, each, fingerprint, scan
 from driftscan.script import questions
 
 WHO = {"target": "web-a", "kind": "host", "address": "127.0.0.1", "taken": "2026-11-23T17:20:00Z"}
@@ -167,6 +167,7 @@ def test_a_package_database_without_a_package_is_a_failed_answer():
     assert found.facts["dpkg"] == Failed(reason=why)
 
 
+@pytest.mark.case("F23")
 def test_a_stream_cut_at_any_byte_is_never_a_fingerprint():
     asked = questions([host], deadline=20)
     whole = ask(asked)
@@ -303,6 +304,27 @@ def test_machines_are_asked_at_once():
     assert {result.cause for result in found.values()} == {"met the others"}
 
 
+@pytest.mark.case("E08")
+def test_machines_are_asked_in_another_order_each_time():
+    jobs = [Job(f"h{n}", "host", "x", None) for n in range(30)]
+    orders = []
+    for _ in range(2):
+        order = []
+        list(each(jobs, lambda job, order=order: order.append(job.name), workers=1))
+        orders.append(order)
+    assert sorted(orders[0]) == sorted(orders[1]) == sorted(job.name for job in jobs)
+    assert orders[0] != orders[1]
+
+
+@pytest.mark.case("E04")
+def test_no_machine_is_begun_after_the_end_of_the_run_and_each_is_told():
+    asked = []
+    jobs = [Job(f"h{n}", "host", "x", None) for n in range(3)]
+    found = dict(each(jobs, lambda job: asked.append(job), until=time.monotonic() - 1))
+    assert asked == []
+    assert {(lost.state, lost.stage) for lost in found.values()} == {("skipped", "deadline")}
+
+
 def test_no_machine_is_no_result():
     assert dict(scan([], probes=[host], limits=LIMITS)) == {}
 
@@ -318,7 +340,7 @@ def test_an_interrupt_keeps_what_finished_closes_the_rest_and_ends_at_once():
             machine.closed.set()
 
     began = time.monotonic()
-    results = scan(jobs, probes=[host], limits=LIMITS, workers=4, close=close)
+    results = scan(jobs, probes=[host], limits=LIMITS, workers=41, close=close)
     first, _ = next(results)
     with pytest.raises(KeyboardInterrupt):
         results.throw(KeyboardInterrupt())

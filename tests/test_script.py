@@ -279,6 +279,7 @@ def test_what_a_login_prints_before_is_passed_over():
     assert read(b"Welcome!\nLast login: never" + GOLDEN) == READ
 
 
+@pytest.mark.case("F23")
 def test_an_answer_cut_anywhere_is_incomplete_or_whole():
     for length in range(len(GOLDEN)):
         try:

@@ -344,6 +344,7 @@ def test_the_watchdog_ends_with_the_script(shell: list[str]) -> None:
     "body",
     ["sleep 3600", "trap '' TERM; sleep 3600", "sleep 3600 & wait", "sleep 3600 | sleep 3600"],
 )
+@pytest.mark.case("F28")
 def test_the_watchdog_ends_a_script_that_hangs(body: str) -> None:
     asked = script.questions([probe(body)], deadline=1)
 
@@ -357,6 +358,7 @@ def test_the_watchdog_ends_a_script_that_hangs(body: str) -> None:
             assert soon_gone(process.pid) == [], process.args
 
 
+@pytest.mark.case("F28")
 def test_the_watchdog_ends_a_script_whose_connection_is_lost() -> None:
     asked = script.questions([probe("trap '' HUP; sleep 3600")], deadline=1)
 

@@ -65,7 +65,7 @@ def named(words: "Sequence[str]", hosts: "Hosts") -> "list[Target]":
 
 
 def sides(
-    targets: "Iterable[Target]", asking: "Asking"
+    targets: "Iterable[Target]", asking: "Asking", *, early: bool = True
 ) -> "Generator[tuple[str, Side | Unreached], None, None]":
     """Each target's name and side as it is ready; see `resolve.sides`."""
     from msgspec.structs import replace
@@ -78,7 +78,7 @@ def sides(
     targets = list(targets)
     with (
         progress.shown(resolve.takes_time(targets), quiet=asking.quiet) as on_event,
-        closing(resolve.sides(targets, _options(asking), on_event=on_event)) as found,
+        closing(resolve.sides(targets, _options(asking), on_event=on_event, early=early)) as found,
     ):
         yield from found
 
@@ -95,12 +95,19 @@ def learned(
 
 
 def _options(asking: "Asking", explaining: "Explaining | None" = None) -> "Options":
+    from msgspec.structs import replace
+
     from driftscan import resolve
+    from driftscan.cli.configuration import TIMEOUTS
     from driftscan.model import Limits
 
+    limits = Limits(deadline=asking.deadline)
+    stages = {TIMEOUTS[stage][0]: seconds for stage, seconds in asking.timeouts}
     return resolve.Options(
-        limits=Limits(deadline=asking.deadline),
+        limits=replace(limits, **stages),
         workers=asking.workers,
+        per_jump=asking.per_jump,
+        until=asking.ends,
         engine=asking.engine,
         road=asking.road,
         network=explaining.network if explaining else "",

@@ -1,6 +1,7 @@
 """The configuration file -> defaults of the options: the first file found, and what it may set."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,6 +17,18 @@ Defaults: TypeAlias = dict[str, Plain]
 FORMATS = ("text", "json", "junit", "markdown", "github")
 ROADS = ("ssh", "openssh", "read")
 FAIL_ON = ("breaks", "in-use", "installed", "never")
+
+TIMEOUTS: dict[str, tuple[str, float]] = {
+    "dns": ("dns", 5),
+    "tcp": ("connect", 10),
+    "kex": ("handshake", 20),
+    "login": ("login", 15),
+    "session": ("session", 15),
+    "first-byte": ("first_byte", 15),
+    "idle": ("idle", 30),
+}
+"""The stages of a trip: their field of `model.Limits` and its default, in seconds."""
+DEFAULT_TIMEOUTS = ", ".join(f"{stage} {seconds}" for stage, (_, seconds) in TIMEOUTS.items())
 
 HERE = ("inventory", "targets", "formats", "fail_on", "accept")
 """What a file of the working directory may set: a pull request can change that file."""
@@ -205,6 +218,27 @@ def _road(entry: _Entry, _folder: Path, _trusted: bool) -> Defaults:
     return {entry.key: str(entry.value)}
 
 
+def wrong_timeout(word: str) -> str:
+    """What is wrong with a `STAGE=SECONDS`; nothing if it is one."""
+    stage, _, seconds = word.partition("=")
+    if stage not in TIMEOUTS:
+        return f"{word!r}: the stages are {', '.join(TIMEOUTS)}"
+    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?", seconds) or not float(seconds):
+        return f"{word!r}: write it like {stage}=30, in seconds above 0"
+    return ""
+
+
+def _timeouts(entry: _Entry, _folder: Path, _trusted: bool) -> Defaults:
+    words = _words(entry)
+    for wrong in filter(None, map(wrong_timeout, words)):
+        raise entry.wrong(wrong)
+    return {entry.key: words}
+
+
+def _run_deadline(entry: _Entry, folder: Path, trusted: bool) -> Defaults:
+    return {"ends": _number(entry, folder, trusted)[entry.key]}
+
+
 def _engine(entry: _Entry, _folder: Path, _trusted: bool) -> Defaults:
     if not isinstance(entry.value, str) or not entry.value:
         raise entry.wrong("must be the name or the path of a program, such as podman")
@@ -219,7 +253,10 @@ KEYS: dict[str, Callable[[_Entry, Path, bool], Defaults]] = {
     "accept": _path,
     "become": _truth,
     "deadline": _number,
+    "timeouts": _timeouts,
+    "run_deadline": _run_deadline,
     "workers": _number,
+    "per_jump": _number,
     "engine": _engine,
     "road": _road,
 }

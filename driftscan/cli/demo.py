@@ -10,7 +10,7 @@ from driftscan.cli.options import Asking, Explaining, Reporting
 if TYPE_CHECKING:
     from driftscan.model import Target
 
-_ASKING = Asking(become=None, deadline=120.0, workers=0, engine="", quiet=False)
+_ASKING = Asking()
 _REPORTING = Reporting(
     format="text",
     outputs=(),

@@ -20,6 +20,8 @@ COMMANDS = (
     "explain",
     "accept",
     "baseline",
+    "doctor",
+    "trust",
     "inventory",
     "script",
     "demo",

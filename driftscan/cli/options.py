@@ -1,9 +1,11 @@
 """The options that several commands share, each bundle as one argument of the command."""
 
 import functools
+import math
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -46,13 +48,16 @@ class Hosts:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How machines are asked."""
+    """How machines are asked; `ends` is when the run has to end, by time.monotonic()."""
 
-    become: bool | None
-    deadline: float
-    workers: int
-    engine: str
-    quiet: bool
+    become: bool | None = None
+    deadline: float = 120.0
+    timeouts: tuple[tuple[str, float], ...] = ()
+    ends: float = math.inf
+    workers: int = 0
+    per_jump: int = 8
+    engine: str = ""
+    quiet: bool = False
     road: str = ""
 
 
@@ -126,6 +131,20 @@ def _outputs(
                 f"{word!r}: the folder {str(Path(path).parent)!r} is not there"
             )
         found.append((name, path))
+    return tuple(found)
+
+
+def _timeouts(
+    _context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]
+) -> tuple[tuple[str, float], ...]:
+    """`STAGE=SECONDS`, each."""
+    found = []
+    for word in words:
+        wrong = configuration.wrong_timeout(word)
+        if wrong:
+            raise click.BadParameter(wrong)
+        stage, _, seconds = word.partition("=")
+        found.append((stage, float(seconds)))
     return tuple(found)
 
 
@@ -204,6 +223,26 @@ asking = _bundle(
         help="How long one machine may take.",
     ),
     click.option(
+        "--timeout",
+        "timeouts",
+        multiple=True,
+        metavar="STAGE=SECONDS",
+        envvar="DRIFTSCAN_TIMEOUTS",
+        callback=_timeouts,
+        help=f"How long one stage may take: {configuration.DEFAULT_TIMEOUTS}.",
+    ),
+    click.option(
+        "--run-deadline",
+        "ends",
+        type=click.FloatRange(1, 604800),
+        default=3600.0,
+        show_default=True,
+        metavar="SECONDS",
+        envvar="DRIFTSCAN_RUN_DEADLINE",
+        callback=lambda _context, _parameter, value: time.monotonic() + value,
+        help="After it no more machines are asked: the rest is `skipped`.",
+    ),
+    click.option(
         "--workers",
         type=click.IntRange(1, 512),
         default=None,
@@ -211,6 +250,15 @@ asking = _bundle(
         metavar="N",
         envvar="DRIFTSCAN_WORKERS",
         help="How many machines are asked at once.  [default: up to 32]",
+    ),
+    click.option(
+        "--per-jump",
+        type=click.IntRange(1, 512),
+        default=8,
+        show_default=True,
+        metavar="N",
+        envvar="DRIFTSCAN_PER_JUMP",
+        help="How many of them at once through one jump host.",
     ),
     ENGINE,
     QUIET,

@@ -1,5 +1,6 @@
 """The second trip of a run: every machine asked at most once more, all at the same time."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from driftscan import scan
@@ -18,6 +19,7 @@ def ask(
     packages: bool = False,
     limits: Limits,
     workers: int = 0,
+    until: float = math.inf,
     on_event: OnEvent = lambda _name, _event, _text: None,
     close: Callable[[], None] = lambda: None,
 ) -> None:
@@ -35,6 +37,7 @@ def ask(
         return learned(job.machine.ask(asked, limits), asked, wanted, origin=needs.label(job.name))
 
     jobs = [machines[name] for name in sorted(plan)]
-    for name, found in scan.each(jobs, one, workers=workers, on_event=on_event, close=close):
+    asking = scan.each(jobs, one, workers=workers, until=until, on_event=on_event, close=close)
+    for name, found in asking:
         failed = "could not fetch packages" if packages else "did not answer again"
         needs.learn(name, plan[name], found, failed)

@@ -66,7 +66,7 @@ def identities(path: str) -> tuple[bytes, ...]:
     except OSError as error:
         raise MachineError(
             "key_unusable",
-            "auth",
+            "keys",
             _told(path, error),
             "start an agent and set SSH_AUTH_SOCK, or name a key file",
         ) from error

@@ -46,7 +46,7 @@ def read(path: Path) -> KeyFile:
 
 def unusable(path: Path, what: str, cure: str) -> MachineError:
     """The error of a key file that cannot be used: `what` is wrong with it, and the cure."""
-    return MachineError("key_unusable", "auth", f"key {sanitize.safe(str(path))} {what}", cure)
+    return MachineError("key_unusable", "keys", f"key {sanitize.safe(str(path))} {what}", cure)
 
 
 def needs_passphrase(path: Path) -> MachineError:

@@ -78,7 +78,7 @@ class KnownHosts:
         return []
 
     def _covering(self, name: str) -> list[Entry]:
-        return [entry for entry in self.entries if _covers(entry.hosts, name)]
+        return [entry for entry in self.entries if covers(entry.hosts, name)]
 
 
 def load(paths: Iterable[str | Path]) -> KnownHosts:
@@ -128,7 +128,8 @@ def _lower(name: str) -> str:
     return re.sub("[A-Z]+", lambda match: match[0].lower(), name)
 
 
-def _covers(hosts: str, name: str) -> bool:
+def covers(hosts: str, name: str) -> bool:
+    """Whether the first field of a line is about the name, which has to be in lower case."""
     if hosts.startswith("|"):
         return _hash_covers(hosts, name)
     covered = False

@@ -60,6 +60,7 @@ class Hop:
     alias: str
     known_hosts: tuple[Path, ...]
     family: int = 0
+    hashed: bool = False
 
     @property
     def known_as(self) -> tuple[str, int]:
@@ -170,6 +171,7 @@ class Resolver:
             alias=wanted.alias or _one(settings, "hostkeyalias"),
             known_hosts=tuple(_expand(name, tokens) for name in known if name != "none"),
             family=_FAMILIES.get(_one(settings, "addressfamily"), 0),
+            hashed=_one(settings, "hashknownhosts") == "yes",
         )
 
     def _agent_of(self, settings: Mapping[str, list[str]], tokens: Mapping[str, str]) -> str:

@@ -1,17 +1,21 @@
 """The road over SSH: one session, one script, every key checked, never longer than the deadline."""
 
+import math
 import random
+import shlex
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from driftscan import sanitize
 from driftscan.errors import DriftscanError, MachineError
-from driftscan.machines import agent, answers, keys, known_hosts, tcp
+from driftscan.machines import agent, answers, exhaustion, keys, known_hosts, tcp
+from driftscan.machines.jumps import Jumps
 from driftscan.machines.known_hosts import KnownHosts
 from driftscan.machines.openssh_config import OTHER_ROAD, Hop, Resolver
 from driftscan.machines.trip import TransientError, Trip
@@ -20,8 +24,11 @@ from driftscan.model import Answer, Limits, Questions, Target
 if TYPE_CHECKING:  # paramiko costs 200 ms: it is imported where the first host is asked
     from driftscan.machines.wire import HostKey, Login, Wire
 
+PER_JUMP = 8
 _ATTEMPTS = 3
 _WAIT = (1.0, 5.0)
+_KEYS_SECONDS = 5.0
+_CONFIG_SECONDS = 6.0
 
 Kept = TypeVar("Kept")
 Name = TypeVar("Name")
@@ -36,13 +43,14 @@ class Ssh:
 
     def ask(self, questions: Questions, limits: Limits) -> Answer:
         """The host's whole answer; see machines/contract.py. Leaves no thread and no socket."""
-        with self.credentials.trip(limits.deadline) as trip:
+        *jumps, _ = self.credentials.resolver.route(self.target)
+        with self.credentials.jumps.place(jumps), self.credentials.trip(limits.deadline) as trip:
             try:
                 return self._ask(trip, questions, limits)
             except MachineError as error:
                 raise (trip.error() if trip.ended else error) from error
             except Exception as error:
-                raise (trip.error() if trip.ended else _ours(error)) from error
+                raise (trip.error() if trip.ended else _ours(error, trip.stage)) from error
 
     def _ask(self, trip: Trip, questions: Questions, limits: Limits) -> Answer:
         attempt = 1
@@ -52,34 +60,74 @@ class Ssh:
             except TransientError as error:
                 trip.close()
                 wait = random.uniform(*_WAIT)  # noqa: S311 - spreads a fleet's second attempts
-                if attempt == _ATTEMPTS or wait >= trip.left():
+                if attempt >= min(error.most, _ATTEMPTS) or wait >= trip.left():
                     cause = f"{error.cause} (attempts: {attempt})"
                     raise MachineError(error.state, error.stage, cause, error.cure) from error
                 trip.pause(wait)
                 attempt += 1
 
     def _attempt(self, trip: Trip, questions: Questions, limits: Limits) -> Answer:
-        trip.place = ""
-        trip.enter("config", limits.connect)
-        text = answers.text(self.target, questions)
+        trip.enter("config", _CONFIG_SECONDS)
         *jumps, last = self.credentials.resolver.route(self.target)
         wire: Wire | None = None
         for hop in jumps:
-            trip.place = f"jump host {hop.name}: "
-            with _named(trip.place):
+            with self.credentials.jumps.crossing(trip, hop):
                 wire = self._connect(trip, hop, wire, limits)
-        trip.place = ""
         wire = self._connect(
             trip, last, wire, limits, "".join(f"via {hop.name}: " for hop in jumps[-1:])
         )
+        text = answers.text(self.target, questions)
         end = answers.last_line(questions)
         answer = wire.run(answers.command(self.target), text, end, limits)
         return answers.judged(answer, questions, self.target)
+
+    def greeted(self, number: int, limits: Limits) -> "tuple[Hop, HostKey, str]":
+        """The hop of that number, the key it shows, whatever is known of it, and its fingerprint.
+
+        Logs in to the hops before it, and to nothing there. Raises MachineError.
+        """
+        from driftscan.machines.wire import fingerprint
+
+        with self.credentials.trip(limits.deadline) as trip:
+            try:
+                trip.enter("config", _CONFIG_SECONDS)
+                hops = self.credentials.resolver.route(self.target)
+                wire: Wire | None = None
+                for hop in hops[:number]:
+                    with self.credentials.jumps.crossing(trip, hop):
+                        wire = self._connect(trip, hop, wire, limits)
+                known = self.credentials.known_hosts(hops[number].known_hosts)
+                _, key = self._greet(trip, hops[number], wire, limits, known)
+                return hops[number], key, fingerprint(key.blob)
+            except MachineError as error:
+                raise (trip.error() if trip.ended else error) from error
+            except Exception as error:
+                raise (trip.error() if trip.ended else _ours(error, trip.stage)) from error
 
     def _connect(
         self, trip: Trip, hop: Hop, before: "Wire | None", limits: Limits, via: str = ""
     ) -> "Wire":
         """A wire to the next hop, its key checked and ourselves let in."""
+        # before anything connects: what is wrong with our own files is not the host's fault
+        trip.enter("keys", limits.login)
+        logins = trip.unstoppable("keys", lambda: self.credentials.logins(hop, trip))
+        known = trip.unstoppable("keys", lambda: self.credentials.known_hosts(hop.known_hosts))
+        wire, key = self._greet(trip, hop, before, limits, known, via)
+        trust(hop, known, key, self.target.name)
+        trip.enter("login", limits.login)
+        wire.login(hop.user, logins)
+        return wire
+
+    def _greet(
+        self,
+        trip: Trip,
+        hop: Hop,
+        before: "Wire | None",
+        limits: Limits,
+        known: KnownHosts,
+        via: str = "",
+    ) -> "tuple[Wire, HostKey]":
+        """A wire to the next hop and the key it has proven to hold, not yet trusted."""
         from driftscan.machines.wire import Wire
 
         if before is None:
@@ -90,22 +138,26 @@ class Ssh:
             with _named(via):
                 tunnel = before.tunnel(hop.address, hop.port, limits.connect)
             wire = Wire(trip, tunnel, limits.output)
-        known = self.credentials.known_hosts(hop.known_hosts)
-        key = wire.handshake(known.known_types(*hop.known_as), limits.handshake)
-        trust(hop, known, key)
-        trip.enter("auth", limits.handshake)
-        wire.login(hop.user, self.credentials.logins(hop, trip))
-        return wire
+        return wire, wire.handshake(known.known_types(*hop.known_as), limits.handshake)
 
 
 class Credentials:
     """What the hosts of a run share: keys, agents and known hosts, read once; and their trips.
 
-    `ssh_config` is read in place of the user's own; `agent` in place of SSH_AUTH_SOCK.
+    `ssh_config` is read in place of the user's own; `agent` in place of SSH_AUTH_SOCK. `per_jump`
+    hosts at once go through one jump host; none waits for that longer than `until`.
     """
 
-    def __init__(self, *, ssh_config: Path | None = None, agent: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        ssh_config: Path | None = None,
+        agent: str | None = None,
+        per_jump: int = PER_JUMP,
+        until: float = math.inf,
+    ) -> None:
         self.resolver = Resolver(ssh_config, agent)
+        self.jumps = Jumps(per_jump, until)
         self._files: _Once[Path, keys.KeyFile] = _Once()
         self._keys: _Once[Path, Login] = _Once()
         self._agents: _Once[str, tuple[bytes, ...]] = _Once()
@@ -133,6 +185,7 @@ class Credentials:
         """End every trip, now and from now on, from any thread: for Ctrl-C."""
         with self._lock:
             self._stopped = True
+            self.jumps.stopped.set()
             trips = list(self._trips)
         for trip in trips:
             trip.end("interrupted")
@@ -162,10 +215,30 @@ class Credentials:
             raise wrong[0]
         raise silent or MachineError(
             "key_unusable",
-            "auth",
+            "keys",
             "there is no key to log in with: no agent holds one, and ~/.ssh has none",
             "name one (`key:` in the inventory), or start an ssh-agent and ssh-add it",
         )
+
+    def unusable(self, targets: Iterable[Target]) -> MachineError | None:
+        """What is wrong with the first one's key, if no target has one that can be used.
+
+        Connects to nothing, and looks no further than to the first good key.
+        """
+        wrong: list[MachineError] = []
+        for target in targets:
+            try:
+                *_, hop = self.resolver.route(target)
+                with Trip(_KEYS_SECONDS) as trip:
+                    trip.enter("keys", _KEYS_SECONDS)
+                    trip.unstoppable("keys", partial(self.logins, hop, trip))
+            except MachineError as error:
+                if error.state != "key_unusable":
+                    return None
+                wrong.append(error)
+            else:
+                return None
+        return wrong[0] if wrong else None
 
     def _held(self, path: str) -> tuple[tuple[bytes, ...], MachineError | None]:
         """The agent's keys; or why it does not tell, which matters only where no file serves."""
@@ -210,8 +283,11 @@ class _Once(Generic[Name, Kept]):
         return kept
 
 
-def trust(hop: Hop, known: KnownHosts, key: "HostKey") -> None:
-    """Nothing when the known_hosts files vouch for this key; else MachineError, no question."""
+def trust(hop: Hop, known: KnownHosts, key: "HostKey", target: str) -> None:
+    """Nothing when the known_hosts files vouch for this key; else MachineError, no question.
+
+    `target` is what the way leads to, for the command that would add the key.
+    """
     from driftscan.machines.wire import fingerprint
 
     name, port = hop.known_as
@@ -226,13 +302,14 @@ def trust(hop: Hop, known: KnownHosts, key: "HostKey") -> None:
             "host_key_unknown",
             f"its key is not known: {shown}",
             "compare this fingerprint with `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` there,"
-            f" then `ssh-keyscan -p {hop.port} {hop.address} >> {file}`",
+            f" then `driftscan trust {shlex.quote(target)}`",
         ),
         "mismatch": (
             "host_key_mismatch",
             f"its key has changed: {shown}, which is not the one in {place}",
             "somebody may be in between, or the host was reinstalled: ask who runs it, compare the"
-            f" fingerprint on its console, and only then remove {place}",
+            " fingerprint on its console, and only then"
+            f" `driftscan trust --replace {shlex.quote(target)}`",
         ),
         "revoked": (
             "host_key_revoked",
@@ -262,13 +339,18 @@ def _named(place: str) -> Iterator[None]:
     try:
         yield
     except TransientError as error:
-        raise TransientError(error.state, error.stage, place + error.cause, error.cure) from error
+        raise TransientError(
+            error.state, error.stage, place + error.cause, error.cure, error.most
+        ) from error
     except MachineError as error:
         raise MachineError(error.state, error.stage, place + error.cause, error.cure) from error
 
 
-def _ours(error: Exception) -> MachineError:
+def _ours(error: Exception, stage: str) -> MachineError:
     """A mistake of this program: told as such, with the line, never as the host's."""
+    full = exhaustion.told(error, stage)
+    if full is not None:
+        return full
     frame = traceback.extract_tb(error.__traceback__)[-1]
     text = sanitize.safe(f"{type(error).__name__}: {error}")[:300]
     return MachineError(

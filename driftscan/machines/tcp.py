@@ -2,7 +2,6 @@
 
 import socket
 import sys
-import threading
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,6 @@ from driftscan.errors import MachineError
 from driftscan.machines.trip import TransientError, Trip
 from driftscan.model import Limits
 
-_DNS_SECONDS = 5.0
 _DEAD_PEER_MS = 15_000
 
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
@@ -24,7 +22,7 @@ def dial(trip: Trip, host: str, port: int, limits: Limits, family: int = 0) -> s
     """
     failures = []
     failure: type[MachineError] = MachineError
-    for kind, address in _addresses(trip, host, port, family):
+    for kind, address in _addresses(trip, host, port, family, limits.dns):
         # the socket's own time ends first, so that the next address gets its turn
         trip.enter("tcp", limits.connect + 1)
         sock = socket.socket(kind, socket.SOCK_STREAM)
@@ -64,34 +62,19 @@ def _reason(error: OSError, seconds: float) -> str:
     return (error.strerror or type(error).__name__).lower()
 
 
-def _addresses(trip: Trip, host: str, port: int, family: int) -> list[Address]:
-    trip.enter("dns", _DNS_SECONDS)
+def _addresses(trip: Trip, host: str, port: int, family: int, seconds: float) -> list[Address]:
+    trip.enter("dns", seconds)
     try:
         return _look_up(host, port, family, socket.AI_NUMERICHOST)
     except OSError:
         pass  # a name, not a number
-    found: list[Address] = []
-    failure: list[OSError] = []
-
-    def resolve() -> None:
-        try:
-            found.extend(_look_up(host, port, family, 0))
-        except OSError as error:
-            failure.append(error)
-
-    # getaddrinfo knows no time limit and cannot be stopped: at worst this thread is given up
-    resolver = threading.Thread(target=resolve, name="driftscan-resolver", daemon=True)
-    resolver.start()
-    while resolver.is_alive() and not trip.ended:
-        resolver.join(0.1)
-    if trip.ended:
-        raise trip.error()
-    if failure:
-        text = sanitize.safe(failure[0].strerror or str(failure[0])).lower()
+    try:
+        return trip.unstoppable("resolver", lambda: _look_up(host, port, family, 0))
+    except OSError as error:
+        text = sanitize.safe(error.strerror or str(error)).lower()
         raise MachineError(
             "unreachable", "dns", f"{host}: {text}", "check the name, or give an address"
-        )
-    return found
+        ) from error
 
 
 def _look_up(host: str, port: int, family: int, flags: int) -> list[Address]:

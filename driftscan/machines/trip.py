@@ -4,12 +4,14 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from driftscan.errors import MachineError
 
 _LOOK = 0.25
 _JOIN = 5.0
+
+Result = TypeVar("Result")
 
 _STALLED = {
     "config": ("its ssh configuration could not be resolved", "try `ssh -G` with its name"),
@@ -20,7 +22,11 @@ _STALLED = {
         "is it sshd that listens there? a busy host may need more time",
     ),
     "kex": ("it stopped answering during the key exchange", "try again; check the MTU of the way"),
-    "auth": (
+    "keys": (
+        "the keys could not be read",
+        "check the ssh-agent (SSH_AUTH_SOCK) and the file system that the key lies on",
+    ),
+    "login": (
         "it does not answer the authentication request",
         "check its directory service (LDAP, SSSD) and UseDNS in sshd_config",
     ),
@@ -34,13 +40,18 @@ _STALLED = {
 
 
 class TransientError(MachineError):
-    """A failure that a second attempt may not meet."""
+    """A failure that another attempt may not meet; `most` are all attempts there should be."""
+
+    def __init__(self, state: str, stage: str, cause: str, cure: str = "", most: int = 3) -> None:
+        super().__init__(state, stage, cause, cure)
+        self.most = most
 
 
 class Trip:
     """Time is enforced from outside: a watchdog closes all that is open, which frees every call.
 
-    `ended` tells why it was closed before its time: "deadline", "stalled" or "interrupted".
+    `ended` tells why it was closed before its time: "deadline", "stalled" or "interrupted";
+    `place` is the jump host it is at, if it is.
     Used as a context manager; on leaving it nothing is open and no thread is left.
     """
 
@@ -105,6 +116,28 @@ class Trip:
         with self._lock:
             self._open.clear()
 
+    def unstoppable(self, name: str, call: Callable[[], Result]) -> Result:
+        """What a call gives that knows no time limit and cannot be stopped (a resolver, a dead
+        file server): in a thread of its own, which is given up when the trip ends before."""
+        found: list[Result] = []
+        failure: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                found.append(call())
+            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                failure.append(error)
+
+        thread = threading.Thread(target=run, name=f"driftscan-{name}", daemon=True)
+        thread.start()
+        while thread.is_alive() and not self.ended:
+            thread.join(_LOOK)
+        if self.ended:
+            raise self.error()
+        if failure:
+            raise failure[0]
+        return found[0]
+
     def pause(self, seconds: float) -> None:
         """Wait, unless the trip ends before."""
         self._over.wait(min(seconds, self.left()))
@@ -128,7 +161,10 @@ class Trip:
             return "interrupted", self.stage, f"{self.place}stopped on request", ""
         cause, cure = _STALLED.get(self.stage, ("it stopped answering", ""))
         seconds = self._seconds if why == "deadline" else self._stage_seconds
-        return "timeout", self.stage, f"{self.place}{cause} ({seconds:g} s)", cure
+        if self.place:
+            cause = f"{self.place}timeout at {self.stage}: {cause}"
+            return "unreachable", "via_bastion", f"{cause} ({seconds:g} s)", cure
+        return "timeout", self.stage, f"{cause} ({seconds:g} s)", cure
 
     def _shut(self) -> list[threading.Thread]:
         with self._lock:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import paramiko
+from cryptography.exceptions import InvalidTag
 from paramiko.message import Message
 from paramiko.packet import Packetizer
 from paramiko.ssh_exception import IncompatiblePeer
@@ -42,6 +43,7 @@ _WEAK = {
 }
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
 _KEXINIT = 20
+_PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1)
 # what sshd says in place of its banner (srclimit.c, sshd.c)
 _TURNED_AWAY = (b"Exceeded MaxStartups", b"Not allowed at this time")
 
@@ -72,6 +74,7 @@ class _Capped(Packetizer):
     heard = b""
     kexinit = b""
     excess = ""
+    damaged = False
     _banner = 0
     _taken = 0
 
@@ -88,7 +91,12 @@ class _Capped(Packetizer):
         return super().read_all(n, check_rekey)
 
     def read_message(self) -> tuple[int, Message]:
-        kind, message = super().read_message()
+        try:
+            kind, message = super().read_message()
+        except (InvalidTag, paramiko.SSHException) as error:
+            # paramiko has no kind of its own for it; once keys are in use nothing else is meant
+            self.damaged = isinstance(error, InvalidTag) or "MAC" in str(error)
+            raise
         if kind == _KEXINIT and not self.kexinit:
             self.kexinit = message.asbytes()
         return kind, message
@@ -254,7 +262,7 @@ class Wire:
                 break
         raise MachineError(
             "auth_failed",
-            "auth",
+            "login",
             f"{user} is refused with {_list(tried)}",
             f"add the public key to ~{user}/.ssh/authorized_keys, or name another key or user;"
             " the host's log has the reason (journalctl -u ssh)",
@@ -269,7 +277,7 @@ class Wire:
         if more:
             raise MachineError(
                 "auth_failed",
-                "auth",
+                "login",
                 f"the key of {user} alone is not enough, it wants also: {_names(more)}",
                 "let this account in by key alone (AuthenticationMethods publickey in sshd_config)",
             )
@@ -280,17 +288,17 @@ class Wire:
         if isinstance(cause, paramiko.BadAuthenticationType):
             raise MachineError(
                 "auth_failed",
-                "auth",
+                "login",
                 f"it takes no public keys from {user}, only: {_names(cause.allowed_types)}",
                 "allow PubkeyAuthentication for this account in sshd_config",
             )
         if self._transport.is_active() and isinstance(cause, paramiko.AuthenticationException):
             return False
         if isinstance(cause, AgentError):
-            raise MachineError("key_unusable", "auth", str(cause), "unlock the agent or the key")
+            raise MachineError("key_unusable", "login", str(cause), "unlock the agent or the key")
         raise MachineError(
             "auth_failed",
-            "auth",
+            "login",
             f"it closed the connection while {user} was logging in{error.detail}",
             "the host's log has the reason (journalctl -u ssh)",
         )
@@ -305,11 +313,16 @@ class Wire:
                 )
             return Tunnel(channel)
         except _PeerError as error:
+            refused = isinstance(error.__cause__, paramiko.ChannelException) and (
+                error.__cause__.code == _PROHIBITED
+            )
             raise MachineError(
                 "unreachable",
-                "tcp",
+                "via_bastion" if refused else "tcp",
                 f"it does not forward to {address} port {port}{error.detail}",
-                "check the target's address from there, and AllowTcpForwarding in its sshd_config",
+                "allow AllowTcpForwarding and PermitOpen for this account in its sshd_config"
+                if refused
+                else "check the target's address as the jump host knows it, and that it is up",
             ) from error
 
     def run(self, command: str, script: str, last: bytes, limits: Limits) -> Answer:
@@ -335,13 +348,13 @@ class Wire:
 
     def _session(self, command: str, limits: Limits) -> paramiko.Channel:
         cure = "give the account a POSIX shell; check ForceCommand, MaxSessions and the host's log"
-        self._trip.enter("session", limits.first_byte)
+        self._trip.enter("session", limits.session)
         try:
             with self._peer():
                 channel = self._transport.open_session()
         except _PeerError as error:
             raise MachineError("no_shell", "session", f"no session{error.detail}", cure) from error
-        self._trip.enter("exec", limits.first_byte)
+        self._trip.enter("exec", limits.session)
         try:
             with self._peer():
                 channel.exec_command(command)
@@ -366,7 +379,14 @@ class Wire:
     def _cut_short(self, size: int) -> MachineError:
         if self._trip.ended:
             return self._trip.error()
-        if self._packetizer.excess:
+        if self._packetizer.damaged:
+            return _damaged("stream")
+        excess = self._packetizer.excess
+        if excess.startswith("a packet"):
+            return MachineError(
+                "incomplete", "stream", f"it sent {excess}: no SSH server does", "is this sshd?"
+            )
+        if excess:
             return _too_much(self._packetizer.budget)
         return MachineError(
             "incomplete",
@@ -437,6 +457,8 @@ class Wire:
         except Exception as error:
             if self._trip.ended:
                 raise self._trip.error() from error
+            if self._packetizer.damaged:
+                raise _damaged(self._trip.stage) from error
             if not _is_peers(error):
                 raise
             raise _PeerError(error) from error
@@ -484,6 +506,16 @@ def _order(known: Sequence[str], offered: Sequence[str]) -> tuple[str, ...]:
     wanted = [name for kind in known for name in (_RSA if kind == "ssh-rsa" else (kind,))]
     first = [name for name in wanted if name in offered]
     return tuple(dict.fromkeys([*first, *offered]))
+
+
+def _damaged(stage: str) -> MachineError:
+    return TransientError(
+        "incomplete",
+        stage,
+        "what arrives was changed on the way: its checksum is wrong",
+        "look for a faulty network card, switch or proxy; or somebody in between",
+        most=2,
+    )
 
 
 def _too_much(limit: int) -> MachineError:

@@ -91,11 +91,18 @@ class Questions(Struct, frozen=True):
 
 
 class Limits(Struct, frozen=True):
-    """How long one machine may take, in seconds, and how much it may say, in bytes."""
+    """How long one machine may take, in seconds, and how much it may say, in bytes.
+
+    `deadline` is for all of it, the others for one stage each; `connect` for each address,
+    `handshake` for banner and key exchange, `idle` between two pieces of the answer.
+    """
 
     deadline: float = 120.0
+    dns: float = 5.0
     connect: float = 10.0
     handshake: float = 20.0
+    login: float = 15.0
+    session: float = 15.0
     first_byte: float = 15.0
     idle: float = 30.0
     output: int = 64 << 20

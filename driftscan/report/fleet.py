@@ -28,8 +28,12 @@ def render(report: Report, *, width: int = 100, color: bool = False, brief: bool
     page.line()
     hosts = sorted(report.hosts.items(), key=lambda entry: (_rank(entry[1]), entry[0]))
     margin = min(max(len(name) for name in report.hosts), 30)
+    behind = _behind(dict(hosts))
     for name, host in hosts:
-        page.item(_state(host), f"{name.ljust(margin)}  {_line(host)}")
+        if name not in behind:
+            page.item(_state(host), f"{name.ljust(margin)}  {_line(host)}")
+        elif behind[name]:
+            page.item(_state(host), f"{', '.join(behind[name])}: {_line(host)}")
     if not brief:
         _together(page, dict(hosts))
     return page.text()
@@ -68,6 +72,16 @@ def _line(host: HostReport) -> str:
     blind = sorted({gap.what for gap in host.unknown if gap.blocks})
     parts += [f"not known: {', '.join(blind)}"] if blind else []
     return ", ".join(parts)
+
+
+def _behind(hosts: Mapping[str, HostReport]) -> dict[str, list[str]]:
+    """The hosts that one jump host keeps from us, by the first of them; none by the others."""
+    of: dict[str, list[str]] = {}
+    for name, host in hosts.items():
+        if host.unreached is not None and host.unreached.stage == "via_bastion":
+            of.setdefault(_line(host), []).append(name)
+    groups = [names for names in of.values() if len(names) > 1]
+    return {name: names if name == names[0] else [] for names in groups for name in names}
 
 
 # --- what hosts have in common -----------------------------------------------------------------

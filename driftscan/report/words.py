@@ -86,14 +86,13 @@ def unreached(host: HostReport) -> str:
 
 
 def summary(report: Report) -> str:
-    """How many hosts were compared, what was found, what could not be judged."""
+    """`47/50 hosts complete, 2 unreachable, 1 partial; 5 drifted`: how much was seen, then what."""
     counts = report.counts
-    parts = [f"{counts.get('compared', 0)} of {counts.get('hosts', 0)} hosts compared"]
-    parts += [
-        f"{counts[name]} {name}"
-        for name in ("drifted", "unreached", "accepted")
-        if counts.get(name)
-    ]
-    if not report.complete:
-        parts.append("incomplete")
-    return ", ".join(parts)
+    hosts, partial = counts.get("hosts", 0), counts.get("incomplete", 0)
+    complete = counts.get("compared", 0) - partial
+    seen = [f"{complete}/{hosts} {'host' if hosts == 1 else 'hosts'} complete"]
+    seen += [f"{counts['unreached']} unreachable"] if counts.get("unreached") else []
+    seen += [f"{partial} partial"] if partial else []
+    found = [f"{counts.get('drifted', 0)} drifted"]
+    found += [f"{counts['accepted']} accepted"] if counts.get("accepted") else []
+    return f"{', '.join(seen)}; {', '.join(found)}"

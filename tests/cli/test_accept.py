@@ -222,7 +222,7 @@ def test_so_many_hosts_as_are_allowed_may_be_missing_and_are_told(driftscan, fle
     strict = driftscan("check", *words)
     lenient = driftscan("check", *words, "--allow-unreachable", "50%", "-o", "json=r.json")
     assert (strict.code, lenient.code) == (3, 0)
-    assert f"UNREACHED   {NOBODY}  unreachable at tcp" in lenient.out
+    assert f"UNREACHED   {NOBODY}  " in lenient.out
     assert "1 host was not reached, as --allow-unreachable 50% allows" in lenient.out
     quiet = driftscan("check", *words, "--allow-unreachable", "1", "-q")
     assert (quiet.code, "UNREACHED" in quiet.out) == (0, True)

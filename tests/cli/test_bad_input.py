@@ -3,6 +3,7 @@
 import os
 import socket
 
+import paramiko
 import pytest
 
 from driftscan import store
@@ -140,8 +141,9 @@ def test_a_closed_port_is_a_result_and_no_mistake_of_the_user(driftscan, work, m
     port = free.getsockname()[1]
     free.close()
     (work / "inventory.yml").write_text(
-        f"hosts: {{a: {{address: 127.0.0.1, port: {port}, known_hosts: {os.devnull}}}}}"
+        f"hosts: {{a: {{address: 127.0.0.1, port: {port}, known_hosts: {os.devnull}, key: key}}}}"
     )
+    paramiko.ECDSAKey.generate().write_private_key_file(str(work / "key"))
     done = driftscan("compare", "a", machine("b", curl="1"))
     assert (done.code, done.err) == (3, "")
     assert "a was not compared: unreachable" in done.out

@@ -7,29 +7,44 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import paramiko
 import pytest
 
 from driftscan import folder, store
-from tests.cli.conftest import environment
+from tests.cli.conftest import ROOT, environment
 from tests.made import fingerprint
 from tests.sshd import Manners, Raw, Sshd
 
 
+def running(script):
+    """This machine's own sh with the script, as it answers."""
+    process = subprocess.Popen(["sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdin.write(script.encode())
+    process.stdin.close()
+    try:
+        while data := process.stdout.read1(65536):
+            yield data
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()
+
+
 def really(channel, script, _over):
     """A host that runs the script with its own sh: this machine."""
-    done = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True)
-    channel.sendall(done.stdout)
-    channel.send_exit_status(done.returncode)
+    with closing(running(script)) as answer:
+        for data in answer:
+            channel.sendall(data)
+    channel.send_exit_status(0)
     channel.close()
 
 
 def cut_short(channel, script, _over):
     """A host whose connection ends in the middle of its answer."""
-    done = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True)
-    channel.sendall(done.stdout[: len(done.stdout) // 2])
+    with closing(running(script)) as answer:
+        channel.sendall(next(answer)[:2000])
     channel.get_transport().close()
 
 
@@ -63,7 +78,7 @@ def test_scan_writes_a_fingerprint_a_host_and_tells_who_failed(driftscan, fleet,
 
     assert (done.code, done.out) == (3, "")
     assert sorted(p.name for p in (work / "out").glob("[!.]*")) == ["a.json", "b.json"]
-    assert "driftscan: c: auth_failed at auth: " in done.err
+    assert "driftscan: c: auth_failed at login: " in done.err
     found = store.load(work / "out" / "a.json")
     assert (found.meta.target, found.meta.kind) == ("a", "host")
     assert found.meta.address == f"127.0.0.1:{servers['a'].port}"
@@ -91,6 +106,7 @@ def test_a_host_is_as_it_was_and_then_as_this_machine(driftscan, fleet):
         assert [f for f in host.get("findings", []) if f["section"] == "dpkg"] == []
 
 
+@pytest.mark.case("F23", "D07")
 def test_a_stream_cut_in_the_middle_is_incomplete_and_never_drift(driftscan, fleet):
     fleet(a=Manners(really), b=Manners(cut_short))
 
@@ -144,6 +160,7 @@ def test_become_asks_through_sudo_and_a_refusal_is_a_state(driftscan, fleet):
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
+@pytest.mark.case("F39", "D05")
 def test_an_interrupt_ends_hung_hosts_at_once_and_keeps_what_is_done(
     tmp_path, fleet, work, number, code
 ):
@@ -251,8 +268,97 @@ def test_progress_is_for_a_terminal_and_never_for_a_pipe(tmp_path, fleet, work, 
 def test_a_server_that_says_nothing_is_left_at_the_deadline(driftscan, work):
     with Raw(lambda sock, over: over.wait()) as silent:
         (work / "inventory.yml").write_text(
-            f"hosts: {{a: {{address: 127.0.0.1, port: {silent.port}}}}}"
+            f"hosts: {{a: {{address: 127.0.0.1, port: {silent.port}, key: key}}}}"
         )
+        paramiko.ECDSAKey.generate().write_private_key_file(str(work / "key"))
         done = driftscan("scan", "a", "--deadline", "2")
     assert done.code == 3
     assert "a: timeout at " in done.err
+
+
+@pytest.mark.case("F17")
+def test_without_any_key_that_can_be_used_nothing_is_judged_and_nothing_connects(
+    driftscan, fleet, work
+):
+    servers = fleet(a=Manners(really), b=Manners(really))
+    for server in servers.values():
+        server.key_file.chmod(0o640)
+
+    done = driftscan("scan", "-o", "out")
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("driftscan: no host can be logged in to: key ")
+    assert "chmod 600" in done.err
+    assert [server.connections for server in servers.values()] == [0, 0]
+
+    servers["a"].key_file.chmod(0o600)
+    done = driftscan("scan", "-o", "out")
+    assert done.code == 3
+    assert "b: key_unusable at keys: " in done.err
+    assert servers["b"].connections == 0
+
+
+@pytest.mark.case("F36", "E01")
+def test_a_dead_jump_host_is_one_line_of_the_report_for_all_behind_it(driftscan, fleet, work):
+    servers = fleet(a=Manners(really))
+    key = servers["a"].key_file
+    behind = [
+        f"  {name}: {{address: 127.0.0.9, jump: 'deploy@127.0.0.1:1', key: {key}}}\n"
+        for name in ("web-1", "web-2", "web-3")
+    ]
+    write(work, servers, "".join(behind))
+
+    done = driftscan("check", "--baseline", "a")
+
+    first, *lines = done.out.splitlines()
+    assert first.startswith("1/4 hosts complete, 3 unreachable; ")
+    (line,) = [line for line in lines if line.startswith("UNREACHED")]
+    assert "web-1, web-2, web-3: unreachable at via_bastion: jump host 127.0.0.1: " in line
+
+
+@pytest.mark.case("E04")
+def test_at_the_end_of_the_run_s_time_the_rest_is_skipped_and_told(driftscan, fleet):
+    fleet(**{f"h{n}": Manners(exec="stall") for n in range(3)})
+    done = driftscan(
+        "scan", "-o", "out", "--workers", "1", "--run-deadline", "1", "--timeout", "session=2"
+    )
+    assert done.code == 3
+    assert done.err.count(": timeout at exec: ") == 1
+    assert done.err.count(": skipped at deadline: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--timeout", "tpc=5"), "the stages are dns, tcp, kex"),
+        (("--timeout", "tcp"), "write it like tcp=30"),
+        (("--timeout", "tcp=0"), "write it like tcp=30"),
+        (("--timeout", "tcp=1e9"), "write it like tcp=30"),
+    ],
+)
+def test_a_timeout_that_is_none_is_told(driftscan, work, words, told):
+    done = driftscan("scan", "local://", *words)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+
+
+@pytest.mark.case("E06", "E07")
+def test_it_works_with_an_empty_environment_and_never_reads_its_input(tmp_path, fleet, work):
+    fleet(a=Manners(really))
+    words = [sys.executable, "-m", "driftscan"]
+    reader, writer = os.pipe()
+    try:
+        done = subprocess.run(
+            [*words, "check", "a", "--baseline", "a", "--fail-on", "never", "--quiet"],
+            stdin=reader,
+            capture_output=True,
+            text=True,
+            cwd=work,
+            env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "LANG": "C"},
+            timeout=120,
+        )
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert done.returncode == 0

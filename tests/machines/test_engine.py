@@ -47,6 +47,7 @@ def test_docker_that_does_not_answer_leaves_it_to_podman(client, tmp_path, monke
     assert engine.find().client == podman
 
 
+@pytest.mark.case("F42")
 def test_without_any_engine_the_reason_of_each_is_told(client, tmp_path, monkeypatch):
     client('[ "$1" = --version ] || { echo "Cannot connect to \x1b[1mit" >&2; exit 1; }')
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -57,6 +58,7 @@ def test_without_any_engine_the_reason_of_each_is_told(client, tmp_path, monkeyp
     assert "--engine or DRIFTSCAN_ENGINE" in str(error.value)
 
 
+@pytest.mark.case("F42")
 def test_a_client_that_hangs_is_ended(client):
     with pytest.raises(EngineError, match=r"`docker info` was not done after 0\.2 s"):
         Engine(client("sleep 60"), "docker").call("info", deadline=0.2)
@@ -74,6 +76,7 @@ def test_an_image_that_is_not_there_is_none_and_any_other_trouble_an_error(clien
         Engine(client("echo the daemon is away >&2; exit 1"), "docker").inspect("x")
 
 
+@pytest.mark.case("F42")
 def test_a_build_that_fails_shows_the_last_lines_safe_and_without_secrets(client, tmp_path):
     script = r"""i=0; while [ $i -lt 50 ]; do echo "step $i"; i=$((i+1)); done
 printf 'bad \033[31m line\r\n' >&2; echo "curl https://me:hunter2@example.org" ; exit 7"""
@@ -90,6 +93,7 @@ printf 'bad \033[31m line\r\n' >&2; echo "curl https://me:hunter2@example.org" ;
     assert said[0] == "step 0"
 
 
+@pytest.mark.case("F42")
 def test_a_build_is_bounded_in_time(client, tmp_path):
     engine = Engine(client("echo first; sleep 60"), "docker")
     with pytest.raises(EngineError, match=r"was not built after 0\.3 s(?s:.*)first"):

@@ -68,6 +68,7 @@ def test_a_key_of_every_usual_kind_is_loaded(
 
 
 @pytest.mark.parametrize("options", [(), ("-m", "PEM")])
+@pytest.mark.case("F17")
 def test_a_key_with_a_passphrase_is_not_asked_for_and_ssh_add_is_named(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
@@ -77,16 +78,19 @@ def test_a_key_with_a_passphrase_is_not_asked_for_and_ssh_add_is_named(
     assert f"ssh-add {path}" in error.cure
 
 
+@pytest.mark.case("F17")
 def test_a_missing_key_is_told(tmp_path: Path) -> None:
     assert "does not exist" in wrong(hop(tmp_path / "none")).cause
 
 
+@pytest.mark.case("F17")
 def test_a_public_key_without_an_agent_is_told(tmp_path: Path) -> None:
     path = made(tmp_path / "key")
     error = wrong(hop(Path(f"{path}.pub")))
     assert "is a public key, and no agent holds its private key" in error.cause
 
 
+@pytest.mark.case("F17")
 def test_a_key_that_others_may_read_is_refused_as_ssh_does(tmp_path: Path) -> None:
     path = made(tmp_path / "key")
     path.chmod(0o644)
@@ -95,6 +99,7 @@ def test_a_key_that_others_may_read_is_refused_as_ssh_does(tmp_path: Path) -> No
     assert f"chmod 600 {path}" in error.cure
 
 
+@pytest.mark.case("F17")
 def test_a_file_that_is_no_key_is_told(tmp_path: Path) -> None:
     path = tmp_path / "notes"
     for content in (b"", b"hello\n", b"\xff\xfe\0", b"PuTTY-User-Key-File-3: ssh-ed25519\n"):
@@ -105,6 +110,7 @@ def test_a_file_that_is_no_key_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "body", ["", "AAAA", "b3BlbnNzaC1rZXktdjEA", "b3BlbnNzaC1rZXktdjEAAAAABG5vbmX/////", "!!!!"]
 )
+@pytest.mark.case("F17")
 def test_a_damaged_key_is_told(tmp_path: Path, body: str) -> None:
     path = tmp_path / "key"
     path.write_text(
@@ -191,6 +197,7 @@ def add(path: Path, socket_path: str, passphrase: str = "") -> None:
     subprocess.run(command, check=True, env=environment, stdin=subprocess.DEVNULL)
 
 
+@pytest.mark.case("F15")
 def test_the_configured_key_is_picked_among_those_of_the_agent(
     tmp_path: Path, running_agent: str
 ) -> None:
@@ -223,6 +230,7 @@ def test_without_a_chosen_key_all_of_the_agent_are_offered_unless_files_alone_co
     assert [login.asbytes() for login in offered] == [blob_of(file)]
 
 
+@pytest.mark.case("F16")
 def test_an_absent_agent_does_not_matter_where_a_key_file_can_be_read(tmp_path: Path) -> None:
     path = made(tmp_path / "key")
     gone = str(tmp_path / "gone")
@@ -236,6 +244,7 @@ def test_an_absent_agent_does_not_matter_where_a_key_file_can_be_read(tmp_path: 
 @pytest.mark.parametrize(
     "answer", [b"", b"\0\0\0\x01\x05", b"\xff\xff\xff\xff", b"\0\0\0\x09\x0c\0\0\0\x01\0\0\0\xff"]
 )
+@pytest.mark.case("F16")
 def test_an_agent_that_answers_nonsense_is_told(tmp_path: Path, answer: bytes) -> None:
     path = str(tmp_path / "agent")
 
@@ -256,6 +265,7 @@ def test_an_agent_that_answers_nonsense_is_told(tmp_path: Path, answer: bytes) -
     assert "cannot be used" in caught.value.cause
 
 
+@pytest.mark.case("F16")
 def test_an_agent_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agent, "_SECONDS", 0.2)
     path = str(tmp_path / "agent")
@@ -267,6 +277,7 @@ def test_an_agent_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
     assert "timed out" in caught.value.cause
 
 
+@pytest.mark.case("F16")
 def test_a_locked_agent_fails_the_signature_with_its_reason(
     tmp_path: Path, running_agent: str
 ) -> None:

@@ -247,6 +247,7 @@ TABLE = {
 
 @pytest.mark.sshd
 @pytest.mark.parametrize(("text", "host", "port", "state", "line"), TABLE.values(), ids=TABLE)
+@pytest.mark.case("F13")
 def test_the_verdict_is_that_of_ssh(sshd, keys, tmp_path, text, host, port, state, line):
     path = written(tmp_path / "known_hosts", text, keys, port or sshd.plain.port)
     found = verdict(path, keys, host, port or sshd.plain.port)
@@ -269,6 +270,7 @@ CA_TABLE = {
 
 @pytest.mark.sshd
 @pytest.mark.parametrize(("text", "cert", "bare", "line"), CA_TABLE.values(), ids=CA_TABLE)
+@pytest.mark.case("F13")
 def test_a_certificate_authority_needs_the_openssh_road(
     sshd, keys, tmp_path, text, cert, bare, line
 ):

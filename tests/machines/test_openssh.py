@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from driftscan.machines import ssh as road
 from driftscan.machines.ssh import Credentials, Ssh
 from driftscan.model import Answer, Limits, Questions, Raw, Target
 from driftscan.probes.table import PROBES
+from tests.harm import Proxy
 from tests.openssh import USER, OpenSsh, binary, keygen, sshd
 
 pytestmark = pytest.mark.sshd
@@ -50,6 +51,7 @@ def server(tmp_path: Path) -> Iterator[OpenSsh]:
         yield running
 
 
+@pytest.mark.case("F19", "F32")
 def test_every_probe_is_answered_by_a_real_host_in_one_session(server: OpenSsh) -> None:
     questions = script.questions(PROBES, deadline=60)
     answer = ask(server.target(), questions)
@@ -90,6 +92,7 @@ def test_fifty_servers_at_once_are_asked_by_one_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "shell", ["bash", "bash -r", "dash", "zsh", "busybox sh", "tcsh", "fish", "ksh"]
 )
+@pytest.mark.case("F31")
 def test_the_script_runs_whatever_the_login_shell_is(tmp_path: Path, shell: str) -> None:
     if shutil.which(shell.split()[0]) is None:
         pytest.skip(f"{shell} is not installed here")
@@ -108,6 +111,7 @@ def test_the_script_runs_whatever_the_login_shell_is(tmp_path: Path, shell: str)
         "sleep 7 & ",
     ],
 )
+@pytest.mark.case("F26", "F27", "F30")
 def test_what_start_files_do_before_does_not_harm_the_answer(tmp_path: Path, before: str) -> None:
     with sshd(tmp_path / "server", f"ForceCommand {before}exec sh -s") as server:
         answer = ask(server.target())
@@ -126,6 +130,7 @@ def test_what_start_files_do_before_does_not_harm_the_answer(tmp_path: Path, bef
         ("kill -KILL $$", "incomplete"),
     ],
 )
+@pytest.mark.case("F30", "F31", "F32")
 def test_an_account_without_a_usable_shell_is_told(
     tmp_path: Path, command: str, state: str
 ) -> None:
@@ -133,6 +138,7 @@ def test_an_account_without_a_usable_shell_is_told(
         assert fails(server.target()).state == state
 
 
+@pytest.mark.case("F33")
 def test_a_host_without_sudo_refuses_to_become_root(tmp_path: Path) -> None:
     # the same host with a PATH that holds no sudo, wherever the test runs
     force = 'ForceCommand PATH=/nonexistent; eval "$SSH_ORIGINAL_COMMAND"'
@@ -143,6 +149,7 @@ def test_a_host_without_sudo_refuses_to_become_root(tmp_path: Path) -> None:
     assert "NOPASSWD" in error.cure
 
 
+@pytest.mark.case("F35")
 def test_an_answer_of_many_megabytes_survives_new_keys_on_the_way(tmp_path: Path) -> None:
     body = "head -c 5000000 /dev/zero | tr '\\0' x; echo"
     plain = script.questions((), deadline=20)
@@ -184,6 +191,7 @@ def agent(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kept", ["private", "public"])
+@pytest.mark.case("F15")
 def test_the_configured_key_is_picked_from_a_full_agent(
     tmp_path: Path, agent: str, kept: str
 ) -> None:
@@ -207,6 +215,7 @@ def test_an_rsa_key_of_an_agent_signs_with_sha2(tmp_path: Path, agent: str) -> N
         assert unframed(ask(target, credentials=Credentials(agent=agent))) == {}
 
 
+@pytest.mark.case("F15")
 def test_a_full_agent_without_a_chosen_key_is_not_shown_whole(tmp_path: Path, agent: str) -> None:
     (tmp_path / "config").write_text("IdentitiesOnly no\n")
     credentials = Credentials(agent=agent, ssh_config=tmp_path / "config")
@@ -217,6 +226,7 @@ def test_a_full_agent_without_a_chosen_key_is_not_shown_whole(tmp_path: Path, ag
     assert error.cause.count("SHA256:") == 5
 
 
+@pytest.mark.case("F18")
 def test_a_second_factor_is_a_failure_and_never_a_question(tmp_path: Path) -> None:
     methods = "AuthenticationMethods publickey,password"
     with sshd(tmp_path / "server", "PasswordAuthentication yes", methods) as server:
@@ -237,6 +247,7 @@ def test_a_certificate_beside_the_key_lets_us_in(tmp_path: Path) -> None:
 # --- trust --------------------------------------------------------------------------------------
 
 
+@pytest.mark.case("F13")
 def test_a_server_of_several_keys_is_asked_for_the_known_one(tmp_path: Path) -> None:
     for kind in ("ecdsa", "rsa"):
         other = keygen(tmp_path / kind, kind)
@@ -246,6 +257,7 @@ def test_a_server_of_several_keys_is_asked_for_the_known_one(tmp_path: Path) -> 
             assert unframed(ask(server.target())) == {}
 
 
+@pytest.mark.case("F13")
 def test_a_host_certificate_is_sent_to_the_other_road(tmp_path: Path) -> None:
     authority = keygen(tmp_path / "ca")
     with sshd(tmp_path / "server") as server:
@@ -264,6 +276,7 @@ def test_a_host_certificate_is_sent_to_the_other_road(tmp_path: Path) -> None:
         ("Ciphers aes256-ctr\nMACs umac-128@openssh.com", "umac-128@openssh.com"),
     ],
 )
+@pytest.mark.case("F12")
 def test_a_server_without_common_algorithms_is_told_with_both_lists(
     tmp_path: Path, setting: str, told: str
 ) -> None:
@@ -277,6 +290,7 @@ def test_a_server_without_common_algorithms_is_told_with_both_lists(
 # --- the way ------------------------------------------------------------------------------------
 
 
+@pytest.mark.case("F36")
 def test_a_jump_host_is_passed_with_its_own_trust_and_login(tmp_path: Path) -> None:
     with sshd(tmp_path / "jump") as jump, sshd(tmp_path / "host", key=jump.key) as host:
         known = [str(jump.known_hosts), str(host.known_hosts)]
@@ -303,6 +317,7 @@ def test_a_jump_host_from_the_ssh_configuration_is_passed(tmp_path: Path) -> Non
         assert "Accepted publickey" in jump.log
 
 
+@pytest.mark.case("F36")
 def test_a_jump_host_that_does_not_forward_is_told(tmp_path: Path) -> None:
     with (
         sshd(tmp_path / "jump", "AllowTcpForwarding no") as jump,
@@ -311,18 +326,20 @@ def test_a_jump_host_that_does_not_forward_is_told(tmp_path: Path) -> None:
         known = [str(jump.known_hosts), str(host.known_hosts)]
         jumps = [f"{USER}@127.0.0.1:{jump.port}"]
         error = fails(host.target(jump=jumps, known_hosts=known))
-    assert (error.state, error.stage) == ("unreachable", "tcp")
+    assert (error.state, error.stage) == ("unreachable", "via_bastion")
     assert error.cause.startswith("via 127.0.0.1: it does not forward")
 
 
+@pytest.mark.case("F36")
 def test_a_jump_host_that_is_down_is_told(tmp_path: Path, server: OpenSsh) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     error = fails(server.target(jump=[f"127.0.0.1:{port}"]))
-    assert (error.state, error.stage) == ("unreachable", "tcp")
-    assert error.cause.startswith("jump host 127.0.0.1: ")
+    assert (error.state, error.stage) == ("unreachable", "via_bastion")
+    assert error.cause.startswith("jump host 127.0.0.1: unreachable at tcp: ")
 
 
+@pytest.mark.case("F10")
 def test_a_server_at_its_limit_of_new_connections_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,62 +357,10 @@ def test_a_server_at_its_limit_of_new_connections_is_tried_again(
 # --- cuts ---------------------------------------------------------------------------------------
 
 
-class Proxy:
-    """Forwards one connection at a time, and cuts it after so many bytes from the server."""
-
-    def __init__(self, port: int) -> None:
-        self._to = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.allowed = 1 << 40
-        self.passed = 0
-        self._thread = threading.Thread(target=self._serve)
-
-    def __enter__(self) -> "Proxy":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            with client, socket.create_connection(("127.0.0.1", self._to)) as server:
-                up = threading.Thread(target=_pump, args=(client, server))
-                up.start()
-                self._down(client, server)
-                for sock in (client, server):
-                    with suppress(OSError):
-                        sock.shutdown(socket.SHUT_RDWR)
-                up.join()
-
-    def _down(self, client: socket.socket, server: socket.socket) -> None:
-        self.passed = 0
-        with suppress(OSError):
-            while data := server.recv(4096):
-                data = data[: self.allowed - self.passed]
-                client.sendall(data)
-                self.passed += len(data)
-                if self.passed >= self.allowed:
-                    return
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(4096):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-
-
 @pytest.mark.case("F23")
+@pytest.mark.parametrize("count", [24, pytest.param(200, marks=pytest.mark.long)])
 def test_a_stream_that_is_cut_anywhere_is_never_taken_for_an_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(road, "_WAIT", (0.0, 0.0))
     body = "head -c 20000 /dev/zero | tr '\\0' x; echo"
@@ -411,7 +376,8 @@ def test_a_stream_that_is_cut_anywhere_is_never_taken_for_an_answer(
         time.sleep(0.1)
         total = proxy.passed
         chance = random.Random(2026)
-        for _ in range(25):
+        for number in range(count):
+            proxy.harm = "rst" if number % 2 else "fin"
             proxy.allowed = chance.randrange(1, total - 200)
             with pytest.raises(MachineError) as caught:
                 ask(target, asked, credentials)

@@ -43,6 +43,7 @@ def test_no_identity_file_at_all_means_no_key_but_those_of_the_agent(tmp_path: P
     assert (found.keys, found.chosen) == ((), False)
 
 
+@pytest.mark.case("F38")
 def test_what_ssh_resolves_is_taken_with_includes_and_matches(tmp_path: Path) -> None:
     (tmp_path / "more").write_text("Match host 10.0.0.5 user ops\n  IdentitiesOnly yes\n")
     config = f"""
@@ -148,6 +149,7 @@ def test_jump_hosts_in_a_circle_are_refused(tmp_path: Path) -> None:
         "KnownHostsCommand /bin/true",
     ],
 )
+@pytest.mark.case("F37", "F38")
 def test_what_would_change_the_way_or_the_trust_is_refused_not_ignored(
     tmp_path: Path, option: str
 ) -> None:
@@ -156,17 +158,20 @@ def test_what_would_change_the_way_or_the_trust_is_refused_not_ignored(
     assert "OpenSSH" in error.cure
 
 
+@pytest.mark.case("F38")
 def test_a_configuration_that_ssh_refuses_is_told_in_its_words(tmp_path: Path) -> None:
     error = refusal(tmp_path, "Host web\n NoSuchOption yes\n")
     assert "terminating" in error.cause
 
 
 @pytest.mark.parametrize("path", ["/keys/%C", "/keys/%L"])
+@pytest.mark.case("F38")
 def test_a_token_we_do_not_know_is_refused(tmp_path: Path, path: str) -> None:
     assert "%" in refusal(tmp_path, f"Host web\n IdentityFile {path}\n").cause
 
 
 @pytest.mark.parametrize("bad", ["a;touch x", "-oProxyCommand=x", "$(x)", "a b", "user@host", "ü"])
+@pytest.mark.case("H24")
 def test_a_bad_name_never_reaches_ssh(tmp_path: Path, bad: str) -> None:
     marker = tmp_path / "ran"
     config = f'Match exec "echo %n >> {marker}"\n User x\n'

@@ -19,7 +19,7 @@ from driftscan.model import Answer, Limits, Questions, Target
 from tests.sshd import USER, Manners, Raw, Sshd, answering, framed, saying
 
 # Deadlines are short; what a deadline ends must end within these seconds more.
-LIMITS = Limits(deadline=3, connect=1, handshake=1, first_byte=1, idle=1)
+LIMITS = Limits(deadline=3, dns=1, connect=1, handshake=1, login=1, session=1, first_byte=1, idle=1)
 SLACK = 2.0
 QUESTIONS = script.questions((), deadline=5)
 
@@ -28,11 +28,13 @@ def ask(target: Target, limits: Limits = LIMITS, credentials: Credentials | None
     return Ssh(target, credentials or Credentials(agent="")).ask(QUESTIONS, limits)
 
 
-def fails(target: Target, limits: Limits = LIMITS) -> MachineError:
+def fails(
+    target: Target, limits: Limits = LIMITS, credentials: Credentials | None = None
+) -> MachineError:
     """The error of a host that cannot be asked, which came in time and is fit for a terminal."""
     started = time.monotonic()
     with pytest.raises(MachineError) as caught:
-        ask(target, limits)
+        ask(target, limits, credentials)
     assert time.monotonic() - started < limits.deadline + SLACK
     error = caught.value
     assert (error.cause + error.cure).isprintable()
@@ -89,6 +91,7 @@ def test_fifty_hosts_at_once_share_their_credentials_and_leave_nothing(folder: P
     assert {len(answer.output) for answer in answers} == {len(answers[0].output)}
 
 
+@pytest.mark.case("F36")
 def test_a_host_is_reached_through_a_jump_host_with_its_own_key_check(folder: Path) -> None:
     with misbehaving(folder) as host, misbehaving(folder, forward=True) as jump:
         both = [str(host.known_hosts), str(jump.known_hosts)]
@@ -126,6 +129,7 @@ def test_three_hops_are_taken_in_order(folder: Path) -> None:
     assert second.forwarded == [("127.0.0.1", host.port)]
 
 
+@pytest.mark.case("F36")
 def test_a_jump_host_that_dies_on_the_way_leaves_an_incomplete_answer(folder: Path) -> None:
     with misbehaving(folder, play=drip) as host, misbehaving(folder, forward=True) as jump:
         jump.user_key = host.user_key
@@ -142,6 +146,7 @@ def test_a_jump_host_that_dies_on_the_way_leaves_an_incomplete_answer(folder: Pa
 
 
 @pytest.mark.case("H40")
+@pytest.mark.case("F13")
 def test_an_unknown_host_key_stops_before_authentication_and_shows_its_fingerprint(
     folder: Path,
 ) -> None:
@@ -150,10 +155,11 @@ def test_an_unknown_host_key_stops_before_authentication_and_shows_its_fingerpri
         error = fails(host.target())
     assert (error.state, error.stage) == ("host_key_unknown", "host-key")
     assert f"{host.host_key.get_name()} {host.host_key.fingerprint}" in error.cause
-    assert f"ssh-keyscan -p {host.port} 127.0.0.1 >> {host.known_hosts}" in error.cure
+    assert "`driftscan trust host`" in error.cure
     assert host.commands == []
 
 
+@pytest.mark.case("F13")
 def test_another_host_key_is_a_mismatch_that_names_the_line(folder: Path) -> None:
     with misbehaving(folder) as host:
         host.known_hosts.write_text("# one\n" + host.known_line(paramiko.ECDSAKey.generate()))
@@ -163,6 +169,7 @@ def test_another_host_key_is_a_mismatch_that_names_the_line(folder: Path) -> Non
     assert host.connections == 1, "never tried again"
 
 
+@pytest.mark.case("F13")
 def test_a_revoked_key_and_a_key_behind_an_authority_are_refused(folder: Path) -> None:
     with misbehaving(folder) as host:
         line = host.known_line(host.host_key)
@@ -193,15 +200,17 @@ def test_the_key_type_that_is_known_is_asked_for_first(folder: Path) -> None:
 # --- authentication ---------------------------------------------------------------------------
 
 
+@pytest.mark.case("F15")
 def test_a_refused_key_is_named_and_not_tried_again(folder: Path) -> None:
     with misbehaving(folder, auth="refuse") as host:
         error = fails(host.target())
-    assert (error.state, error.stage) == ("auth_failed", "auth")
+    assert (error.state, error.stage) == ("auth_failed", "login")
     assert host.user_key.fingerprint in error.cause
     assert host.connections == 1
 
 
 @pytest.mark.case("H08")
+@pytest.mark.case("F18")
 def test_a_key_that_is_not_enough_fails_and_nobody_is_ever_asked(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -220,10 +229,11 @@ def test_a_host_that_takes_passwords_only_is_told_so(folder: Path) -> None:
     assert "only: password" in error.cause
 
 
+@pytest.mark.case("F14")
 def test_an_authentication_that_is_never_answered_ends_in_its_stage(folder: Path) -> None:
     with misbehaving(folder, auth="stall") as host:
         error = fails(host.target())
-    assert (error.state, error.stage) == ("timeout", "auth")
+    assert (error.state, error.stage) == ("timeout", "login")
 
 
 def test_a_server_that_hangs_up_during_authentication_is_an_authentication_failure(
@@ -231,7 +241,7 @@ def test_a_server_that_hangs_up_during_authentication_is_an_authentication_failu
 ) -> None:
     with misbehaving(folder, auth="hang-up") as host:
         error = fails(host.target())
-    assert (error.state, error.stage) == ("auth_failed", "auth")
+    assert (error.state, error.stage) == ("auth_failed", "login")
 
 
 # --- the shell ----------------------------------------------------------------------------------
@@ -246,6 +256,7 @@ def test_a_server_that_hangs_up_during_authentication_is_an_authentication_failu
         ({"exec": "stall"}, "timeout", "exec"),
     ],
 )
+@pytest.mark.case("F19", "F20")
 def test_a_shell_that_cannot_be_had_is_told_with_its_stage(
     folder: Path, manners: dict[str, str], state: str, stage: str
 ) -> None:
@@ -263,6 +274,7 @@ def test_a_shell_that_cannot_be_had_is_told_with_its_stage(
         (b"backup of 3 files\n", b"", 0, "forced_command", "backup of 3 files"),
     ],
 )
+@pytest.mark.case("F31", "F32")
 def test_an_account_that_does_not_run_the_script_says_what_it_did(
     folder: Path, output: bytes, errors: bytes, status: int, state: str, told: str
 ) -> None:
@@ -282,6 +294,7 @@ def test_an_account_that_does_not_run_the_script_says_what_it_did(
         (b"[sudo] lecture\nops is not in the sudoers file.\n", 1),
     ],
 )
+@pytest.mark.case("F33")
 def test_a_refusal_of_sudo_is_told_in_its_own_words(
     folder: Path, errors: bytes, status: int
 ) -> None:
@@ -330,12 +343,14 @@ def eof_without_status(channel: paramiko.Channel, text: str, over: threading.Eve
 
 
 @pytest.mark.parametrize("play", [cut, end_without_status, eof_without_status])
+@pytest.mark.case("F22", "F23")
 def test_an_answer_without_exit_status_is_incomplete(folder: Path, play: Any) -> None:
     with misbehaving(folder, play=play) as host:
         error = fails(host.target())
     assert (error.state, error.stage) == ("incomplete", "stream")
 
 
+@pytest.mark.case("F21")
 def test_a_dripping_answer_ends_at_the_deadline(folder: Path) -> None:
     with misbehaving(folder, play=drip) as host:
         started = time.monotonic()
@@ -364,6 +379,7 @@ def test_an_endless_answer_stops_at_the_limit(folder: Path) -> None:
 
 
 @pytest.mark.case("H05")
+@pytest.mark.case("F26")
 def test_a_flood_of_complaints_does_not_block_the_answer_and_is_kept_in_part(folder: Path) -> None:
     with misbehaving(folder, play=answering(errors=b"e" * 5_000_000)) as host:
         answer = ask(host.target(), replace_limits(deadline=20, idle=10, first_byte=10))
@@ -408,6 +424,7 @@ def test_a_message_against_the_protocol_ends_that_host_alone(folder: Path, packe
     assert error.state in ("incomplete", "timeout")
 
 
+@pytest.mark.case("F27")
 def test_a_background_child_that_holds_the_stream_is_not_awaited(folder: Path) -> None:
     def hold(channel: paramiko.Channel, text: str, over: threading.Event) -> None:
         channel.sendall(framed(text))
@@ -433,6 +450,7 @@ def test_an_exit_status_that_overtakes_the_output_does_not_cut_it(folder: Path) 
         assert script.unframe(ask(host.target(), limits).output, QUESTIONS.nonce, ()) == {}
 
 
+@pytest.mark.case("F29")
 def test_a_peer_that_stops_reading_does_not_hold_us(folder: Path) -> None:
     endless = Questions((), QUESTIONS.script + "#" * (8 << 20), QUESTIONS.nonce)
     with misbehaving(folder, reads=False, play=silence) as host:
@@ -446,12 +464,15 @@ def test_a_peer_that_stops_reading_does_not_hold_us(folder: Path) -> None:
 # --- no SSH at all ------------------------------------------------------------------------------
 
 
-def raw_target(server: Raw, folder: Path) -> Target:
+def way(folder: Path, **changes: Any) -> Target:
+    """A target that has a key to show."""
     key = folder / "key"
     paramiko.ECDSAKey.generate().write_private_key_file(str(key))
-    return Target(
-        name="host", road="ssh", address="127.0.0.1", port=server.port, user=USER, key=str(key)
-    )
+    return Target(**{"name": "host", "road": "ssh", "user": USER, "key": str(key), **changes})
+
+
+def raw_target(server: Raw, folder: Path) -> Target:
+    return way(folder, address="127.0.0.1", port=server.port)
 
 
 def quiet(_sock: socket.socket, over: threading.Event) -> None:
@@ -510,17 +531,17 @@ def huge_packet(sock: socket.socket, over: threading.Event) -> None:
 @pytest.mark.parametrize(
     ("talk", "state", "stage"),
     [
-        (quiet, "timeout", "banner"),
-        (drip_banner, "timeout", "banner"),
-        (slow_lines, "timeout", "banner"),
-        (endless_banner, "not_ssh", "banner"),
-        (http, "not_ssh", "banner"),
-        (hang_up, "unreachable", "banner"),
-        (reset, "unreachable", "banner"),
-        (old_protocol, "kex_incompatible", "kex"),
-        (banner_then_quiet, "timeout", "kex"),
-        (banner_then_gone, "unreachable", "kex"),
-        (huge_packet, "not_ssh", "kex"),
+        pytest.param(quiet, "timeout", "banner", marks=pytest.mark.case("F06")),
+        pytest.param(drip_banner, "timeout", "banner", marks=pytest.mark.case("F07")),
+        pytest.param(slow_lines, "timeout", "banner", marks=pytest.mark.case("F08")),
+        pytest.param(endless_banner, "not_ssh", "banner", marks=pytest.mark.case("H04")),
+        pytest.param(http, "not_ssh", "banner", marks=pytest.mark.case("F09")),
+        pytest.param(hang_up, "unreachable", "banner", marks=pytest.mark.case("F09")),
+        pytest.param(reset, "unreachable", "banner", marks=pytest.mark.case("F09")),
+        pytest.param(old_protocol, "kex_incompatible", "kex", marks=pytest.mark.case("F09")),
+        pytest.param(banner_then_quiet, "timeout", "kex", marks=pytest.mark.case("F11")),
+        pytest.param(banner_then_gone, "unreachable", "kex", marks=pytest.mark.case("F11")),
+        pytest.param(huge_packet, "not_ssh", "kex", marks=pytest.mark.case("H03")),
     ],
 )
 def test_what_is_no_ssh_server_is_told_as_what_it_is(
@@ -534,6 +555,7 @@ def test_what_is_no_ssh_server_is_told_as_what_it_is(
     assert error.stage in stages
 
 
+@pytest.mark.case("F10", "E05")
 def test_a_server_too_busy_to_greet_is_tried_again(folder: Path) -> None:
     with misbehaving(folder) as host:
         serve, refusals = host.serve, iter([True, True])
@@ -549,6 +571,7 @@ def test_a_server_too_busy_to_greet_is_tried_again(folder: Path) -> None:
     assert host.connections == 3
 
 
+@pytest.mark.case("F09", "E05")
 def test_after_three_attempts_a_server_too_busy_is_given_up(folder: Path) -> None:
     for talk in (hang_up, reset):
         with Raw(talk) as server:
@@ -557,6 +580,7 @@ def test_after_three_attempts_a_server_too_busy_is_given_up(folder: Path) -> Non
     assert "attempts: 3" in error.cause
 
 
+@pytest.mark.case("F12")
 def test_no_common_algorithm_is_told_with_both_lists(folder: Path) -> None:
     modern = [name for name in paramiko.Transport._preferred_ciphers if "cbc" not in name]
     with misbehaving(folder, without={"ciphers": modern}) as host:
@@ -576,10 +600,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+@pytest.mark.case("F01")
 def test_a_refused_port_is_told_at_once(folder: Path) -> None:
-    target = Target(
-        name="h", road="ssh", address="127.0.0.1", port=free_port(), user=USER, key="/k"
-    )
+    target = way(folder, address="127.0.0.1", port=free_port())
     started = time.monotonic()
     error = fails(target)
     assert (error.state, error.stage) == ("unreachable", "tcp")
@@ -605,13 +628,15 @@ def black_hole() -> Iterator[int]:
             sock.close()
 
 
-def test_a_black_hole_ends_at_the_limit_of_one_address(black_hole: int) -> None:
-    target = Target(name="h", road="ssh", address="127.0.0.1", port=black_hole, user=USER, key="/k")
+@pytest.mark.case("F02")
+def test_a_black_hole_ends_at_the_limit_of_one_address(folder: Path, black_hole: int) -> None:
+    target = way(folder, address="127.0.0.1", port=black_hole)
     error = fails(target)
     assert (error.state, error.stage) == ("unreachable", "tcp")
     assert "no answer within 1 s" in error.cause
 
 
+@pytest.mark.case("F03")
 def test_a_dead_first_address_does_not_hide_a_good_second(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -632,12 +657,15 @@ def test_a_dead_first_address_does_not_hide_a_good_second(
         assert ask(target).status == 0
 
 
+@pytest.mark.case("F05")
 def test_a_name_that_does_not_exist_is_told(folder: Path) -> None:
-    error = fails(Target(name="no-such-host.invalid", road="ssh", user=USER, key="/k"))
+    error = fails(way(folder, name="no-such-host.invalid"))
     assert (error.state, error.stage) == ("unreachable", "dns")
 
 
+@pytest.mark.case("F05")
 def test_a_resolver_that_never_answers_is_left_at_its_deadline(
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gate = threading.Event()
@@ -650,7 +678,7 @@ def test_a_resolver_that_never_answers_is_left_at_its_deadline(
 
     monkeypatch.setattr(socket, "getaddrinfo", stuck)
     try:
-        error = fails(Target(name="stuck", road="ssh", user=USER, key="/k"))
+        error = fails(way(folder, name="stuck"))
     finally:
         gate.set()
     assert (error.state, error.stage) == ("timeout", "dns")

@@ -71,7 +71,7 @@ def test_hosts_stand_worst_first_one_line_each():
         f_accepted=host("f", "breaks", accepted=[accepted]),
     )
     assert text.splitlines()[:9] == [
-        "5 of 6 hosts compared, 2 drifted, 1 unreached, 1 accepted, incomplete",
+        "4/6 hosts complete, 1 unreachable, 1 partial; 2 drifted, 1 accepted",
         "",
         "BREAKS      d_breaks     1 breaks, 1 in use, 7 items equal",
         "INSTALLED   b_installed  1 installed, 7 items equal",
@@ -162,7 +162,7 @@ def test_an_accepted_cause_is_not_told_of_the_fleet():
 def test_the_recorded_hosts_are_told_on_a_page():
     reports = {name: engine.explain(*recorded.pair(name)) for name in recorded.HOSTS}
     text = told(**reports)
-    assert text.startswith("6 of 6 hosts compared, 5 drifted\n\nBREAKS      web-a  ")
+    assert text.startswith("6/6 hosts complete; 5 drifted\n\nBREAKS      web-a  ")
     assert "IN SYNC     web-b" in text
     assert text.count("[repository-missing:bookworm-security]") == 1
     assert len(text.splitlines()) < 80

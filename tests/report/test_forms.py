@@ -220,7 +220,7 @@ def test_github_names_the_line_of_the_dockerfile_and_gathers_the_hosts():
         "web_a, web_b: a is behind: 1 instead of 2. hold:a. proof"
     )
     assert second.startswith("::notice file=web/Dockerfile,line=3,title=dpkg%3Ab (installed)::")
-    assert summary == "driftscan: 2 of 2 hosts compared, 1 drifted"
+    assert summary == "driftscan: 2/2 hosts complete; 1 drifted"
 
 
 def test_github_gathers_the_findings_of_one_cause_and_line():
