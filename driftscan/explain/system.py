@@ -87,6 +87,8 @@ def _told(case: Case, divergence: Divergence) -> str:
         return f"{divergence.key}{_value(divergence.subject)} is only on {subject}"
     if divergence.kind == "missing":
         return f"{divergence.key}{_value(divergence.reference)} is only on {reference}"
+    if set(divergence.changes) == {"digest"}:
+        return f"{divergence.key} has another text on {subject} than on {reference}"
     name, (ours, theirs) = next(iter(divergence.changes.items()))
     field = "" if name == "value" else f" ({name.replace('_', ' ')})"
     return f"{divergence.key}{field} is {ours or 'not set'} on {subject}, " + (

@@ -27,6 +27,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         *("/etc/systemd/network", "/etc/NetworkManager/system-connections", "/etc/nvme/host*"),
         *("/etc/sysconfig/network-scripts", "/etc/iscsi/initiatorname.iscsi", "/etc/cni"),
         *("/etc/popularity-contest.conf", "/etc/salt/minion_id", "/etc/kubernetes"),
+        *("/etc/exim4/update-exim4.conf.conf", "/etc/msmtprc", "/etc/ssmtp/ssmtp.conf"),
         *("/etc/udev/rules.d/70-persistent-*", "/etc/lvm/devices", "/etc/zfs/zpool.cache"),
     ),
     "a program makes it from other files, or keeps its state there": (

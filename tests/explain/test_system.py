@@ -79,3 +79,12 @@ def test_every_section_a_cause_or_rule_names_is_one_that_a_probe_gives():
     named = {section for kind in system.KINDS.values() for section in kind.sections}
     named |= {rule.section for name in ("host", "container") for rule in expectations.rules(name)}
     assert named - given - {""} == set()  # without one a rule is about packages
+
+
+def test_a_text_that_differs_is_told_without_its_digests():
+    ours = _host("web-a", files={"/etc/app.conf": {"mode": "644", "digest": "a"}})
+    theirs = _host("web-b", files={"/etc/app.conf": {"mode": "644", "digest": "b"}})
+
+    (cause,) = explained(ours, theirs).causes
+
+    assert cause.text == "configuration file /etc/app.conf has another text on web-a than on web-b"

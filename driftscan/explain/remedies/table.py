@@ -23,6 +23,8 @@ TABLE: Mapping[str, Undo] = {
     "conffile-edited": beside.configuration,
     "vendored": settings.reviewed,
     "linker-path": settings.reviewed,
+    "settings-differ": settings.reviewed,
+    "unpackaged": settings.reviewed,
     "linker-variable": settings.variable,
     "preload": settings.reviewed,
     "alternative": settings.alternative,
