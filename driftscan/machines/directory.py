@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from driftscan.errors import MachineError
 from driftscan.model import Node
 
+_MOST_OPEN = 32
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -35,16 +36,18 @@ class Directory:
 
     def __init__(self, path: str) -> None:
         try:
-            self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise MachineError(
                 "unreachable", "open", f"{path}: {(error.strerror or 'cannot').lower()}", _WHICH
             ) from error
-        self._device = os.fstat(self._root).st_dev
+        self._device = os.fstat(root).st_dev
+        self._open = {"": root}
 
     def close(self) -> None:
         """What was opened is closed; nothing can be read any more."""
-        os.close(self._root)
+        while self._open:
+            os.close(self._open.popitem()[1])
 
     def node(self, path: str) -> Node | None:
         with suppress(OSError), self._parent(path) as (parent, name):
@@ -92,18 +95,24 @@ class Directory:
 
     @contextmanager
     def _directory(self, path: str) -> Iterator[int]:
-        opened = os.dup(self._root)
-        try:
-            for name in path.split("/"):
-                if name:
-                    inner = os.open(name, _OPEN | os.O_DIRECTORY, dir_fd=opened)
-                    os.close(opened)
-                    opened = inner
-                    if not self._belongs(os.fstat(opened).st_dev):
-                        raise PermissionError(path)
-            yield opened
-        finally:
-            os.close(opened)
+        path = path.rstrip("/")
+        opened = self._open.get(path)
+        if opened is None:
+            above, _, name = path.rpartition("/")
+            with self._directory(above) as parent:
+                opened = os.open(name, _OPEN | os.O_DIRECTORY, dir_fd=parent)
+            if not self._belongs(os.fstat(opened).st_dev):
+                os.close(opened)
+                raise PermissionError(path)
+            self._keep(path, opened)
+        yield opened
+
+    def _keep(self, path: str, opened: int) -> None:
+        """The directories opened last stay so: most questions are about one after the other."""
+        if len(self._open) > _MOST_OPEN:
+            oldest = next(name for name in self._open if name)
+            os.close(self._open.pop(oldest))
+        self._open[path] = opened
 
     @contextmanager
     def _file(self, path: str) -> Iterator[int]:

@@ -19,7 +19,7 @@ from driftscan.machines.directory import Directory, at
 from driftscan.machines.local import Local
 from driftscan.machines.reading import Reader
 from driftscan.machines.root import Root
-from driftscan.model import Files, Limits, Lines, Shell, Stats, Target
+from driftscan.model import Files, Limits, Lines, Partial, Shell, Stats, Target
 from driftscan.probes.table import PROBES
 
 LOCAL = Local(Target(name="local", road="local"))
@@ -101,6 +101,7 @@ def test_any_names_match_any_pattern_as_in_the_shell(tmp_path_factory, names, gl
     }
 
 
+@pytest.mark.long
 def test_this_machine_read_as_a_directory_gives_the_facts_that_it_answers(monkeypatch):
     monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
     questions = script.questions(PROBES, deadline=60)
@@ -115,8 +116,12 @@ def test_this_machine_read_as_a_directory_gives_the_facts_that_it_answers(monkey
     live, read = facts(LOCAL), facts(Reader(partial(at, "/")))
     if live != read:  # somebody may have installed a package meanwhile
         live, read = facts(LOCAL), facts(Reader(partial(at, "/")))
-    assert read == live
-    assert read
+    # a walk of a busy machine may come to its limit of time, which reading has not
+    short = {name for name, found in live.items() if isinstance(found, Partial)}
+    assert {name: read[name] for name in read if name not in short} == {
+        name: live[name] for name in live if name not in short
+    }
+    assert len(short) < len(live) / 2
 
 
 @contextmanager

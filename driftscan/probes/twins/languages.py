@@ -141,6 +141,8 @@ def _may_be_go(path: str, node: Node) -> bool:
 def _build(tree: Tree, path: str) -> Iterator[str]:
     """`grep -aHoE -m 4`: every match of the first four lines that have one."""
     data = tree.read(path, 400_000 << 10)
+    if b"Go buildinf:" not in data and b"\nmod\t" not in data:
+        return
     lines: set[int] = set()
     for match in _BUILD.finditer(data):
         lines.add(data.rfind(b"\n", 0, match.start()))

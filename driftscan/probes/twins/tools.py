@@ -8,6 +8,7 @@ import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import translate
+from functools import cache
 
 from driftscan.model import FILE_LIMIT, Node, Tree
 
@@ -39,6 +40,7 @@ def matches(name: str, pattern: str) -> bool:
     return bool(_form(pattern)(name))
 
 
+@cache
 def _form(pattern: str) -> Callable[[str], object]:
     """Matches names by bytes, as LC_ALL=C does."""
     form = re.compile(translate(_single(pattern)))
