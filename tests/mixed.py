@@ -37,7 +37,8 @@ def honest(channel: paramiko.Channel, script: str, _over: threading.Event) -> No
 
 def real(channel: paramiko.Channel, script: str, _over: threading.Event) -> None:
     """This machine, through its own sh."""
-    done = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True, check=False)
+    words = {"input": script.encode(), "capture_output": True, "start_new_session": True}
+    done = subprocess.run(["sh", "-s"], check=False, **words)
     channel.sendall(done.stdout)
     channel.send_exit_status(done.returncode)
     channel.close()
@@ -98,7 +99,7 @@ def targets(kind: str, count: int, folder: Path, stack: ExitStack) -> Iterator[T
     plays = {"honest": honest, "real": real, "flood": flood}
     if kind in plays:
         for number in range(count):
-            server = stack.enter_context(Sshd(folder, Manners(plays[kind])))
+            server = stack.enter_context(Sshd(folder, Manners(plays[kind], patience=60)))
             yield server.target(name=f"{kind}-{number:02}")
         return
     manners = [*(Manners(play) for play in PLAYS), *(Manners(**way) for way in WAYS)]

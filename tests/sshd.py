@@ -63,7 +63,7 @@ class Manners:
 
     `auth`: key, refuse, stall, password (takes no keys), partial (a key is not enough) or hang-up.
     `session` and `exec`: yes, no or stall. `without`: algorithms it does not have, by paramiko's
-    names of their kinds.
+    names of their kinds. `patience`: seconds for the other side's first message.
     """
 
     play: Play = field(default_factory=answering)
@@ -72,6 +72,7 @@ class Manners:
     exec: str = "yes"
     reads: bool = True
     forward: bool = False
+    patience: float = 1.0
     without: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -178,7 +179,9 @@ class Sshd(Server):
         transport = paramiko.Transport(sock, disabled_algorithms=self.manners.without)
         for key in (self.host_key, *self.more_host_keys):
             transport.add_server_key(key)
-        transport.handshake_timeout = 1  # paramiko's timer is a thread that outlives a failure
+        transport.handshake_timeout = (
+            self.manners.patience
+        )  # paramiko's timer is a thread that outlives a failure
         host = _Host(self, transport)
         try:
             transport.start_server(threading.Event(), host)

@@ -19,7 +19,7 @@ from tests import recorded
 # In a mount namespace of its own: nothing of it is seen outside, nothing is left.
 GAMES = """
 set -e
-for d in /var/lib/dpkg /etc/apt /var/log/apt /var/log; do mount -t tmpfs tmpfs "$d"; done
+for d in /var/lib/dpkg /etc/apt /var/log /srv /opt /root /usr/local/lib /usr/local/bin; do mount -t tmpfs tmpfs "$d"; done
 mkdir -p /var/log/apt /var/lib/dpkg/info /etc/apt/sources.list.d /etc/apt/preferences.d
 mkfifo /var/lib/dpkg/status /etc/apt/sources.list.d/pipe.list /var/log/apt/history.log
 ln -s /dev/zero /etc/apt/sources.list
@@ -30,8 +30,21 @@ ln -s self.list /etc/apt/sources.list.d/self.list
 ln -s ../../../../../../../../etc/shadow /etc/apt/sources.list.d/shadow.list
 mkdir /etc/apt/sources.list.d/folder.list
 mkfifo /etc/apt/preferences.d/pipe
-ln -s /proc/kmsg /var/log/dpkg.log.1
+mkfifo /var/log/dpkg.log.1
 ln -s /dev/urandom /var/log/apt/history.log.1.gz
+# what an account without rights can do where it may write
+for d in /srv/app /opt/app /root/.local /usr/local/lib/node_modules; do
+  m=$d/node_modules/x p=$d/lib/python3.11/site-packages/y-1.0.dist-info
+  v=$d/vendor/composer g=$d/lib/ruby/gems/3.1.0/specifications
+  mkdir -p "$m" "$p" "$v" "$g" "$d/bin"
+  mkfifo "$m/package.json" "$p/METADATA" "$p/RECORD" "$p/direct_url.json" "$p/INSTALLER"
+  mkfifo "$v/installed.json" "$g/z-1.0.gemspec" "$d/pyvenv.cfg" "$d/bin/python3" "$d/package.json"
+  mkfifo "$d/package-lock.json" "$d/composer.lock" "$d/Gemfile.lock" "$d/requirements.txt"
+  ln -s /dev/zero "$d/lib/libx.so.1"
+  ln -s "$d" "$d/loop"
+done
+mkfifo /root/.profile /root/.bashrc /usr/local/bin/python3 /usr/local/bin/app
+ln -s /dev/zero /usr/local/bin/java
 exec sh -s
 """
 
@@ -41,7 +54,14 @@ exec sh -s
 def test_pipes_devices_and_loops_are_passed_over_and_told():
     asked = script.questions(PROBES, deadline=60)
     words = [shutil.which("unshare"), "-m", "sh", "-c", GAMES]
-    done = subprocess.run(words, input=asked.script.encode(), capture_output=True, timeout=90)
+    # a session of its own: the script's watchdog ends its whole process group
+    done = subprocess.run(
+        words,
+        input=asked.script.encode(),
+        capture_output=True,
+        timeout=90,
+        start_new_session=True,
+    )
     if b"must be superuser" in done.stderr or b"Operation not permitted" in done.stderr:
         pytest.skip(f"no right to mount here: {done.stderr.decode()}")
     answer = Answer(done.stdout, done.stderr, done.returncode, 1.0)

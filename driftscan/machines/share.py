@@ -4,10 +4,10 @@ import threading
 from types import TracebackType
 from typing import Self
 
-MOST = 512 << 20
+MOST = 256 << 20
 """Bytes that all answers under way may hold."""
 
-OWN = 16 << 20
+OWN = 8 << 20
 """Bytes that every machine may say in any case: no honest answer is so long."""
 
 

@@ -32,10 +32,11 @@ ASK = (
         r"""
 cd /var/lib/dpkg || return 0
 echo 'have dpkg'
-[ -r status ] || { echo 'denied /var/lib/dpkg/status'; return 0; }
+{ [ -f status ] && [ -r status ]; } || { echo 'denied /var/lib/dpkg/status'; return 0; }
 command -v md5sum >/dev/null || { echo 'have no md5sum'; return 0; }
 set -- status
-if [ -r ../ucf/registry ] && [ -r ../ucf/hashfile ]; then
+if [ -f ../ucf/registry ] && [ -r ../ucf/registry ] && [ -f ../ucf/hashfile ] &&
+  [ -r ../ucf/hashfile ]; then
   set -- status ../ucf/registry ../ucf/hashfile
 fi
 # Lines `package md5  path`: of dpkg those that the package still ships, of ucf the maintainer's.

@@ -110,7 +110,8 @@ find_owners() {
     printf 'owner %s\n' "$line"
     set -- "$@" -e "Package: ${p%%:*}"
   done
-  [ $# -eq 0 ] || grep -Fx -A 16 -e 'Package: dpkg' "$@" /var/lib/dpkg/status |
+  [ $# -eq 0 ] || ! [ -f /var/lib/dpkg/status ] ||
+    grep -Fx -A 16 -e 'Package: dpkg' "$@" /var/lib/dpkg/status |
     grep -E '^(Package|Architecture|Version): '
 }
 # Nobody but root can have put it there or can change it.
