@@ -59,6 +59,12 @@ _KNOWN = re.compile(
     r"|npm_[A-Za-z0-9]{30,64}|pypi-[\w-]{30,255}|eyJ[\w-]{8,2048}\.[\w-]{8,4096}\.[\w-]{0,1024})",
     re.ASCII,
 )
+# Passwords as crypt(5), Apache and Python keep them.
+_CRYPT = re.compile(
+    r"\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|sha1|argon2[di]{1,2}|scrypt|pbkdf2[a-z0-9-]{0,10})\$"
+    r"[./A-Za-z0-9$=,+-]{8,1024}",
+    re.ASCII,
+)
 # Short options that take a password, by the program that has them.
 _PROGRAM = re.compile(
     r"(?<![\w.-])(mysql\w*|mariadb\w*|sshpass|redis-cli|ldap\w*|zip|unzip|(?:docker|podman) login)"
@@ -116,6 +122,7 @@ def redact(text: str) -> str:
     """
     text = _PEM.sub(REDACTED, text)
     text = _KNOWN.sub(REDACTED, text)
+    text = _CRYPT.sub(REDACTED, text)
     text = _URL_USER.sub(rf"\1{REDACTED}@", text)
     text = _BASIC.sub(rf"\1{REDACTED}", text)
     text = _USER_OPTION.sub(rf"\1\2{REDACTED}", text)
@@ -169,6 +176,8 @@ _HINTS = (
     *("pwd", "jwt", "mysql", "mariadb", "redis", "ldap", "zip", "login"),
     *("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_", "glpat", "xox"),
     *("k_live", "aiza", "npm_", "pypi-", "eyj"),
+    *("$1$", "$2", "$5$", "$6$", "$7$", "$y$", "$gy$", "$apr1$", "$sha1$", "$argon2", "$scrypt$"),
+    "$pbkdf2",
 )
 _HINT = re.compile("|".join(map(re.escape, _HINTS)))
 

@@ -19,7 +19,9 @@ from tests import recorded
 # In a mount namespace of its own: nothing of it is seen outside, nothing is left.
 GAMES = """
 set -e
-for d in /var/lib/dpkg /etc/apt /var/log /srv /opt /root /usr/local/lib /usr/local/bin; do mount -t tmpfs tmpfs "$d"; done
+for d in /var/lib/dpkg /etc/apt /var/log /srv /opt /root /usr/local/lib /usr/local/bin; do
+  mount -t tmpfs tmpfs "$d"
+done
 mkdir -p /var/log/apt /var/lib/dpkg/info /etc/apt/sources.list.d /etc/apt/preferences.d
 mkfifo /var/lib/dpkg/status /etc/apt/sources.list.d/pipe.list /var/log/apt/history.log
 ln -s /dev/zero /etc/apt/sources.list
@@ -27,7 +29,8 @@ ln -s /dev/zero /etc/apt/preferences
 ln -s /dev/tty /var/log/dpkg.log
 ln -s . /etc/apt/sources.list.d/loop.list
 ln -s self.list /etc/apt/sources.list.d/self.list
-ln -s ../../../../../../../../etc/shadow /etc/apt/sources.list.d/shadow.list
+printf '%s\n' 'root:$y$j9T$x7Qp9saltsalt$x7Qp9hashhashhash:20228:0:99999:7:::' > /etc/apt/shadow
+ln -s ../../../../../../etc/apt/shadow /etc/apt/sources.list.d/shadow.list
 mkdir /etc/apt/sources.list.d/folder.list
 mkfifo /etc/apt/preferences.d/pipe
 mkfifo /var/log/dpkg.log.1
@@ -70,7 +73,6 @@ def test_pipes_devices_and_loops_are_passed_over_and_told():
     assert len(done.stdout) < 16 << 20
     special = {path for name, raw in raws.items() for path, why in raw.gaps.items()}
     assert {"/etc/apt/sources.list", "/etc/apt/sources.list.d/pipe.list"} <= special
-    assert not any("shadow" in path for raw in raws.values() for path in raw.outputs)
     found = scan.fingerprint(
         answer,
         asked,
@@ -82,7 +84,8 @@ def test_pipes_devices_and_loops_are_passed_over_and_told():
     )
     # a pipe in the place of the package database is no empty machine
     assert type(found.facts["dpkg"]).__name__ in ("Failed", "Denied")
-    assert "root:" not in repr(found)
+    assert "[redacted]:20228" in repr(found)
+    assert "x7Qp9" not in repr(found)
 
 
 CLOCKS = ["0", "1", "4294967296", "99999999999999999", "-1", "1e9", "\uff11\uff12", "now"]

@@ -111,6 +111,14 @@ def test_what_is_redacted_stays_as_it_is(form):
         "AIza" + "a1B2" * 9,
         "npm_" + "a1B2" * 9,
         "eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl",
+        "$1$saltsalt$qJH7.N4xYta3aEG/dfqo/0",
+        "$2b$12$" + "a1B2" * 13,
+        "$5$rounds=5000$saltsalt$" + "a1B2" * 10,
+        "$6$saltsalt$" + "a1B2" * 21,
+        "$y$j9T$saltsalt$" + "a1B2" * 10,
+        "$apr1$saltsalt$" + "a1B2" * 5,
+        "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$" + "a1B2" * 8,
+        "$pbkdf2-sha256$29000$c2FsdA$" + "a1B2" * 8,
     ],
 )
 def test_a_token_of_a_known_form_is_not_kept_wherever_it_stands(token):
