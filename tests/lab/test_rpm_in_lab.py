@@ -1,6 +1,5 @@
 """The rpm machine scanned alive: as a container, over SSH as two accounts; and its baseline."""
 
-import json
 import os
 import re
 import time
@@ -12,8 +11,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
 from driftscan.model import Collected, Fingerprint
+from driftscan.probes.table import PROBES
 from tests.lab import engine, hosts, rpm_machine
 from tests.lab.settings import free_port, run
 
@@ -74,6 +75,7 @@ def changes(name: str) -> list[str]:
     return sorted(engine.current().run("diff", name).splitlines())
 
 
+@pytest.mark.case("P05")
 def test_a_scan_finds_what_rpm_tells_and_writes_nothing(driftscan, machine):
     before = changes(machine)
     found = fingerprint(driftscan("scan", f"docker://{machine}"))
@@ -87,6 +89,22 @@ def test_a_scan_finds_what_rpm_tells_and_writes_nothing(driftscan, machine):
     assert "rpm/baseos" in found.facts["repositories"].items
     users = [item.get("user") for item in found.evidence["rpm-history"].items.values()]
     assert {"deploy", "ops", None} == set(users)
+
+
+def test_its_exported_root_gives_the_same_without_being_run(driftscan, machine, tmp_path):
+    chosen = engine.current()
+    run(chosen.client, "export", "-o", tmp_path / "root.tar", machine, env=chosen.environment())
+    (tmp_path / "root").mkdir()
+    run("tar", "-C", tmp_path / "root", "-xf", tmp_path / "root.tar")
+    live = fingerprint(driftscan("scan", f"docker://{machine}"))
+    read = fingerprint(driftscan("scan", f"rootfs://{tmp_path / 'root'}"))
+    names = {about.name for p in PROBES for about in p.GIVES if p.NAME.startswith(("rpm", "dnf"))}
+    for part in ("facts", "evidence"):
+        ours, theirs = getattr(live, part), getattr(read, part)
+        shared = names & {*ours}
+        assert shared
+        assert {name: ours[name] for name in shared} == {name: theirs[name] for name in shared}
+    assert live.facts["conffiles"].items.keys() == {"/etc/nginx/nginx.conf"}
 
 
 @pytest.mark.parametrize("account", ["root", "deploy"])
@@ -131,7 +149,7 @@ def written(folder: Path, name: str, account: str, port: int) -> Path:
     identity.write_bytes(hosts.client_key().read_bytes())
     identity.chmod(0o600)
     host = {"address": hosts.ADDRESS, "port": port, "user": account, "key": "id"}
-    text = json.dumps({"hosts": {"rpm-a": {**host, "known_hosts": "known_hosts"}}})
+    text = yaml.safe_dump({"hosts": {"rpm-a": {**host, "known_hosts": "known_hosts"}}})
     (folder / "inventory.yml").write_text(text)
     return folder / "inventory.yml"
 
