@@ -1,7 +1,7 @@
 """Programs, libraries and Java archives that no package owns, by the directory they are in.
 
 Nothing is run. Small ones have a digest, large ones are told by their size. Where no package
-manager's lists can be read without running it (rpm), only the places of local software are told.
+manager's lists can be read without running it (rpm), only places are told where none puts files.
 """
 
 import re
@@ -23,7 +23,7 @@ ASK = (
 set --
 if [ -d /var/lib/dpkg/info ] || [ -r /lib/apk/db/installed ] || [ -d /var/lib/pacman/local ]; then
   echo 'have owners'
-  for d in @PACKAGED@; do
+  for d in @PACKAGED@ /opt; do
     # On most systems /bin, /sbin and /lib are links: looked at once.
     if [ -d "$d" ] && ! [ -h "$d" ]; then set -- "$@" "$d"; fi
   done
@@ -69,7 +69,9 @@ return 0
         twin.read,
     ),
 )
-_SOURCE = f"{', '.join((*twin.PACKAGED, *twin.LOCAL))}, against dpkg's, apk's or pacman's lists"
+_SOURCE = (
+    f"{', '.join((*twin.PACKAGED, '/opt', *twin.LOCAL))}, against dpkg's, apk's or pacman's lists"
+)
 GIVES = (
     About(
         "software",
@@ -93,13 +95,11 @@ _SUM = re.compile(r"sum \\?([0-9a-f]{64})  (/.*)")
 
 def parse(raw: Raw) -> Mapping[str, Section]:
     """The sections of GIVES; raises ParseError for a line that the question cannot print."""
-    stats, sums, owners = _read(raw.outputs.get("unowned", Payload(())).lines)
+    stats, sums = _read(raw.outputs.get("unowned", Payload(())).lines)
     gaps = []
     if len(stats) > twin.MOST:
         gaps.append(f"more than {twin.MOST} files: the rest was not looked at")
         del stats[twin.MOST :]
-    if not owners and stats:
-        gaps.append("below /usr: what packages own cannot be read without their manager")
     files: dict[str, dict[str, str]] = {}
     times: Items = {}
     for stat in stats:
@@ -115,19 +115,18 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     return {"software": software, "software-files": Collected(items=times)}
 
 
-def _read(lines: Iterable[str]) -> tuple[list[reading.Stat], dict[str, str], bool]:
+def _read(lines: Iterable[str]) -> tuple[list[reading.Stat], dict[str, str]]:
     stats: list[reading.Stat] = []
     sums: dict[str, str] = {}
-    owners = False
     for line in lines:
         match = _SUM.fullmatch(line)
         if line == "have owners":
-            owners = True
-        elif match:
+            continue
+        if match:
             sums[match[2]] = match[1][:32]
         else:
             try:
                 stats += reading.stats(Payload((line,)))
             except ParseError:
                 raise ParseError(f"expected a file or its sum, got {line!r}") from None
-    return stats, sums, owners
+    return stats, sums

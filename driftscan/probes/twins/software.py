@@ -14,12 +14,14 @@ PACKAGED = (
     *("/usr/lib", "/usr/lib64", "/usr/libexec"),
 )
 """Where packages put theirs: told only where their lists can be read."""
-LOCAL = ("/usr/local", "/opt", "/srv")
+LOCAL = ("/usr/local", "/srv")
+"""Where no package puts anything; a vendor's may use /opt."""
 PRUNED = (
     *("*/__pycache__", "*/node_modules", "*/site-packages", "*/dist-packages", "*/.git"),
     *("*/.cache", "/usr/lib/modules", "/lib/modules", "/usr/lib/firmware", "/lib/firmware"),
     *(
         "/usr/lib/debug",
+        "*/docker-init",
         "/usr/local/src",
         "/opt/containerd",
         "/srv/*/*/*/*/*/*",
@@ -40,7 +42,7 @@ def read(tree: Tree) -> Iterator[str]:
     places = [path for path in LOCAL if _own(tree, path)]
     if tools.is_directory(tree, "/var/lib/dpkg/info") or _lists(tree):
         yield "have owners"
-        places = [path for path in PACKAGED if _own(tree, path)] + places
+        places = [path for path in (*PACKAGED, "/opt") if _own(tree, path)] + places
     if not places:
         return
     owned = {_plain(path) for path in _owned(tree)}
