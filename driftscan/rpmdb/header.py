@@ -94,7 +94,7 @@ class Header:
     def _strings(self, tag: int, offset: int, count: int) -> list[bytes]:
         """Each ends with a zero; no more than there are zeros, whatever the count says."""
         found = []
-        for _ in range(min(count, len(self._data))):
+        for _ in range(min(count, len(self._data) + 1)):
             end = self._data.find(b"\0", offset)
             if end < 0:
                 raise ParseError(f"a package's header has tag {tag} without an end")

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from driftscan import collector
 from driftscan.cli import main as entry
 from driftscan.cli.completion import SHELLS
 from driftscan.folder import file_name
@@ -126,6 +127,15 @@ def test_the_script_is_printed_for_review_the_same_each_time_and_answers_every_p
     assert done.returncode == 0
     for probe in PROBES:
         assert f"\n{'0' * 32} S {probe.NAME}\n".encode() in done.stdout
+
+
+def test_the_collector_is_printed_with_its_digest_beside_it(driftscan):
+    done = driftscan("script", "--collector")
+    digest = hashlib.sha256(done.out.encode()).hexdigest()
+
+    assert done.code == 0
+    assert done.out == collector.text(PROBES)
+    assert done.err == f"driftscan: sha256:{digest} /usr/local/libexec/driftscan-collect\n"
 
 
 # --- inventory ---------------------------------------------------------------------------------

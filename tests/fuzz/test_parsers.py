@@ -1,6 +1,7 @@
 """Whatever bytes a parser gets, it reads them or says in its own words what is wrong with them."""
 
 import re
+import struct
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import driftscan
+from driftscan.errors import ParseError
+from driftscan.rpmdb.header import Header
 from tests.fuzz.targets import TARGETS, bytes_of, raw_of, seeds
 
 ROOT = Path(driftscan.__path__[0])
@@ -43,6 +46,15 @@ def test_every_probe_is_fuzzed_from_a_captured_answer(name):
 def test_an_answer_as_bytes_is_the_same_answer():
     for data in known("probe-os"):
         assert raw_of(bytes_of(raw_of(data))) == raw_of(data)
+
+
+# --- what a long run once found ------------------------------------------------------------------
+
+
+def test_a_header_of_rpm_whose_strings_have_no_data_is_damaged():
+    entry = struct.pack(">IIiI", 1000, 6, 0, 1)
+    with pytest.raises(ParseError, match="tag 1000 without an end"):
+        Header(struct.pack(">II", 1, 0) + entry).text(1000)
 
 
 # --- no parser is forgotten ----------------------------------------------------------------------
