@@ -1,7 +1,7 @@
 """The SSH protocol, through paramiko, towards a peer that may be hostile: every call is bounded.
 
-Time is the trip's: its watchdog closes the wire, which ends any call in here. Sizes are capped
-where they arrive, in the packetizer: paramiko itself takes packets of 4 GiB and ignores windows.
+Time is the trip's: its watchdog closes the wire, which ends any call in here. Sizes are capped in
+machines/caps.py.
 """
 
 import base64
@@ -10,21 +10,20 @@ import logging
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import paramiko
-from cryptography.exceptions import InvalidTag
 from paramiko.message import Message
-from paramiko.packet import Packetizer
 from paramiko.ssh_exception import IncompatiblePeer
 
 from driftscan import sanitize
 from driftscan.errors import MachineError
 from driftscan.machines import keys
 from driftscan.machines.agent import AgentError, AgentKey
+from driftscan.machines.caps import GRACE, OVERHEAD, Capped, Heard, too_much
 from driftscan.machines.openssh_config import OTHER_ROAD
 from driftscan.machines.share import Share
 from driftscan.machines.tcp import shut
@@ -42,18 +41,10 @@ _WEAK = {
     "macs": ["hmac-sha1", "hmac-md5", "hmac-sha1-96", "hmac-md5-96"],
 }
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
-_KEXINIT = 20
 _PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1)
 # what sshd says in place of its banner (srclimit.c, sshd.c)
 _TURNED_AWAY = (b"Exceeded MaxStartups", b"Not allowed at this time")
 
-_MAX_PACKET = 256 << 10
-_MAX_BANNER = 64 << 10
-_OVERHEAD = 16 << 20
-_CHUNK = 256 << 10
-_TICK = 0.05
-_GRACE = 2.0
-_PATIENCE = 10.0
 _MAX_TRIES = 5
 
 Login = paramiko.PKey | AgentKey
@@ -64,125 +55,6 @@ class HostKey(NamedTuple):
 
     type: str
     blob: bytes
-
-
-class _Capped(Packetizer):
-    """A packetizer that takes no packet, no banner and no total beyond its limits."""
-
-    greeted: Callable[[], None]
-    budget = _OVERHEAD
-    heard = b""
-    kexinit = b""
-    excess = ""
-    damaged = False
-    _banner = 0
-    _taken = 0
-
-    def start_handshake(self, _timeout: float) -> None:
-        """The banner is read. No timer of its own (a thread): the trip's watchdog has the time."""
-        self.greeted()
-
-    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
-        if n > _MAX_PACKET:
-            self._stop(f"a packet of {n} bytes")
-        self._taken += n
-        if self._taken > self.budget:
-            self._stop(f"more than {self.budget} bytes")
-        return super().read_all(n, check_rekey)
-
-    def read_message(self) -> tuple[int, Message]:
-        try:
-            kind, message = super().read_message()
-        except (InvalidTag, paramiko.SSHException) as error:
-            # paramiko has no kind of its own for it; once keys are in use nothing else is meant
-            self.damaged = isinstance(error, InvalidTag) or "MAC" in str(error)
-            raise
-        if kind == _KEXINIT and not self.kexinit:
-            self.kexinit = message.asbytes()
-        return kind, message
-
-    def _read_timeout(self, _timeout: float) -> bytes:
-        # used for the banner alone; its time is the trip's
-        data = cast("bytes", super()._read_timeout(1e9))  # type: ignore[misc]
-        self.heard = (self.heard + data)[:200]
-        self._banner += len(data)
-        if self._banner > _MAX_BANNER:
-            self._stop(f"a banner of more than {_MAX_BANNER} bytes")
-        return data
-
-    def _stop(self, what: str) -> None:
-        self.excess = what
-        raise paramiko.SSHException(what)
-
-
-class _Heard:
-    """What a command says on both its streams, within their limits; `last` is its last line."""
-
-    def __init__(
-        self, channel: paramiko.Channel, limits: Limits, last: bytes, share: Share
-    ) -> None:
-        channel.settimeout(_TICK)
-        self._share = share
-        self._channel = channel
-        self._limits = limits
-        self._last = last
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._tail = b""
-        self._errors = bytearray()
-        self._ended = False
-        self._quiet_since = 0.0
-
-    @property
-    def output(self) -> bytes:
-        """The first stream, whole."""
-        return b"".join(self._parts)
-
-    @property
-    def errors(self) -> bytes:
-        """The start of the second."""
-        self._keep_errors()
-        return bytes(self._errors)
-
-    def more(self) -> bool:
-        """Wait a moment for more, tells whether there was any; raises MachineError output_limit."""
-        try:
-            data = self._channel.recv(_CHUNK)
-            self._ended = not data
-        except TimeoutError:
-            data = b""
-        if data:
-            self._parts.append(data)
-            self._size += len(data)
-            self._tail = (self._tail + data)[-len(self._last) :]
-            if self._size > self._limits.output:
-                raise _too_much(self._limits.output)
-            if not self._share.grow(len(data)):
-                raise _too_much(self._size)
-        heard = self._keep_errors() or bool(data)
-        self._quiet_since = 0.0 if heard else self._quiet_since
-        return heard
-
-    def over(self) -> bool:
-        """The stream has ended; or the command has, and something it left behind keeps it open.
-
-        sshd may tell the exit status before it passes on the last of the output: without the last
-        line there is more patience.
-        """
-        if self._ended or not self._channel.status_event.is_set():
-            return self._ended
-        now = time.monotonic()
-        self._quiet_since = self._quiet_since or now
-        patience = _GRACE if self._tail == self._last else min(_PATIENCE, self._limits.idle)
-        return now - self._quiet_since > patience
-
-    def _keep_errors(self) -> bool:
-        heard = False
-        while self._channel.recv_stderr_ready():
-            data = self._channel.recv_stderr(_CHUNK)
-            self._errors += data[: max(0, self._limits.errors - len(self._errors))]
-            heard = True
-        return heard
 
 
 class Tunnel:
@@ -210,10 +82,10 @@ class Wire:
         self._trip = trip
         self._sock = sock
         self._transport = paramiko.Transport(
-            cast("socket.socket", sock), disabled_algorithms=_WEAK, packetizer_class=_Capped
+            cast("socket.socket", sock), disabled_algorithms=_WEAK, packetizer_class=Capped
         )
-        self._packetizer = cast("_Capped", self._transport.packetizer)
-        self._packetizer.budget = budget + _OVERHEAD
+        self._packetizer = cast("Capped", self._transport.packetizer)
+        self._packetizer.budget = budget + OVERHEAD
         self._packetizer.greeted = self._greeted
         self._transport.auth_timeout = self._transport.channel_timeout = 1e9
         trip.hold(self.close, self._transport)
@@ -365,15 +237,15 @@ class Wire:
 
     def _drain(
         self, channel: paramiko.Channel, limits: Limits, last: bytes, share: Share
-    ) -> "_Heard":
+    ) -> "Heard":
         """Both streams to their end: they share one window, so an unread one blocks the other."""
-        heard = _Heard(channel, limits, last, share)
+        heard = Heard(channel, limits, last, share)
         self._trip.enter("stream", limits.first_byte)
         while not heard.over():
             if heard.more():
                 self._trip.enter("stream", limits.idle)
-        self._trip.enter("stream", 2 * _GRACE)
-        channel.status_event.wait(_GRACE)
+        self._trip.enter("stream", 2 * GRACE)
+        channel.status_event.wait(GRACE)
         return heard
 
     def _cut_short(self, size: int) -> MachineError:
@@ -387,7 +259,7 @@ class Wire:
                 "incomplete", "stream", f"it sent {excess}: no SSH server does", "is this sshd?"
             )
         if excess:
-            return _too_much(self._packetizer.budget)
+            return too_much(self._packetizer.budget)
         return MachineError(
             "incomplete",
             "stream",
@@ -515,15 +387,6 @@ def _damaged(stage: str) -> MachineError:
         "what arrives was changed on the way: its checksum is wrong",
         "look for a faulty network card, switch or proxy; or somebody in between",
         most=2,
-    )
-
-
-def _too_much(limit: int) -> MachineError:
-    return MachineError(
-        "output_limit",
-        "stream",
-        f"the answer is longer than {limit >> 20} MiB",
-        "look at what the account's start files print",
     )
 
 

@@ -365,3 +365,91 @@ def test_it_works_with_an_empty_environment_and_never_reads_its_input(tmp_path, 
     whole = done.returncode == 0
     assert (done.stderr == "") == whole, done.stderr
     assert done.returncode in (0, 3)
+
+
+@pytest.mark.case("F39")
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_fifty_hung_hosts_end_within_three_seconds_of_an_interrupt(tmp_path, fleet, work, number):
+    hung = {f"h{n}": Manners(exec="stall") for n in range(50)}
+    servers = fleet(**hung)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "driftscan", "scan", "-o", "out", "--workers", "50"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=work,
+        env=environment(tmp_path, DRIFTSCAN_TIMEOUTS="kex=300 login=300 session=300"),
+    )
+    deadline = time.monotonic() + 120
+    while sum(len(server.commands) for server in servers.values()) < 50:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    began = time.monotonic()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert time.monotonic() - began < 3
+    assert process.returncode == 128 + number
+    assert err.endswith("driftscan: interrupted\n")
+
+
+@pytest.mark.case("F39")
+def test_a_second_interrupt_ends_at_once(tmp_path, work):
+    """What hangs here cannot be closed: a program that is asked for the way."""
+    (work / "bin").mkdir()
+    slow = work / "bin" / "ssh"
+    slow.write_text("#!/bin/sh\nexec sleep 4\n")
+    slow.chmod(0o755)
+    paramiko.ECDSAKey.generate().write_private_key_file(str(work / "key"))
+    rows = "".join(f"  h{n}: {{address: 127.0.0.1, port: 1, key: key}}\n" for n in range(3))
+    (work / "inventory.yml").write_text(f"hosts:\n{rows}")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "driftscan", "doctor"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=work,
+        env=environment(tmp_path, PATH=f"{work / 'bin'}:{os.environ['PATH']}"),
+    )
+    time.sleep(2.5)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.case("F40")
+def test_with_few_descriptors_some_hosts_are_told_as_such_and_the_next_run_is_fine(
+    tmp_path, fleet, work
+):
+    fleet(**{f"h{n}": Manners(exec="stall") for n in range(40)})
+    words = "scan -o out --workers 40 --timeout session=2 --timeout kex=60 --timeout login=60"
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -n 48; exec {sys.executable} -m driftscan {words}"],
+        capture_output=True,
+        text=True,
+        cwd=work,
+        env=environment(tmp_path),
+        timeout=300,
+    )
+    assert done.returncode == 3
+    assert "exhausted at " in done.stderr
+    assert "no file descriptor left" in done.stderr
+
+
+@pytest.mark.case("F40")
+def test_without_memory_a_run_is_told_and_not_crashed(tmp_path, fleet, work):
+    fleet(a=Manners(really))
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -v 300000; exec {sys.executable} -m driftscan scan a -o out"],
+        capture_output=True,
+        text=True,
+        cwd=work,
+        env=environment(tmp_path),
+        timeout=120,
+    )
+    assert done.returncode in (0, 3), done.stderr
+    assert "Traceback" not in done.stderr

@@ -8,7 +8,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -385,3 +386,89 @@ def test_a_stream_that_is_cut_anywhere_is_never_taken_for_an_answer(
     assert whole.status == 0
     assert states <= {"unreachable", "auth_failed", "no_shell", "incomplete", "not_ssh"}
     assert "incomplete" in states
+
+
+# --- the far side -------------------------------------------------------------------------------
+
+
+def processes(word: str) -> list[str]:
+    """The command lines on this machine that have the word."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            found += [line] if word in line else []
+    return found
+
+
+@pytest.mark.case("F28")
+@pytest.mark.parametrize(
+    ("ours", "theirs", "seconds"), [(20.0, 2, "7654.25"), (1.5, 4, "7654.75")], ids=["its", "ours"]
+)
+def test_what_hangs_on_the_host_is_gone_soon_after_its_own_deadline_or_ours(
+    tmp_path: Path, ours: float, theirs: int, seconds: str
+) -> None:
+    plain = script.questions((), deadline=theirs)
+    text = plain.script.replace("say END", f"sleep {seconds}\nsay END")
+    hanging = Questions((), text, plain.nonce)
+    with sshd(tmp_path / "server") as server:
+        limits = Limits(deadline=ours, connect=5, handshake=10, first_byte=20, idle=20)
+        with pytest.raises(MachineError) as caught:
+            Ssh(server.target(), Credentials(agent="")).ask(hanging, limits)
+        ends = time.monotonic() + theirs + 5
+        while processes(seconds):
+            assert time.monotonic() < ends, processes(seconds)
+            time.sleep(0.1)
+    assert caught.value.state in ("incomplete", "timeout")
+
+
+@pytest.mark.case("F30")
+@pytest.mark.parametrize(
+    ("bashrc", "state"),
+    [
+        ("echo noise; printf 'no newline'", ""),
+        ("alias sh='echo no'; alias sed=false", ""),
+        ("sh() { echo overridden; }", "forced_command"),
+        ("exit 3", "no_shell"),
+    ],
+)
+def test_a_real_start_file_of_bash_does_what_it_may(
+    tmp_path: Path, bashrc: str, state: str
+) -> None:
+    (tmp_path / ".bashrc").write_text(f"{bashrc}\n")
+    # as sshd starts a login shell: bash reads .bashrc for it when SHLVL is not set
+    run = 'bash -c "$SSH_ORIGINAL_COMMAND"'
+    force = f"ForceCommand exec env -u SHLVL HOME={tmp_path} {run}"
+    with sshd(tmp_path / "server", force) as server:
+        if state:
+            assert fails(server.target()).state == state
+        else:
+            output = ask(server.target()).output
+            assert f"{NOTHING.nonce} END\n".encode() in output
+
+
+@pytest.mark.case("F32")
+def test_a_key_that_is_restricted_to_commands_is_enough(tmp_path: Path) -> None:
+    with sshd(tmp_path / "server", "DisableForwarding yes", "PermitTTY no") as server:
+        line = server.authorized_keys.read_text()
+        server.authorized_keys.write_text(f'restrict,from="127.0.0.0/8" {line}')
+        assert unframed(ask(server.target())) == {}
+        server.authorized_keys.write_text(f'restrict,from="192.0.2.1" {line}')
+        assert fails(server.target()).state == "auth_failed"
+
+
+@pytest.mark.case("L10")
+@pytest.mark.soak
+def test_two_hundred_hosts_behind_one_jump_host_are_all_answered(tmp_path: Path) -> None:
+    credentials = Credentials(agent="")
+    limits = Limits(deadline=300, connect=60, handshake=100, login=100, first_byte=100, idle=100)
+    with (
+        sshd(tmp_path / "jump", "MaxStartups 10:30:100") as jump,
+        sshd(tmp_path / "host", "MaxStartups 1000", key=jump.key) as host,
+        ThreadPoolExecutor(32) as pool,
+    ):
+        known = [str(jump.known_hosts), str(host.known_hosts)]
+        target = host.target(jump=[f"{USER}@127.0.0.1:{jump.port}"], known_hosts=known)
+        machines = [Ssh(target, credentials) for _ in range(200)]
+        answers = list(pool.map(lambda machine: machine.ask(NOTHING, limits), machines))
+    assert [unframed(answer) for answer in answers] == [{}] * 200

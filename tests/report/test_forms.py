@@ -193,6 +193,7 @@ def _cases(report):
     }
 
 
+@pytest.mark.case("E02")
 def test_junit_fails_what_is_drift_skips_what_is_accepted_and_passes_the_rest():
     host = _host(accepted=[_accepted()])
     whole = _cases(_run(web_a=host))
