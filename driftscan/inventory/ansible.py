@@ -73,6 +73,8 @@ def refuse_script(path: Path, text: str) -> None:
 def read_text(text: str, path: Path, into: Read) -> None:
     """Adds an INI or YAML inventory, told apart by its name, else by what it looks like."""
     root = None
+    if text.startswith("$ANSIBLE_VAULT"):
+        raise InputError(f"{path}:1: encrypted with ansible-vault, which is not opened")
     if path.suffix in YAML or text.lstrip().startswith("---"):
         root = yaml_lines.read_leniently(text, str(path))
         if ansible_yaml.is_plugin(root):

@@ -85,6 +85,16 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     }
 
 
+def packages_of(lines: tuple[str, ...]) -> tuple[Items, Items]:
+    """Packages and needs in the lines of descriptions that carry no state: they are installed."""
+    stanzas = [{"Status": "install ok installed", **stanza} for stanza in _stanzas(lines)]
+    return _packages(stanzas, next((s["Architecture"] for s in stanzas if _is_native(s)), ""))
+
+
+def _is_native(stanza: dict[str, str]) -> bool:
+    return stanza.get("Architecture", "all") != "all"
+
+
 def _all(section: Section) -> dict[str, Section]:
     return {about.name: section for about in GIVES}
 

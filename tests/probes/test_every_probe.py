@@ -52,6 +52,7 @@ def _modules(module):
 
 
 SHARED = {"repositories", "repository-sources", "python", "conffiles", "conffile-times"}
+SHARED |= {"dpkg", "dpkg-needs"}
 """What several probes tell of their own places or managers: united to one section."""
 
 
