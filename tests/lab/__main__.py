@@ -9,7 +9,18 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tests.lab import base, engine, hosts, images, inventory, mirror, rpm_machine, serve
+from tests.lab import (
+    alpine,
+    arch,
+    base,
+    engine,
+    hosts,
+    images,
+    inventory,
+    mirror,
+    rpm_machine,
+    serve,
+)
 from tests.lab.archive import STORY, SUITES
 from tests.lab.settings import PREFIX, ROOT, RUN, LabError, cache, one_at_a_time, say, tell
 
@@ -29,7 +40,8 @@ def up(names: Sequence[str] = (), refresh: bool = False) -> None:
         made = images.build_all(chosen, frozen, port, names)
         hosts.launch_all(chosen, made, port)
         if not names:
-            rpm_machine.ensure(chosen)
+            for machine in (rpm_machine, alpine, arch):
+                machine.ensure(chosen)
         running = hosts.running()
         path = inventory.write(RUN, running)
         inventory.write_environment(chosen, port)

