@@ -10,7 +10,7 @@ from driftscan.errors import ParseError
 
 PACKED_LIMIT = 11 << 20
 """Of one packed file: in base64 it still is under the limit of an answer."""
-UNPACKED_LIMIT = 512 << 20
+UNPACKED_LIMIT = 128 << 20
 
 LOOP = r"""
 for f in "$@"; do

@@ -325,3 +325,9 @@ def test_every_package_of_the_labs_machine_reads_as_its_rpm_says_it(captured, or
 
 def test_a_debian_has_no_rpm(captured):
     assert probe.parse(captured("rpm", "web-a"))["rpm"] == Absent()
+
+
+def test_a_bomb_is_unpacked_no_further_than_the_limit(monkeypatch):
+    monkeypatch.setattr(carrying, "UNPACKED_LIMIT", 1 << 20)
+    with pytest.raises(ParseError, match="larger than the limit"):
+        parsed(*carried("rpmdb.sqlite", bytes(2 << 20)))
