@@ -34,7 +34,6 @@ KINDS: dict[str, Kind] = {
     ),
     "files": Kind(("files",), "configuration file", "configuration files"),
     "cron": Kind(("cron",), "job of cron", "jobs of cron"),
-    "listening": Kind(("listening",), "listening socket", "listening sockets"),
     "names": Kind(
         ("resolver", "hosts", "name-services"), "setting of name lookup", "settings of name lookup"
     ),

@@ -120,7 +120,7 @@ GIVES = (
     ),
     About(
         "listening",
-        "facts",
+        "evidence",
         "tcp/ADDRESS/PORT, or udp below 32768",
         "programs",
         privilege="root for other accounts' processes (in a container also CAP_SYS_PTRACE)",

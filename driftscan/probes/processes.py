@@ -49,7 +49,7 @@ _SHORT_LIVED = re.compile(r"/(?:tmp|var/tmp|run|var/run)/|.*\.dpkg-")
 
 
 def sections(told: Told) -> dict[str, Section]:
-    """`processes` and `listening`: Partial, with how many, when some could not be read."""
+    """`processes`, Partial with how many when some could not be read; and `listening`."""
     if "processes" not in told.have:
         unknown = Failed(reason="/proc is not mounted")
         return {"processes": unknown, "listening": unknown}
@@ -72,11 +72,9 @@ def sections(told: Told) -> dict[str, Section]:
     gaps = _gaps(closed, closed + len(seen), "1" in processes)
     if told.odd:
         gaps.append(f"{len(told.odd)} lines were not understood, as {told.odd[0]!r}")
-    listening = _listening(seen, sockets)
-    if gaps:
-        told_ = Partial(items=listening, gaps=gaps)
-        return {"processes": Partial(items=items, gaps=gaps), "listening": told_}
-    return {"processes": Collected(items=items), "listening": Collected(items=listening)}
+    processes_ = Partial(items=items, gaps=gaps) if gaps else Collected(items=items)
+    # What cannot be known of processes is told once.
+    return {"processes": processes_, "listening": Collected(items=_listening(seen, sockets))}
 
 
 def _gaps(closed: int, count: int, complete: bool) -> list[str]:
