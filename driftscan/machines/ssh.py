@@ -68,6 +68,7 @@ class Ssh:
 
     def _attempt(self, trip: Trip, questions: Questions, limits: Limits) -> Answer:
         trip.enter("config", _CONFIG_SECONDS)
+        text = answers.text(self.target, questions)
         *jumps, last = self.credentials.resolver.route(self.target)
         wire: Wire | None = None
         for hop in jumps:
@@ -76,7 +77,6 @@ class Ssh:
         wire = self._connect(
             trip, last, wire, limits, "".join(f"via {hop.name}: " for hop in jumps[-1:])
         )
-        text = answers.text(self.target, questions)
         end = answers.last_line(questions)
         answer = wire.run(answers.command(self.target), text, end, limits)
         return answers.judged(answer, questions, self.target)
