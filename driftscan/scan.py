@@ -111,7 +111,7 @@ def each(
     futures = {pool.submit(_asked, job, ask, until, on_event): job.name for job in waiting}
     try:
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            yield futures.pop(future), future.result()  # let go: many answers are large
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         close()

@@ -197,7 +197,8 @@ def test_a_run_taken_up_again_asks_only_the_hosts_without_a_result(driftscan, fl
     servers["b"].manners = Manners(really)
     again = driftscan("scan", "--resume", "-o", "out")
 
-    assert again.code == 0, again.err
+    assert again.code in (0, 3), again.err  # what this machine cannot tell of itself is 3
+    assert sorted(p.name for p in (work / "out").glob("[!.]*")) == ["a.json", "b.json"]
     assert "driftscan: 1 of 2 have a result since 20" in again.err
     assert servers["a"].commands == servers["b"].commands == ["sh -s"]
     assert (work / "out" / "a.json").read_bytes() == before
@@ -224,7 +225,7 @@ def test_a_second_run_into_the_same_folder_is_refused_before_anything_is_asked(
         elsewhere = driftscan("scan", "a", "-o", "other")
     assert (done.code, servers["a"].commands) == (2, ["sh -s"])
     assert done.err.startswith("driftscan: out: another driftscan writes there since ")
-    assert elsewhere.code == 0
+    assert elsewhere.code in (0, 3)
 
 
 def test_resume_without_a_folder_is_a_mistake(driftscan, fleet):
