@@ -124,8 +124,7 @@ def _result(case: str, tests: list[Test], known: dict[str, dict], ended: dict[st
     if case in known["not_built"]:
         return f"{'in part; ' if tests else ''}not built here: {known['not_built'][case]}"
     if not tests:
-        waits = known["formats"].get(case)
-        return f"the format {waits} does not exist yet" if waits else "open"
+        return f"the format {known['formats'][case]} does not exist yet"
     told = {ended.get(test.id, "tested") for test in tests}
     worst = [word for word in sorted(told) if not word.startswith(("passed", "tested"))]
     return "; ".join(worst) or max(told)
