@@ -204,3 +204,15 @@ def test_a_line_that_the_question_cannot_print_is_named(line):
 
 def test_a_closed_directory_is_a_gap():
     assert learned("closed /srv").gaps == ("/srv is closed to this account",)
+
+
+def test_a_walk_that_did_not_end_well_is_a_gap(tmp_path):
+    """A name that is not there is what find complains of, as of a directory that is closed."""
+    put(tmp_path, good=PROGRAM.file())
+    questions = questions_for([WANT], deadline=60, nonce=NONCE)
+    script = questions.script.replace("/opt /srv /usr/local", str(tmp_path))
+    script = script.replace('find -H "$@"', 'find -H "$@" /nowhere')
+    done = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True, check=True)
+    told = read(Answer(done.stdout, b"", 0, 1.0), questions, [WANT], origin="h")["imports"]
+    assert list(told.items["own"]["needed"]) == [f"{tmp_path}/good"]
+    assert told.gaps == ("not all of /opt, /srv and /usr/local could be looked through",)

@@ -33,9 +33,9 @@ TOTAL = 1 << 20
 """Bytes sent of the tables of all files."""
 
 # The answer: `file PATH`, then `tables START` and `dynamic`, each with bytes as od prints them, or
-# `static` or
-# `unread`; `closed DIRECTORY`; `more` where there are more files than are read. The first PT_LOAD
-# (type 1) tells what to take off an address; PT_DYNAMIC is type 2; each header is seven words.
+# `static` or `unread`; `closed DIRECTORY`; `unwalked` where a directory below it was closed or the
+# time was up; `more` where there are more files than are read. The first PT_LOAD (type 1) tells
+# what to take off an address; PT_DYNAMIC is type 2; each header is seven words.
 _BODY = f"""
 set --
 for d in /opt /srv /usr/local; do
@@ -44,10 +44,11 @@ for d in /opt /srv /usr/local; do
   set -- "$@" "$d"
 done
 [ $# -gt 0 ] || return 0
-files=$(find -H "$@" -xdev -maxdepth 9 '(' -name node_modules -o -name .git -o -name '*jdk*' \\
-    -o -name '*jre*' -o -name jvm ')' -prune \\
-  -o -type f '(' -perm -0100 -o -name '*.so' -o -name '*.so.[0-9]*' ')' -print | sort |
-  head -n {CANDIDATES + 1})
+files=$(timeout -s KILL 10 find -H "$@" -xdev -maxdepth 9 '(' -name node_modules \\
+    -o -name .git -o -name '*jdk*' -o -name '*jre*' -o -name jvm ')' -prune \\
+  -o -type f '(' -perm -0100 -o -name '*.so' -o -name '*.so.[0-9]*' ')' -print) ||
+  printf 'unwalked\\n'
+files=$(printf '%s\\n' "$files" | sort | head -n {CANDIDATES + 1})
 bytes() {{ od -A n -v -t x1 -j "$2" -N "$3" "$1"; }}
 numbers() {{ od -A n -v -t u8 -j "$2" -N "$3" "$1"; }}
 tables() {{
@@ -153,6 +154,7 @@ _HEX = re.compile(r"(?: +[0-9a-f]{2}){1,32} *", re.ASCII)
 _TABLES = re.compile(r"tables [0-9]{1,19}", re.ASCII)
 
 
+_UNWALKED = "not all of /opt, /srv and /usr/local could be looked through"
 _MORE = f"there are more programs and libraries than the {FILES} that are read"
 
 
@@ -167,8 +169,8 @@ def _files(lines: Iterable[str]) -> tuple[dict[str, _File], list[str]]:
             file, part = files.setdefault(rest, _File()), bytearray()
         elif word == "closed" and rest.startswith("/"):
             gaps.append(f"{rest} is closed to this account")
-        elif line == "more":
-            gaps.append(_MORE)
+        elif line in ("more", "unwalked"):
+            gaps.append(_MORE if line == "more" else _UNWALKED)
         elif files and (told := _part(file, line)) is not None:
             part = told
         elif files and _HEX.fullmatch(line):
