@@ -199,11 +199,14 @@ def _by_univers(
 
 
 def _maven(a: str, b: str) -> int | None:
-    """Maven since 3.8 reads a final "release" as nothing; univers does not know the word."""
-    return _maven_order(_MAVEN_RELEASE.sub("", a), _MAVEN_RELEASE.sub("", b))
+    """Maven since 3.8 reads a final "release" as nothing; univers does not know the word.
+
+    Nor does it drop what means nothing (`ga`, `final`) before a hyphen: 1-ga-1 is 1-1.
+    """
+    return _maven_order(_MAVEN_NOTHING.sub("", a), _MAVEN_NOTHING.sub("", b))
 
 
-_MAVEN_RELEASE = re.compile(r"(?i)(?<=\d)[.-]?release$")
+_MAVEN_NOTHING = re.compile(r"(?i)(?<=\d)(?:[.-]?release$|[.-](?:ga|final|release)(?=-))")
 # not versions.MavenVersion, whose constructor eats a leading "v": a qualifier for Maven
 _maven_order = _by_univers("maven", "Version")
 
