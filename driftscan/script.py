@@ -124,11 +124,9 @@ files() {
 matching() {
   flag=$1 pattern=$2 regex=$3
   shift 3
-  for d in "$@"; do
-    shift
-    if [ -d "$d" ]; then set -- "$@" "$d"; fi
-  done
-  [ $# -eq 0 ] || find -H "$@" -maxdepth 1 -type f -name "$pattern" \
+  # One that is there is enough to go on: picking out all of 600 would cost 170 ms.
+  for d in "$@"; do if [ -d "$d" ]; then break; fi; done
+  ! [ -d "$d" ] || find -H "$@" -mindepth 1 -maxdepth 1 -type f -name "$pattern" \
     -exec grep "$flag" -s -E -e "$regex" '{}' + | head -c @OUTPUT@
 }
 

@@ -41,7 +41,7 @@ GIVES = (
         "facts",
         "name",
         "version, source, source_version, architecture, want (hold: IgnorePkg, IgnoreGroup)",
-        cost="all 12 ms with 8 packages, 40 ms with 600",
+        cost="all 12 ms with 8 packages, 60 ms with 600",
     ),
     About("pacman-pins", "facts", "name, glob or group", "rule (IgnorePkg, IgnoreGroup)"),
     About("pacman-times", "evidence", "as pacman", "changed, built (seconds since 1970)"),
