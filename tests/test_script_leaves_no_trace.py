@@ -65,7 +65,8 @@ TOOLS = {
     ),
     *("sleep", "sort", "stat", "systemctl", "timeout", "tr", "uname"),
 }
-# payload's own argument; musl's loader, which prints its version; a runtime that is asked for it
+# payload's own argument; the loader of musl or glibc's libc.so.6, which print their versions; a
+# runtime that is asked for it
 EXPANSIONS = {'"$@"', '"$loader"', '"$r"'}
 # These run what stands after their own words.
 WRAPPERS = {

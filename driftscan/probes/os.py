@@ -29,7 +29,14 @@ ASK = (
 printf 'release %s\\n' "$(uname -r)"
 printf 'version %s\\n' "$(uname -v)"
 printf 'architecture %s\\n' "$(uname -m)"
-printf 'glibc %s\\n' "$(getconf GNU_LIBC_VERSION)"
+g=$(getconf GNU_LIBC_VERSION)
+for loader in /lib/*-linux-*/libc.so.6 /lib64/libc.so.6 /usr/lib/libc.so.6; do
+  # Small images have no getconf; glibc tells its version as musl does.
+  if [ -z "$g" ] && [ -x "$loader" ]; then
+    g=$("$loader" | sed -n 's/^GNU C Library .*release version \\([0-9.]*[0-9]\\).*/glibc \\1/p')
+  fi
+done
+printf 'glibc %s\\n' "$g"
 for loader in /lib/ld-musl-*.so.1; do
   # musl tells its version only so: its loader, started without a program, prints it and ends.
   [ -x "$loader" ] && printf 'musl %s\\n' "$("$loader" 2>&1 | sed -n 's/^Version //p')"

@@ -29,8 +29,15 @@ from tests.openssh import sshd
 pytestmark = pytest.mark.lab
 
 LIMITS = Limits(deadline=300)
-# Bookworm with much beside its packages, and trixie; the baseline's own image is among the tests.
-IMAGES = ("driftscan-lab/web-p:latest", "driftscan-lab/web-t:latest")
+# Bookworm with much beside its packages, trixie, and machines of apk, rpm and pacman; the image of
+# the baseline has a test of its own.
+IMAGES = (
+    "driftscan-lab/web-p:latest",
+    "driftscan-lab/web-t:latest",
+    "driftscan-lab/alpine:latest",
+    "driftscan-lab/rpm:latest",
+    "driftscan-lab/arch:latest",
+)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +106,8 @@ def same_on_every_road(engine: Engine, image: str, folder: Path) -> None:
     for road, fingerprint in found.items():
         assert fingerprint.facts == found["container"].facts, road
         assert facts[road] == facts["container"], road
-        assert isinstance(fingerprint.facts["dpkg"], Collected)
+        managers = ("dpkg", "apk", "rpm", "pacman")
+        assert [m for m in managers if isinstance(fingerprint.facts[m], Collected)], road
 
 
 @pytest.mark.long

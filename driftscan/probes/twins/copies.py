@@ -195,4 +195,28 @@ def _version(tree: Tree, path: str) -> str:
     found = list(tools.expand(tree, f"{home}/{pattern.format(minor=minor)}"))
     if len(found) == 1 and form:
         return ".".join(re.findall(form, "\n".join(tools.lines(tree, found[0], _LARGEST))))
-    return found[0].rpartition("/")[2] if len(found) == 1 else ""
+    return found[0].rpartition("/")[2] if len(found) == 1 else _inside(tree, kind, path, minor)
+
+
+# Where the number stands in the program or its library; of several different ones none is taken.
+_INSIDE = {
+    "python3": (("lib/libpython{0}.so.*", "lib64/libpython{0}.so.*"), rb"\0({0}\.[0-9]+)\0"),
+    "perl": (
+        ("lib/perl5/*/CORE/libperl.so", "lib64/libperl.so.5.*"),
+        rb"perl5?/(5\.\d+\.\d+)[/\0]",
+    ),
+}
+
+
+def _inside(tree: Tree, kind: str, path: str, minor: str) -> str:
+    if kind not in _INSIDE:
+        return ""
+    patterns, form = _INSIDE[kind]
+    home = dirname(dirname(path))
+    libraries = tools.expand(tree, *(f"{home}/{one.format(minor)}" for one in patterns))
+    regex = re.compile(form.replace(b"{0}", re.escape(minor).encode()))
+    for file in (path, *libraries):
+        versions = set(regex.findall(tree.read(file, _LARGEST)))
+        if len(versions) == 1:
+            return str(versions.pop().decode())
+    return ""
