@@ -114,7 +114,7 @@ def test_no_planted_secret_is_stored_or_told(
         words = ("compare", f"docker://{planted}", f"image://{IMAGE}", *options)
         details = "--details" if form == "text" else "--no-details"
         told.append(driftscan(*words, "--fix", str(fixes), details))
-    for about in ("curl", "inhouse", "API_TOKEN"):
+    for about in ("curl", "inhouse", "AWS_SECRET_ACCESS_KEY"):
         words = ("explain", f"docker://{planted}", f"image://{IMAGE}", "--about", about)
         told.append(driftscan(*words))
 
@@ -128,7 +128,12 @@ def test_no_planted_secret_is_stored_or_told(
     assert leaks == {}
     # what stands beside the secrets was read
     (stored,) = (path.read_text() for path in out.glob("*.json"))
-    for seen in ("apt.example.com", "apt2.example.com", "API_TOKEN", "PLAIN", "proxy.example.com"):
+    for seen in (
+        "apt.example.com",
+        "apt2.example.com",
+        "AWS_SECRET_ACCESS_KEY",
+        "proxy.example.com",
+    ):
         assert seen in stored
     assert "Traceback" not in "".join(texts.values())
 
