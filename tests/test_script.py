@@ -33,9 +33,9 @@ def answer(shell, probes, **options):
     if shutil.which(words[0]) is None:
         pytest.skip(f"{words[0]} is not on this machine")
     questions = script.questions(probes, deadline=60, nonce=NONCE)
-    done = subprocess.run(
-        [*words, "-s"], input=questions.script.encode(), stdout=-1, stderr=-1, timeout=60, **options
-    )
+    # a session of its own: the script's watchdog ends its whole process group
+    options |= {"stdout": -1, "stderr": -1, "timeout": 60, "start_new_session": True}
+    done = subprocess.run([*words, "-s"], input=questions.script.encode(), **options)
     assert (done.stderr, done.returncode) == (b"", 0)
     return done.stdout
 
