@@ -2,12 +2,13 @@
 
 import math
 import random
+import threading
 import time
 import traceback
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Literal, TypeAlias, TypeVar
@@ -74,9 +75,10 @@ def scan(
     close: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[str, Result], None, None]:
     """Every machine's name and result, as each finishes: a fingerprint, or why there is none."""
+    text = script.template(probes)
     return each(
         jobs,
-        lambda job: _fingerprint(job, probes, limits),
+        lambda job: _fingerprint(job, probes, limits, text),
         workers=workers,
         until=until,
         on_event=on_event,
@@ -108,21 +110,32 @@ def each(
         return
     threads = workers or min(MOST_WORKERS, len(waiting))
     pool = ThreadPoolExecutor(threads, thread_name_prefix="driftscan")
-    futures = {pool.submit(_asked, job, ask, until, on_event): job.name for job in waiting}
+    # None begins before all threads are there: to start one between others at work takes 20 ms.
+    ready = threading.Event()
+    futures: dict[Future[Found | Unreached], str] = {}
     try:
+        for job in waiting:
+            futures[pool.submit(_asked, job, ask, until, on_event, ready)] = job.name
+        ready.set()
         for future in as_completed(futures):
             yield futures.pop(future), future.result()  # let go: many answers are large
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         close()
+        ready.set()
         wait([future for future in futures if not future.cancelled()], timeout=_FAREWELL)
         raise
     pool.shutdown()
 
 
 def _asked(
-    job: Job, ask: Callable[[Job], Found], until: float, on_event: OnEvent
+    job: Job,
+    ask: Callable[[Job], Found],
+    until: float,
+    on_event: OnEvent,
+    ready: threading.Event,
 ) -> Found | Unreached:
+    ready.wait()
     on_event(job.name, "started", "")
     began = time.monotonic()
     try:
@@ -140,9 +153,9 @@ def _asked(
     return failed
 
 
-def _fingerprint(job: Job, probes: Sequence[Probe], limits: Limits) -> Fingerprint:
+def _fingerprint(job: Job, probes: Sequence[Probe], limits: Limits, text: str) -> Fingerprint:
     taken = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    questions = script.questions(probes, deadline=limits.deadline, installed=True)
+    questions = script.questions(probes, deadline=limits.deadline, installed=True, text=text)
     return fingerprint(
         job.machine.ask(questions, limits),
         questions,

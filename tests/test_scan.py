@@ -304,6 +304,13 @@ def test_machines_are_asked_at_once():
     assert {result.cause for result in found.values()} == {"met the others"}
 
 
+def test_no_machine_is_asked_before_there_is_a_thread_for_each():
+    jobs = [Job(f"h{n}", "host", "x", None) for n in range(40)]
+    threads = dict(each(jobs, lambda _: threading.active_count(), workers=40))
+    assert len(threads) == 40
+    assert min(threads.values()) > 40
+
+
 @pytest.mark.case("E08")
 def test_machines_are_asked_in_another_order_each_time():
     jobs = [Job(f"h{n}", "host", "x", None) for n in range(30)]

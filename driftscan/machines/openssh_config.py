@@ -8,7 +8,8 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,18 @@ _JUMP = re.compile(r"(?:ssh://)?(?:([^@]*)@)?(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0
 _DEFAULT_KEY = re.compile(r"~/\.ssh/id_(?:rsa|dsa|xmss|ecdsa(?:_sk)?|ed25519(?:_sk)?)")
 _MAX_HOPS = 8
 _SECONDS = 5.0
+_TURN = 1.0
+_ANY = "localhost"
+
+# What `ssh -v` tells of each file it reads, those of Include too; it cuts long names.
+_READ = re.compile(rb"^debug1: Reading configuration data (/[^\r\n]{1,190})\r?$", re.MULTILINE)
+# What may make the answer for one name another than that for the next (ProxyJump: a host never
+# jumps over itself). A %-token does so too.
+_BY_NAME = re.compile(r"(?:match|hostname|canonical\w*|proxy\w*)(?!\w)", re.IGNORECASE)
+_HOSTS = re.compile(r"host(?!\w)", re.IGNORECASE)
+_ALL_HOSTS = re.compile(r"host\s+\*", re.IGNORECASE)
+# Other forms of a name or address ssh may write anew.
+_PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 
 OTHER_ROAD = (
     "only OpenSSH's own client can do this: `road: openssh` in the inventory, or --road openssh"
@@ -89,6 +102,8 @@ class Resolver:
         self._agent = os.environ.get("SSH_AUTH_SOCK", "") if agent is None else agent
         self._ssh = shutil.which("ssh")
         self._answers: dict[tuple[str, ...], Mapping[str, list[str]]] = {}
+        self._turn = threading.Lock()
+        self._alike: bool | None = None
 
     def route(self, target: Target) -> list[Hop]:
         """The hops to the target, itself the last one.
@@ -133,15 +148,44 @@ class Resolver:
             check_user(wanted.user)
         if self._ssh is None:
             return {}
-        command = [self._ssh, "-G", "-T"]
+        command = self._command(self._ssh, wanted)
+        if command not in self._answers:
+            self._begin(command)
+        if command in self._answers:
+            return self._answers[command]
+        if self._alike and _is_plain(wanted.name):
+            # as for any other name but for what the caller puts first, user and port
+            same = self._asked(self._command(self._ssh, Jump(_ANY)))
+            return {**same, "hostname": [wanted.name.lower()]}
+        return self._asked(command)
+
+    def _command(self, ssh: str, wanted: Jump) -> tuple[str, ...]:
+        command = [ssh, "-G", "-T", "-v"]
         command += ["-F", str(self._config)] if self._config else []
         command += ["-l", wanted.user] if wanted.user else []
         command += ["-p", str(wanted.port)] if wanted.port else []
-        command += ["--", wanted.name]
-        key = tuple(command)
-        if key not in self._answers:
-            self._answers[key] = _parse(_run(command))
-        return self._answers[key]
+        return (*command, "--", wanted.name)
+
+    def _begin(self, command: tuple[str, ...]) -> None:
+        """The first answer tells whether another name could have another one: where none could, a
+        fleet does not start an ssh for each. The others wait for that, but not for a slow ssh."""
+        if self._alike is not None or not self._turn.acquire(timeout=_TURN):
+            return
+        try:
+            if self._alike is None:
+                output, said = _run(command)
+                self._answers[command] = _parse(output)
+                if alike := _names_alike(said):
+                    self._asked(self._command(command[0], Jump(_ANY)))
+                self._alike = alike
+        finally:
+            self._alike = bool(self._alike)
+            self._turn.release()
+
+    def _asked(self, command: tuple[str, ...]) -> Mapping[str, list[str]]:
+        if command not in self._answers:
+            self._answers[command] = _parse(_run(command)[0])
+        return self._answers[command]
 
     def _hop(self, wanted: Jump, settings: Mapping[str, list[str]]) -> Hop:
         for option, name in _REFUSED.items():
@@ -235,7 +279,38 @@ def _one(settings: Mapping[str, list[str]], option: str) -> str:
     return settings.get(option, [""])[0]
 
 
-def _run(command: list[str]) -> str:
+def _names_alike(said: bytes) -> bool:
+    """Whether no file that ssh has read (it says so, asked with -v) can tell names apart."""
+    if not said.startswith(b"OpenSSH_"):
+        return False
+    try:
+        texts = [Path(os.fsdecode(name)).read_text("latin-1") for name in _READ.findall(said)]
+    except OSError:
+        return False
+    return len(texts) == said.count(b"Reading configuration data ") and not any(
+        _by_name(line.strip()) for text in texts for line in text.split("\n")
+    )
+
+
+def _by_name(line: str) -> bool:
+    if line.startswith("#"):
+        return False
+    if _HOSTS.match(line):
+        return _ALL_HOSTS.fullmatch(line) is None
+    return "%" in line or line[:1] == '"' or _BY_NAME.match(line) is not None
+
+
+def _is_plain(name: str) -> bool:
+    if _PLAIN.fullmatch(name):
+        return True
+    try:
+        return str(ipaddress.IPv4Address(name)) == name
+    except ValueError:
+        return False
+
+
+def _run(command: Sequence[str]) -> tuple[str, bytes]:
+    """What `ssh -G` prints, and what it says beside."""
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
@@ -247,7 +322,7 @@ def _run(command: list[str]) -> str:
     if done.returncode:
         lines = done.stderr.strip().split(b"\n")
         raise _error(f"ssh refuses its configuration: {sanitize.safe_bytes(lines[-1])}")
-    return done.stdout.decode("utf-8", "surrogateescape")
+    return done.stdout.decode("utf-8", "surrogateescape"), done.stderr
 
 
 def _parse(text: str) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ import math
 import random
 import shlex
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -43,8 +44,13 @@ class Ssh:
 
     def ask(self, questions: Questions, limits: Limits) -> Answer:
         """The host's whole answer; see machines/contract.py. Leaves no thread and no socket."""
+        began = time.monotonic()
         *jumps, _ = self.credentials.resolver.route(self.target)
-        with self.credentials.jumps.place(jumps), self.credentials.trip(limits.deadline) as trip:
+        spent = time.monotonic() - began
+        with (
+            self.credentials.jumps.place(jumps),
+            self.credentials.trip(limits.deadline, spent) as trip,
+        ):
             try:
                 return self._ask(trip, questions, limits)
             except MachineError as error:
@@ -167,9 +173,9 @@ class Credentials:
         self._stopped = False
 
     @contextmanager
-    def trip(self, seconds: float) -> Iterator[Trip]:
+    def trip(self, seconds: float, spent: float = 0.0) -> Iterator[Trip]:
         """A trip that `close_all` can end."""
-        with Trip(seconds) as trip:
+        with Trip(seconds, spent) as trip:
             with self._lock:
                 self._trips.add(trip)
                 stopped = self._stopped

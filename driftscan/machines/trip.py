@@ -51,17 +51,17 @@ class Trip:
     """Time is enforced from outside: a watchdog closes all that is open, which frees every call.
 
     `ended` tells why it was closed before its time: "deadline", "stalled" or "interrupted";
-    `place` is the jump host it is at, if it is.
+    `place` is the jump host it is at, if it is. `spent` of its seconds had passed when it was made.
     Used as a context manager; on leaving it nothing is open and no thread is left.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, spent: float = 0.0) -> None:
         self.stage = "config"
         self.ended = ""
         self.place = ""
         self._error = ("", "", "", "")
         self._seconds = seconds
-        self._ends = time.monotonic() + seconds
+        self._ends = time.monotonic() + seconds - spent
         self._stage_seconds = seconds
         self._stage_ends = self._ends
         self._over = threading.Event()
@@ -71,6 +71,8 @@ class Trip:
         self._watchdog.daemon = True
 
     def __enter__(self) -> Self:
+        if not self.left():
+            self.end("deadline")
         self._watchdog.start()
         return self
 

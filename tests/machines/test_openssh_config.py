@@ -1,7 +1,10 @@
 """The way to a target is the one `ssh` would take, and the inventory's values win."""
 
 import getpass
+import os
+import shutil
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -194,3 +197,52 @@ def test_where_there_is_no_ssh_the_inventory_alone_counts(
     found = hop(tmp_path, "Host web\n Port 9\n", user="deploy", known_hosts=["/kh"], key="/k")
     assert (found.address, found.port, found.user) == ("web", 22, "deploy")
     assert (found.keys, found.known_hosts) == ((Path("/k"),), (Path("/kh"),))
+
+
+def asked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The real ssh, behind a program that counts how often it is started."""
+    count, real = tmp_path / "count", shutil.which("ssh")
+    (tmp_path / "bin").mkdir()
+    counting = tmp_path / "bin/ssh"
+    counting.write_text(f'#!/bin/sh\necho >> {count}\nexec {real} "$@"\n')
+    counting.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{counting.parent}:{os.environ['PATH']}")
+    return count
+
+
+NAMES = ("web", "WEB-2.Example", "10.0.0.7", "127.1", "::1", "1a", "a.", "localhost", "0x7f.1")
+
+
+@pytest.mark.parametrize(
+    ("config", "alike"),
+    [
+        ("", True),
+        ("# Host web\nUser x\nHost *\n\tPort 9\n IdentityFile /k\nSendEnv LANG LC_*\n", True),
+        ("Match all\n User x\n", False),
+        ("Host web\n User x\n", False),
+        ("Host=web\n User x\n", False),
+        ('"Host" web\n User x\n', False),
+        ("HOST * !web\n User x\n", False),
+        ("HostName %h\n", False),
+        ("hostname=one\n", False),
+        ("Host *\n ProxyJump none\n", False),
+        ("IdentityFile /keys/%h\n", False),
+        ("Include @/m*\n", False),
+    ],
+)
+@pytest.mark.case("F38")
+def test_one_ssh_answers_for_a_fleet_where_its_files_tell_no_names_apart_and_says_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, alike: bool
+) -> None:
+    (tmp_path / "more").write_text("Host web\n User included\n")
+    (tmp_path / "config").write_text(config.replace("@", str(tmp_path)))
+    targets = [Target(name=name, road="ssh") for name in NAMES]
+    targets += [Target(name="web", road="ssh", user="ops", port=n) for n in range(2200, 2206)]
+    alone = [Resolver(tmp_path / "config", "").route(target) for target in targets]
+
+    count = asked_through(tmp_path, monkeypatch)
+    shared = Resolver(tmp_path / "config", "")
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(shared.route, targets)) == alone
+    started = len(count.read_text())
+    assert started < 9 if alike else started >= len(targets)

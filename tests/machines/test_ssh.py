@@ -359,6 +359,17 @@ def test_a_dripping_answer_ends_at_the_deadline(folder: Path) -> None:
     assert time.monotonic() - started >= LIMITS.deadline
 
 
+def test_the_time_that_its_ssh_configuration_takes_is_the_host_s(folder: Path) -> None:
+    slow = folder / "slow"
+    slow.write_text('Match exec "sleep 1.2"\n User nobody\n')
+    with misbehaving(folder) as host:
+        credentials = Credentials(agent="", ssh_config=slow)
+        error = fails(host.target(), replace_limits(deadline=1), credentials)
+        assert host.connections == 0
+    assert (error.state, error.stage) == ("timeout", "config")
+    assert "1 s" in error.cause
+
+
 def test_a_silent_command_ends_when_its_first_byte_is_due(folder: Path) -> None:
     with misbehaving(folder, play=silence) as host:
         started = time.monotonic()
