@@ -241,9 +241,13 @@ class Wire:
         """Both streams to their end: they share one window, so an unread one blocks the other."""
         heard = Heard(channel, limits, last, share)
         self._trip.enter("stream", limits.first_byte)
-        while not heard.over():
-            if heard.more():
-                self._trip.enter("stream", limits.idle)
+        try:
+            with self._peer():  # reading tells the other side how much more it may send
+                while not heard.over():
+                    if heard.more():
+                        self._trip.enter("stream", limits.idle)
+        except _PeerError as error:
+            raise self._cut_short(len(heard.output)) from error
         self._trip.enter("stream", 2 * GRACE)
         channel.status_event.wait(GRACE)
         return heard

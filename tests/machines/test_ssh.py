@@ -14,6 +14,7 @@ import pytest
 from driftscan import script
 from driftscan.errors import MachineError
 from driftscan.machines import ssh as road
+from driftscan.machines import tcp
 from driftscan.machines.ssh import Credentials, Ssh
 from driftscan.model import Answer, Limits, Questions, Target
 from tests.sshd import USER, Manners, Raw, Sshd, answering, framed, saying
@@ -396,6 +397,30 @@ def test_a_flood_of_complaints_does_not_block_the_answer_and_is_kept_in_part(fol
         answer = ask(host.target(), replace_limits(deadline=20, idle=10, first_byte=10))
     assert answer.errors == b"e" * LIMITS.errors
     assert script.unframe(answer.output, QUESTIONS.nonce, ()) == {}
+
+
+def test_a_connection_that_breaks_while_an_answer_is_acknowledged_is_no_mistake_of_ours(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = threading.Event()
+
+    class Breaking(socket.socket):
+        def send(self, *words: Any) -> int:
+            if broken.is_set():
+                raise BrokenPipeError
+            return super().send(*words)
+
+    dial = tcp.dial
+    monkeypatch.setattr(tcp, "dial", lambda *a: Breaking(fileno=dial(*a).detach()))
+
+    def play(channel: paramiko.Channel, _text: str, over: threading.Event) -> None:
+        broken.set()
+        channel.sendall_stderr(b"e" * 1_000_000)
+        over.wait(10)
+
+    with misbehaving(folder, play=play) as host:
+        error = fails(host.target())
+    assert (error.state, error.stage) == ("incomplete", "stream")
 
 
 @pytest.mark.case("H02")
