@@ -41,7 +41,9 @@ def installed(folder, probes, text=""):
 
 
 def run(argv, order):
-    return subprocess.run(argv, input=order, capture_output=True, timeout=60)
+    return subprocess.run(
+        argv, input=order, capture_output=True, timeout=60, start_new_session=True
+    )
 
 
 def order(nonce=NONCE, seconds="20"):

@@ -47,7 +47,11 @@ def evidence(name):
 def ask(asked):
     """The answer of this machine's own sh."""
     done = subprocess.run(
-        ["sh", "-s"], input=asked.script.encode(), capture_output=True, timeout=20
+        ["sh", "-s"],
+        input=asked.script.encode(),
+        capture_output=True,
+        timeout=60,
+        start_new_session=True,
     )
     return Answer(done.stdout, done.stderr, done.returncode, 0.1)
 

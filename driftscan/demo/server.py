@@ -54,7 +54,7 @@ def asked_for(answers: Sequence[bytes], script: bytes) -> bytes:
     parts: dict[bytes, bytes] = {}
     for answer in answers:
         marks = [*_SECTION.finditer(answer)]
-        ends = [mark.start() for mark in marks[1:]] + [answer.rindex(_END) + 1]
+        ends = [*(mark.start() for mark in marks), answer.rindex(_END) + 1][1:]
         for mark, end in zip(marks, ends, strict=True):
             parts[mark.group(1)] = answer[mark.start() : end]
     asked = _ASKED.findall(script)

@@ -84,7 +84,7 @@ def _owners(case: Case, divergence: Divergence) -> list[str]:
         return [str(item["owner"]) for _, item in sides if item and item.get("owner")]
     if divergence.section in ("conffiles", "extensions", "files"):
         return [name for name in _bringing(divergence) if _one_sided(case, name)]
-    if (divergence.section, divergence.key) == ("certificates", "bundle"):
+    if divergence.section == "certificates" and not divergence.key.startswith("local|"):
         return ["ca-certificates"]
     if divergence.section == "winners":
         kind = divergence.key.partition("@")[0]
@@ -111,10 +111,17 @@ def _one_sided(case: Case, package: str) -> bool:
     return divergence is not None and divergence.kind != "changed"
 
 
+# Debian keeps what a package's scripts write in a directory of its version: /etc/php/8.2/.
+_VERSIONED = re.compile(r"/etc/([a-z][a-z0-9+-]*)/([0-9][0-9.]*)/")
+
+
 def _bringing(divergence: Divergence) -> list[str]:
     """The packages without which a file or extension cannot be there: its own, its program's."""
     items = [item for item in (divergence.subject, divergence.reference) if item]
     found = [str(item.get(field, "")) for item in items for field in ("package", "owner")]
+    if divergence.section == "files" and (own := _VERSIONED.match(divergence.key)):
+        program, version = own.groups()
+        found += [f"{program}{version}-common", f"{program}{version}", f"{program}-{version}"]
     if divergence.section == "extensions":
         program, version, *rest = [*divergence.key.split("/"), ""]
         found += [f"php{version}-{rest[0]}", f"libapache2-mod-php{version}"]

@@ -20,14 +20,16 @@ from tests.sshd import Manners, Raw, Sshd
 
 def running(script):
     """This machine's own sh with the script, as it answers."""
-    process = subprocess.Popen(["sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        ["sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
     process.stdin.write(script.encode())
     process.stdin.close()
     try:
         while data := process.stdout.read1(65536):
             yield data
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # its watchdog too
         process.stdout.close()
         process.wait()
 

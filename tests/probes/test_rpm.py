@@ -235,7 +235,9 @@ def asked(folder, shell="sh", path=""):
     text = text.replace("/var/lib/rpm", str(folder)).replace(
         "PATH=/usr/sbin", f"PATH={path}/usr/sbin"
     )
-    done = subprocess.run([shell, "-s"], input=text.encode(), capture_output=True, timeout=100)
+    done = subprocess.run(
+        [shell, "-s"], input=text.encode(), capture_output=True, timeout=100, start_new_session=True
+    )
     assert done.returncode == 0, done.stderr
     return script.unframe(done.stdout, questions.nonce, [probe])["rpm"]
 

@@ -28,7 +28,13 @@ def asked(cwd):
     """The sections of this machine, asked by this machine's sh."""
     ask = questions([runtimes], deadline=60)
     answer = subprocess.run(
-        ["sh", "-s"], input=ask.script.encode(), stdout=-1, check=True, cwd=cwd, timeout=60
+        ["sh", "-s"],
+        input=ask.script.encode(),
+        stdout=-1,
+        check=True,
+        cwd=cwd,
+        timeout=60,
+        start_new_session=True,
     )
     return runtimes.parse(unframe(answer.stdout, ask.nonce, [runtimes])[runtimes.NAME])
 

@@ -123,7 +123,12 @@ def test_a_hostile_name_does_nothing_in_a_shell(name, tmp_path):
     wants += [want("changelogs", "curl", name, "curl", version=name)]
     script = questions_for(wants, deadline=9).script
     done = subprocess.run(
-        ["sh", "-s"], input=script.encode(), cwd=tmp_path, capture_output=True, timeout=30
+        ["sh", "-s"],
+        input=script.encode(),
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=30,
+        start_new_session=True,
     )
     assert done.returncode == 0
     assert done.stderr == b""

@@ -118,7 +118,13 @@ def asked(folder, shell=("sh",)):
     questions = questions_for([WANT], deadline=60, nonce=NONCE)
     script = questions.script.replace("/opt /srv /usr/local", str(folder))
     assert script != questions.script
-    done = subprocess.run([*shell, "-s"], input=script.encode(), capture_output=True, check=True)
+    done = subprocess.run(
+        [*shell, "-s"],
+        input=script.encode(),
+        capture_output=True,
+        check=True,
+        start_new_session=True,
+    )
     answer = Answer(done.stdout, done.stderr, 0, 1.0)
     return read(answer, questions, [WANT], origin="h")["imports"]
 
@@ -212,7 +218,9 @@ def test_a_walk_that_did_not_end_well_is_a_gap(tmp_path):
     questions = questions_for([WANT], deadline=60, nonce=NONCE)
     script = questions.script.replace("/opt /srv /usr/local", str(tmp_path))
     script = script.replace('find -H "$@"', 'find -H "$@" /nowhere')
-    done = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True, check=True)
+    done = subprocess.run(
+        ["sh", "-s"], input=script.encode(), capture_output=True, check=True, start_new_session=True
+    )
     told = read(Answer(done.stdout, b"", 0, 1.0), questions, [WANT], origin="h")["imports"]
     assert list(told.items["own"]["needed"]) == [f"{tmp_path}/good"]
     assert told.gaps == ("not all of /opt, /srv and /usr/local could be looked through",)
