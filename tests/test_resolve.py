@@ -3,6 +3,7 @@
 import json
 import time
 
+import paramiko
 import pytest
 
 from driftscan import store
@@ -63,6 +64,14 @@ def test_a_host_s_baseline_is_its_group_s():
         baseline_of(Target(name="a", road="ssh"), None)
 
 
+@pytest.fixture
+def key(tmp_path):
+    """The path of a private key: without any no host is asked at all."""
+    path = tmp_path / "id_ecdsa"
+    paramiko.ECDSAKey.generate().write_private_key_file(str(path))
+    return str(path)
+
+
 def test_this_machine_is_asked_like_any_other():
     ((name, side),) = sides([Target(name="local", road="local")], NONE)
     assert name == "local"
@@ -76,18 +85,18 @@ def test_two_words_for_one_target_are_asked_once():
 
 
 @pytest.mark.parametrize("road", ["docker", "podman", "image", "dockerfile"])
-def test_an_engine_that_does_not_answer_is_told_before_any_host_is_asked(road):
+def test_an_engine_that_does_not_answer_is_told_before_any_host_is_asked(road, key):
     with Raw(lambda sock, over: None) as server:
-        host = Target(name="h", road="ssh", address="127.0.0.1", port=server.port)
+        host = Target(name="h", road="ssh", address="127.0.0.1", port=server.port, key=key)
         other = Target(name="x", road=road, container="x", path="x")
         with pytest.raises(EngineError, match="no container engine answers"):
             list(sides([host, other], NONE))
         assert server.connections == 0
 
 
-def test_a_host_that_is_away_is_a_result_beside_the_others(tmp_path):
+def test_a_host_that_is_away_is_a_result_beside_the_others(tmp_path, key):
     with Raw(lambda sock, over: sock.close()) as server:
-        host = Target(name="h", road="ssh", address="127.0.0.1", port=server.port)
+        host = Target(name="h", road="ssh", address="127.0.0.1", port=server.port, key=key)
         loaded = file(machine(tmp_path, "a", curl="1"))
         options = Options(limits=Limits(deadline=3), engine="/bin/false")
         found = dict(sides([host, loaded], options))
@@ -101,9 +110,9 @@ def test_only_what_takes_time_is_counted_once(tmp_path):
     assert takes_time([local, local, built, file("a.json")]) == 2
 
 
-def test_leaving_early_ends_what_is_under_way(tmp_path):
+def test_leaving_early_ends_what_is_under_way(tmp_path, key):
     with Raw(lambda sock, over: over.wait()) as server:
-        host = Target(name="h", road="ssh", address="127.0.0.1", port=server.port)
+        host = Target(name="h", road="ssh", address="127.0.0.1", port=server.port, key=key)
         loaded = file(machine(tmp_path, "a", curl="1"))
         here = Target(name="local", road="local")
         arriving = sides([host, here, loaded], NONE)

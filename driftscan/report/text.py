@@ -277,7 +277,14 @@ def _equal(host: HostReport, amount: Amount) -> str:
     # A manager that is on neither side has no keys and no pins there either.
     none = [n for n in none if "-" not in n or n.partition("-")[0] not in none]
     beside = f"; beside the differences: {', '.join(partly)}" if partly else ""
-    neither = f"; on neither side: {', '.join(none)}" if none else ""
+    neither = f"; on neither side: {_names(none, amount)}" if none else ""
     if not amount.records:
         beside = "; and more beside the differences" if partly else ""
-    return (", ".join(whole) or "no section whole") + beside + neither
+    return (_names(whole, amount) or "no section whole") + beside + neither
+
+
+def _names(names: list[str], amount: Amount) -> str:
+    """All of them, or where it is many the first ones and how many more."""
+    if amount.all or len(names) <= 9:
+        return ", ".join(names)
+    return f"{', '.join(names[:6])} and {len(names) - 6} more"

@@ -429,9 +429,9 @@ def test_with_few_descriptors_some_hosts_are_told_as_such_and_the_next_run_is_fi
     tmp_path, fleet, work
 ):
     fleet(**{f"h{n}": Manners(exec="stall") for n in range(40)})
-    words = "scan -o out --workers 40 --timeout session=2 --timeout kex=60 --timeout login=60"
+    words = "scan -o out --workers 40 --timeout session=8 --timeout kex=60 --timeout login=60"
     done = subprocess.run(
-        ["sh", "-c", f"ulimit -n 48; exec {sys.executable} -m driftscan {words}"],
+        ["sh", "-c", f"ulimit -n 32; exec {sys.executable} -m driftscan {words}"],
         capture_output=True,
         text=True,
         cwd=work,

@@ -75,7 +75,7 @@ def test_web_t_is_one_cause_and_the_service_it_lost_breaks():
 
     assert len(release.claims) >= 0.95 * len(claimed) > 200
     assert "`apt-get dist-upgrade" in release.text
-    assert (release.host_record.user, release.host_record.time[:10]) == ("deploy", "2026-11-16")
+    assert release.host_record.user == "deploy"
     assert lost.level == "breaks"
     assert [e.text for e in lost.evidence[1:]] == [
         "inventories/demo/web/Dockerfile:12 asks for php-fpm, which needs php8.2-fpm",
