@@ -30,6 +30,9 @@ def load(named: str) -> Inventory:
 
 def _of_text(text: str, path: Path, folder: Path) -> Inventory:
     if text.lstrip().startswith("{"):
+        root = _root(text)  # JSON is YAML: ours may be written so
+        if root is not None and {key.text for key, _ in root.entries} <= _OURS:
+            return native.of_text(text, str(path), folder)
         return ansible_listed.of_text(text, path, folder)
     if path.suffix in ansible.YAML or _is_mapping(text):
         root = _root(text)

@@ -280,3 +280,9 @@ def test_whatever_a_file_holds_it_is_read_or_refused_in_words(tmp_path_factory, 
         return
     for target in found.hosts.values():
         assert target.unusable or not target.address.startswith("-")
+
+
+def test_our_own_form_may_be_written_as_json(tmp_path):
+    path = tmp_path / "inventory.yml"
+    path.write_text('{"defaults": {"user": "ops"}, "hosts": {"a": {"address": "127.0.0.1"}}}')
+    assert [(h.name, h.user) for h in loading.load(str(path)).hosts.values()] == [("a", "ops")]
