@@ -19,11 +19,18 @@ ASK = (
 for f in @BUNDLES@; do
   if [ -f "$f" ] && [ -r "$f" ]; then
     printf 'bundle %s %s\n' "$(grep -c -e '-----BEGIN [A-Z ]*CERTIFICATE' "$f")" "$f"
-    sha256sum "$f" | sed 's/ .*//;s/^/sum /'
+    # A host that was upgraded has them in another order than an image that is new.
+    awk '/^-----BEGIN/ { c = "" } { c = c $0 } /^-----END/ { print c }' "$f" | sort | sha256sum |
+      sed 's/ .*//;s/^/sum /'
     break
   fi
 done
-if [ -r /etc/ca-certificates.conf ]; then sed -n 's/^!/without /p' /etc/ca-certificates.conf; fi
+# What is not shipped any more is left in the list with that mark, by nobody's choice.
+if [ -r /etc/ca-certificates.conf ]; then
+  sed -n 's/^!//p' /etc/ca-certificates.conf | while IFS= read -r name; do
+    if [ -f "/usr/share/ca-certificates/$name" ]; then printf 'without %s\n' "$name"; fi
+  done
+fi
 # Of what was added only the certificates themselves: a key may lie beside them.
 for f in @LOCAL@; do
   if [ -f "$f" ] && [ -r "$f" ]; then

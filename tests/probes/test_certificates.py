@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from driftscan.errors import ParseError
 from driftscan.model import Absent, Payload, Raw
 from driftscan.probes import certificates
+from driftscan.probes.twins import certificates as twin
 from tests.probes.conftest import read_captured
 
 
@@ -64,3 +65,11 @@ def test_whatever_a_host_says_only_parse_errors_escape(lines):
         parsed(*lines)
     except ParseError:
         return
+
+
+def test_the_order_in_which_certificates_came_is_no_difference():
+    first, second = (
+        b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n" % x for x in (b"A", b"B")
+    )
+    ordered = twin._in_order
+    assert ordered(first + second) == ordered(b"# a name\n" + second + first) != ordered(first)

@@ -29,15 +29,26 @@ def read(tree: Tree) -> Iterator[str]:
             data = tree.read(path, tools.LARGEST)
             count = sum(1 for line in data.split(b"\n") if _BEGIN.search(line))
             yield f"bundle {count} {path}"
-            yield f"sum {hashlib.sha256(data).hexdigest()}"
+            yield f"sum {hashlib.sha256(_in_order(data)).hexdigest()}"
             break
     for line in tools.lines(tree, "/etc/ca-certificates.conf"):
-        if line.startswith("!"):
+        if line.startswith("!") and tools.is_file(tree, f"/usr/share/ca-certificates/{line[1:]}"):
             yield f"without {line[1:]}"
     for path in tools.expand(tree, *LOCAL):
         if tools.is_file(tree, path) and tree.readable(path) and "\n" not in path:
             yield f"local {path}"
             yield from _certificates(tools.lines(tree, path))
+
+
+def _in_order(data: bytes) -> bytes:
+    """Each certificate as one line, in their own order."""
+    found: list[bytes] = []
+    one = b""
+    for line in data.split(b"\n"):
+        one = line if line.startswith(b"-----BEGIN") else one + line
+        if line.startswith(b"-----END"):
+            found.append(one + b"\n")
+    return b"".join(sorted(found))
 
 
 def _certificates(lines: list[str]) -> Iterator[str]:
