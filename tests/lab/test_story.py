@@ -172,7 +172,7 @@ def test_a_package_database_that_cannot_be_read_is_incomplete(driftscan, baselin
 
 
 def test_a_plain_account_is_told_what_it_could_not_see(driftscan, baseline):
-    done = driftscan("check", "web-b", "--no-become")
+    done = driftscan("check", "web-b", "--no-become", "--all")
 
     assert done.code == 3, done.out
     assert re.search(r"Unknown +conffiles of web-b: \d+ files not readable", done.out)
