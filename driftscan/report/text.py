@@ -254,7 +254,8 @@ def _coverage(page: Page, host: HostReport, amount: Amount) -> None:
     page.item("Equal", _equal(host, amount))
     natural = "only a running machine has it"
     gaps = [g for g in host.unknown if g.why != natural]
-    for gap in sorted(gaps, key=lambda g: not g.blocks)[: amount.gaps]:
+    # What most depends on comes first: the packages.
+    for gap in sorted(gaps, key=lambda g: (not g.blocks, g.what not in MANAGERS))[: amount.gaps]:
         cure = f": {gap.cure}" if gap.cure else ""
         page.item("Unknown", f"{gap.what} of {gap.side}: {gap.why}{cure}")
     if len(gaps) > amount.gaps:
