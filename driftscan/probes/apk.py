@@ -123,6 +123,8 @@ def _sizes(raw: Raw) -> dict[str, int]:
 
 def _answer(raw: Raw, path: str) -> Payload:
     places = {f"{place}/installed": name for name, place in _PLACES.items()}
+    if path not in places:
+        raise ParseError(f"no database of apk: {path!r}")
     return raw.outputs[places[path]]
 
 
