@@ -21,7 +21,8 @@ test: env ## everything: `make check`, then the tests on real servers
 	  echo "DRIFTSCAN_LAB=off: the tests on real servers were not run"; \
 	else \
 	  $(BIN)/python -m tests.lab up && . $(RUN)/env.sh && \
-	  $(BIN)/python -m pytest -m "(lab or sshd or long) and not soak"; \
+	  $(BIN)/python -m pytest -n 2 -m "(sshd or long) and not lab and not soak" && \
+	  $(BIN)/python -m pytest -m "lab and not soak"; \
 	fi
 
 check: env ## style, types, floors, shell, unit tests: no network, no engine, under 60 s
