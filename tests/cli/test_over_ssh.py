@@ -14,7 +14,6 @@ import pytest
 
 from driftscan import folder, store
 from tests.cli.conftest import ROOT, environment
-from tests.made import fingerprint
 from tests.sshd import Manners, Raw, Sshd
 
 
@@ -132,9 +131,17 @@ def test_a_host_behind_another_key_is_told_as_such_with_its_cure(driftscan, flee
     assert servers["a"].commands == []
 
 
+def with_one_more(scanned):
+    """The fingerprint, with one package more."""
+    document = json.loads(scanned)
+    packages = document["facts"]["dpkg"]["items"]
+    packages["nothing"] = next(iter(packages.values()))
+    return json.dumps(document)
+
+
 def test_drift_and_a_host_that_is_away_is_4_and_limit_leaves_it_out(driftscan, fleet, work):
     fleet(a=Manners(really), b=Manners(auth="refuse"))
-    store.save(work / "reference.json", fingerprint("reference", nothing="1"))
+    (work / "reference.json").write_text(with_one_more(driftscan("scan", "a").out))
 
     both = driftscan("check", "--baseline", "./reference.json", "-f", "json")
     one = driftscan("check", "--baseline", "./reference.json", "--limit", "!b", "-f", "json")
