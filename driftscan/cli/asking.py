@@ -1,5 +1,6 @@
 """Words of the command line -> targets -> sides, with the progress on the terminal."""
 
+import os
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -20,12 +21,13 @@ DEFAULT_INVENTORY = "inventory.yml"
 def inventory_at(named: str | None) -> "Inventory | None":
     """The inventory that is named, else the one in the working directory, else none."""
     from driftscan.cli.faults import say
-    from driftscan.inventory import loading
+    from driftscan.inventory import ansible_program, loading
 
     default = Path(DEFAULT_INVENTORY)
     if not named and not default.is_file():
         return None
-    found = loading.load(named or str(default))
+    program = ansible_program.program(os.environ.get("DRIFTSCAN_ANSIBLE_INVENTORY", ""))
+    found = loading.load(named or str(default), program)
     for text in found.notes:
         say(text)
     return found

@@ -38,12 +38,21 @@ def command(hosts: Hosts, format: str) -> int:
     return 0
 
 
+_READERS = {
+    "driftscan": "driftscan",
+    "both": "driftscan and ansible-inventory, which agree",
+    "ansible-inventory": "ansible-inventory",
+}
+
+
 def _json(inventory: "Inventory", selected: "Sequence[Target]") -> str:
     import msgspec
 
     names = {target.name for target in selected}
     plain = {
         "inventory": inventory.path,
+        "reader": inventory.reader,
+        "notes": list(inventory.notes),
         "hosts": {target.name: msgspec.to_builtins(target) for target in selected},
         "groups": {
             name: {
@@ -71,6 +80,7 @@ def _text(inventory: "Inventory", selected: "Sequence[Target]") -> str:
         if target.unusable
     ]
     count = f"{len(selected)} of {len(inventory.hosts)} hosts of {inventory.path}"
+    count += f", read by {_READERS[inventory.reader]}"
     return "\n".join([*lines, "", *lost, count, ""])
 
 

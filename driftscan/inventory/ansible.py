@@ -106,6 +106,10 @@ def _variables(folder: Path, kind: str, name: str) -> Vars:
     return found
 
 
+def _no_variables(_folder: Path, _kind: str, _name: str) -> Vars:
+    return {}
+
+
 def _inside(folder: Path) -> Iterator[Path]:
     for number, entry in enumerate(sorted(folder.iterdir())):
         if number > MAX_FILES:
@@ -121,12 +125,16 @@ def _inside(folder: Path) -> Iterator[Path]:
 # --- putting together ----------------------------------------------------------------------------
 
 
-def finished(found: Read, path: Path, folder: Path) -> Inventory:
-    """Hosts with what their groups give them, as Ansible orders it: nearer groups win."""
+def finished(found: Read, path: Path, folder: Path, *, files: bool = True) -> Inventory:
+    """Hosts with what their groups give them, as Ansible orders it: nearer groups win.
+
+    `files` tells whether the folder's group_vars and host_vars are read too.
+    """
     _settle(found)
     parents = _parents(found, path)
     depths = _depths(found, parents)
-    outside = {name: _variables(folder, "group_vars", name) for name in found.groups}
+    beside = _variables if files else _no_variables
+    outside = {name: beside(folder, "group_vars", name) for name in found.groups}
     hosts: dict[str, Target] = {}
     notes = list(found.notes)
     for name, own in found.hosts.items():
@@ -137,7 +145,7 @@ def finished(found: Read, path: Path, folder: Path) -> Inventory:
             [found.groups[group].vars for group in groups if group != "all"],
             [outside["all"]],
             [outside[group] for group in groups if group != "all"],
-            [own, _variables(folder, "host_vars", name)],
+            [own, beside(folder, "host_vars", name)],
         ):
             for given in layer:
                 variables.update(given)

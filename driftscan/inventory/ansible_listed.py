@@ -11,8 +11,11 @@ from driftscan.inventory.ansible_nouns import GROUP, Read, Var, Vars, of_interes
 from driftscan.inventory.contract import Inventory
 
 
-def of_text(text: str, path: Path, folder: Path) -> Inventory:
-    """The inventory in the JSON; its variables are merged already where Ansible printed it."""
+def of_text(text: str, path: Path, folder: Path, *, merged: bool = False) -> Inventory:
+    """The inventory in the JSON.
+
+    `merged` tells that the group_vars and host_vars of the folder are in it already.
+    """
     try:
         plain = msgspec.json.decode(text.encode())
     except msgspec.DecodeError as error:
@@ -27,7 +30,7 @@ def of_text(text: str, path: Path, folder: Path) -> Inventory:
     listed = meta.get("hostvars") if isinstance(meta, dict) else None
     for host, given in (listed if isinstance(listed, dict) else {}).items():
         found.hosts.setdefault(host, {}).update(_variables(given, f"{path}: {host}"))
-    return ansible.finished(found, path, folder)
+    return ansible.finished(found, path, folder, files=not merged)
 
 
 def _group(name: str, group: Any, path: str, found: Read) -> None:

@@ -79,6 +79,11 @@ def target(name: str, groups: list[str], variables: Vars, folder: Path) -> tuple
 
 def _given(variables: Vars, made: _Made) -> Iterator[tuple[str, Var]]:
     """What is plain; a value that only Ansible could work out makes the host unusable."""
+    if "" in variables:
+        made.notes.append(
+            f"{variables[''].place}: encrypted with ansible-vault, which is not opened: what it"
+            " says of a connection is not used"
+        )
     for name in CONNECTION:
         var = variables.get(name)
         if var is None or name in _PASSWORDS:

@@ -20,13 +20,15 @@ class Group(Struct, frozen=True):
 class Inventory(Struct, frozen=True):
     """Every host by name, in the order of the file, with its own road; and the groups.
 
-    `notes` tell what stands in a file of Ansible's and is not used: `file:line: what`.
+    `notes` tell what stands in a file of Ansible's and is not used: `file:line: what`. `reader` is
+    `driftscan`, `ansible-inventory`, or `both` where they agree.
     """
 
     path: str
     hosts: dict[str, Target]
     groups: dict[str, Group]
     notes: tuple[str, ...] = ()
+    reader: str = "driftscan"
 
 
 EVERYTHING = "all"

@@ -154,7 +154,7 @@ def test_inventory_prints_what_was_understood(driftscan, work):
         "web-a  ssh   10.0.0.7:2201  deploy  yes     web     images/web\n"
         "db     ssh   db             deploy  -       -       -\n"
         "\n"
-        "2 of 2 hosts of inventory.yml\n"
+        "2 of 2 hosts of inventory.yml, read by driftscan\n"
     )
     plain = json.loads(driftscan("inventory", "--limit", "web", "-f", "json").out)
     assert plain == {
@@ -172,6 +172,8 @@ def test_inventory_prints_what_was_understood(driftscan, work):
             }
         },
         "groups": {"web": {"hosts": ["web-a"], "baseline": "images/web"}},
+        "notes": [],
+        "reader": "driftscan",
     }
 
 
