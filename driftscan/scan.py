@@ -5,9 +5,7 @@ import random
 import threading
 import time
 import traceback
-import zlib
-from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from datetime import UTC, datetime
 from pathlib import PurePath
@@ -15,7 +13,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from driftscan import __version__, collector, plausible, sanitize, script
+from driftscan import __version__, bounded, collector, plausible, sanitize, script
 from driftscan.errors import MachineError, ParseError
 from driftscan.machines import exhaustion
 from driftscan.machines.contract import Machine
@@ -27,7 +25,6 @@ from driftscan.model import (
     Failed,
     Fingerprint,
     Item,
-    Items,
     Limits,
     Meta,
     Partial,
@@ -37,13 +34,9 @@ from driftscan.model import (
     Sections,
     Unreached,
 )
-from driftscan.model.managers import DPKG, MANAGERS
-from driftscan.probes import environment, runtimes
+from driftscan.probes import environment, winners
 from driftscan.probes.contract import Asks, Probe
 from driftscan.uniting import united
-
-EVIDENCE_LIMIT = 256_000
-"""Bytes that the evidence of one fingerprint may have, compressed."""
 
 MOST_WORKERS = 32
 _FAREWELL = 2.0
@@ -238,7 +231,7 @@ def fingerprint(
     return Fingerprint(
         meta=_meta(answer, account, target=target, kind=kind, address=address, taken=taken),
         facts=plausible.facts(facts),
-        evidence=_capped(evidence),
+        evidence=bounded.capped(evidence),
     )
 
 
@@ -328,77 +321,6 @@ def _with_environment(pairs: Sequence[str] | None, sections: Sections) -> Sectio
     env = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
     changed = {
         **environment.with_image_env(sections, env),
-        **runtimes.with_path(sections, "system", env.get("PATH", _DEFAULT_PATH)),
+        **winners.with_path(sections, "system", env.get("PATH", _DEFAULT_PATH)),
     }
     return {name: sanitize.clean(section) for name, section in changed.items()}
-
-
-# --- evidence has a limit ----------------------------------------------------------------------
-
-
-def _capped(evidence: Sections) -> Sections:
-    """The evidence, without its oldest log entries if it is over the limit, and saying so."""
-    if _fits(evidence):
-        return evidence
-    times = [*sorted(set(_times(evidence))), "9999"]
-    first = bisect_left(times, True, key=lambda time: _fits(_since(evidence, time)))
-    evidence = _since(evidence, times[min(first, len(times) - 1)])
-    for name in sorted(evidence, key=lambda name: -_size(evidence[name])):
-        if _fits(evidence):
-            break
-        over = Failed(reason=f"left out: evidence may have {EVIDENCE_LIMIT // 1000} kB compressed")
-        evidence = {**evidence, name: over}
-    return evidence
-
-
-_HISTORIES = tuple(manager.history for manager in MANAGERS.values() if manager.history)
-
-
-def _size(section: Section) -> int:
-    return len(msgspec.json.encode(section))
-
-
-def _fits(evidence: Sections) -> bool:
-    plain = msgspec.json.encode(evidence)
-    return len(plain) <= EVIDENCE_LIMIT or len(zlib.compress(plain, 1)) <= EVIDENCE_LIMIT
-
-
-def _items(evidence: Mapping[str, Section], name: str) -> Items:
-    section = evidence.get(name)
-    return section.items if isinstance(section, Collected | Partial) else {}
-
-
-def _times(evidence: Sections) -> Iterator[str]:
-    for history in _HISTORIES:
-        for item in _items(evidence, history).values():
-            yield str(item.get("start", ""))
-    for item in _items(evidence, DPKG.log).values():
-        yield from (event[:19] for event in _events(item))
-
-
-def _events(item: Item) -> list[str]:
-    events = item.get("events")
-    return events if isinstance(events, list) else []
-
-
-def _since(evidence: Sections, time: str) -> Sections:
-    """The logs from `time` (the host's own clock, as the logs write it) on."""
-    kept: dict[str, Items] = {
-        name: {k: v for k, v in _items(evidence, name).items() if str(v.get("start", "")) >= time}
-        for name in _HISTORIES
-    }
-    kept[DPKG.log] = {
-        key: {**item, "events": list(events)}
-        for key, item in _items(evidence, DPKG.log).items()
-        if (events := [event for event in _events(item) if event[:19] >= time])
-    }
-    return {name: _shortened(s, kept.get(name), time) for name, s in evidence.items()}
-
-
-def _shortened(section: Section, items: Items | None, time: str) -> Section:
-    if items is None or not isinstance(section, Collected | Partial) or items == section.items:
-        return section
-    gaps = section.gaps if isinstance(section, Partial) else []
-    when = "all entries" if time == "9999" else f"entries before {time}"
-    limit = f"evidence may have {EVIDENCE_LIMIT // 1000} kB compressed"
-    return Partial(items=items, gaps=[*gaps, f"{when} are left out: {limit}"])

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from driftscan import bounded
 from driftscan.errors import MachineError, ParseError
 from driftscan.model import (
     Absent,
@@ -24,7 +25,7 @@ from driftscan.model import (
 )
 from driftscan.probes import host
 from driftscan.probes.contract import About
-from driftscan.scan import EVIDENCE_LIMIT, Job, each, fingerprint, scan
+from driftscan.scan import Job, each, fingerprint, scan
 from driftscan.script import questions
 
 WHO = {"target": "web-a", "kind": "host", "address": "127.0.0.1", "taken": "2026-11-23T17:20:00Z"}
@@ -244,9 +245,9 @@ def test_evidence_over_its_limit_loses_its_oldest_log_entries_and_says_so():
     assert found.evidence["dpkg-log"].items["curl"]["events"][0].startswith(first)
     assert found.evidence["other"] == sections["other"]
     assert (
-        0.9 * EVIDENCE_LIMIT
+        0.9 * bounded.LIMIT
         < len(zlib.compress(msgspec.json.encode(found.evidence), 1))
-        <= EVIDENCE_LIMIT
+        <= bounded.LIMIT
     )
 
 

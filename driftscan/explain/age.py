@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from driftscan.explain import suites
 from driftscan.explain.case import Case
-from driftscan.explain.records import Transaction
+from driftscan.explain.runs import Transaction
 from driftscan.explain.updates import updates
 from driftscan.explain.wording import logged, run, some, were
 from driftscan.model import Cause, Divergence, Evidence, Want

@@ -8,7 +8,7 @@ from importlib import resources
 from msgspec import Struct, convert
 
 from driftscan.explain.case import Case
-from driftscan.explain.records import Transaction
+from driftscan.explain.runs import Transaction
 from driftscan.model import Divergence, Expected, HostRecord, managers
 from driftscan.model.managers import is_package
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 from driftscan.explain.case import Case
-from driftscan.explain.records import Records, Transaction, newest
+from driftscan.explain.records import Records, newest
+from driftscan.explain.runs import Transaction
 from driftscan.explain.wording import logged, were
 from driftscan.model import Cause, Confidence, Divergence, Evidence, HostRecord, Want, managers
 from driftscan.model.managers import is_package

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from driftscan.explain.case import Case
 from driftscan.explain.needs import Graph
-from driftscan.explain.records import Transaction, newest
+from driftscan.explain.records import newest
+from driftscan.explain.runs import Transaction
 from driftscan.explain.wording import logged, some, were
 from driftscan.model import Cause, Divergence, Evidence, Kind, Side, Want, managers
 from driftscan.model.managers import is_package

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from driftscan.explain import wanted
 from driftscan.explain.case import Case
-from driftscan.explain.records import Records, Transaction
+from driftscan.explain.records import Records
+from driftscan.explain.runs import Transaction
 from driftscan.explain.wording import run, some
 from driftscan.model import Cause, Divergence, Evidence, Item, Side, Want
 from driftscan.model.managers import is_package

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from driftscan.explain import expectations
 from driftscan.explain.case import Case
-from driftscan.explain.records import Operation, Transaction
+from driftscan.explain.runs import Operation, Transaction
 from driftscan.explain.wording import quoted, some
 from driftscan.model import Divergence, Evidence
 from driftscan.model.managers import is_package

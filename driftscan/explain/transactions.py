@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from driftscan.explain import wanted
 from driftscan.explain.case import Case
-from driftscan.explain.records import Transaction, newest
+from driftscan.explain.records import newest
+from driftscan.explain.runs import Transaction
 from driftscan.explain.wording import logged, some, were
 from driftscan.model import Cause, Divergence, Evidence, HostRecord, Level, Place, Want, managers
 from driftscan.model.managers import APK, is_package

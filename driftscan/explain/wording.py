@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from driftscan.explain.records import Transaction
+from driftscan.explain.runs import Transaction
 from driftscan.model import Evidence, HostRecord
 
 

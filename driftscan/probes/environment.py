@@ -63,7 +63,7 @@ def with_image_env(sections: Mapping[str, Section], env: Mapping[str, str]) -> S
     """The section `environment` of an image: `system` is what its ENV sets, the rest as found.
 
     A container starts with the image's ENV and without PAM, so /etc/environment counts for
-    nothing. Gives only the changed section; PATH belongs to `runtimes.with_path`.
+    nothing. Gives only the changed section; PATH belongs to `winners.with_path`.
     """
     section = sections.get("environment")
     if not isinstance(section, Collected | Partial):

@@ -6,43 +6,25 @@ Winners are computed here, by walking each recorded PATH over the copies that we
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
 from driftscan import versions
 from driftscan.errors import ParseError
 from driftscan.model import (
-    Collected,
     Item,
     Items,
-    Partial,
     Raw,
     Section,
     Sections,
     Shell,
 )
-from driftscan.probes import alternatives, settings, units
+from driftscan.probes import alternatives, settings, units, winners
 from driftscan.probes.contract import About
 from driftscan.probes.twins import copies as twin
 
 NAME = "runtimes"
-
-_PLACES = (
-    "/usr/local/sbin",
-    "/usr/local/bin",
-    "/usr/sbin",
-    "/usr/bin",
-    "/sbin",
-    "/bin",
-    "/opt/*/bin",
-    "/opt/*/*/bin",
-    "/usr/lib/jvm/*/bin",
-    "/usr/lib/jvm/*/jre/bin",
-    "/usr/local/*/bin",
-    "/usr/lib/go*/bin",
-)
 
 _COPIES = (
     settings.BODY
@@ -171,11 +153,13 @@ copies() {
   return 0
 }
 copies | head -c @LIMIT@
-""".replace("@PLACES@", " ".join(_PLACES)).replace("@LIMIT@", str(settings.LIMIT + (1 << 20)))
+""".replace("@PLACES@", " ".join(winners.PLACES)).replace(
+        "@LIMIT@", str(settings.LIMIT + (1 << 20))
+    )
 )
 
 ASK = (
-    Shell("copies", _COPIES, twin.reader(_PLACES)),
+    Shell("copies", _COPIES, twin.reader(winners.PLACES)),
     alternatives.ASK,
 )
 GIVES = (
@@ -187,7 +171,6 @@ GIVES = (
     About("runtime-copies", "evidence", "path", "real, kind (or directory, closed)"),
 )
 
-KINDS = ("gcc", "python3", "perl", "php", "node", "ruby", "go", "java")
 
 _LINE = re.compile(
     r"(?P<path>dir|gone|closed|copy|real|ran|script|untrusted|untimed|unrun) (?P<of>/.*)"
@@ -199,7 +182,6 @@ _OWNER = re.compile(r"([^:/]+)(?::([^:/]+))?\.list:(/.*)")
 _VERSION = re.compile(
     r"[0-9]{1,9}(?:\.[0-9]{1,9}){1,5}(?:-?(?:alpha|beta|rc|pre|dev|nightly|a|b)[0-9.]{0,9})?"
 )
-_UNKNOWN = "unknown"
 _NOTES = {
     "script": "not run: a script",
     "untrusted": "not run: not in the hands of root alone",
@@ -235,19 +217,15 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     found = _found(lines[middle + 1 :])
     denied = [f"{path}: denied" for path in found.closed]
     sections: Sections = {
-        "runtimes": _section(_runtimes(found), denied),
-        "runtime-copies": _section(_copies(found), denied),
-        "winners": _section({}, places.gaps),
-        "path": _section({}, places.gaps),
+        "runtimes": winners.section(_runtimes(found), denied),
+        "runtime-copies": winners.section(_copies(found), denied),
+        "winners": winners.section({}, places.gaps),
+        "path": winners.section({}, places.gaps),
         **alternatives.sections(raw.outputs["alternatives"]),
     }
     for scope, path in _paths(places):
-        sections |= with_path(sections, scope, path)
+        sections |= winners.with_path(sections, scope, path)
     return sections
-
-
-def _section(items: Items, gaps: list[str]) -> Section:
-    return Partial(items=items, gaps=gaps) if gaps else Collected(items=items)
 
 
 def _found(lines: Iterable[str]) -> _Found:
@@ -335,7 +313,7 @@ def _owners(lines: list[str], native: str) -> dict[str, list[str]]:
 
 def _kind(path: str) -> str:
     name = path.rpartition("/")[2]
-    return max((kind for kind in KINDS if name.startswith(kind)), key=len)
+    return max((kind for kind in winners.KINDS if name.startswith(kind)), key=len)
 
 
 def _copies(found: _Found) -> Items:
@@ -374,24 +352,21 @@ def _version(kind: str, real: str, owners: list[str], found: _Found) -> tuple[st
     """The version of a copy, or `unknown` with the reason."""
     name = real.rpartition("/")[2]
     if kind not in name:
-        return _UNKNOWN, f"leads to {name}"
+        return winners.UNKNOWN, f"leads to {name}"
     for home in (real.removesuffix(f"/bin/{name}"), real.removesuffix(f"/jre/bin/{name}")):
         for file in ("release", "VERSION"):
             if f"{home}/{file}" in found.stated:
                 return found.stated[f"{home}/{file}"], ""
     if len(owners) > 1:
-        return _UNKNOWN, "listed by several packages"
+        return winners.UNKNOWN, "listed by several packages"
     if owners:
         packaged = found.packages.get(owners[0], "")
-        return (versions.upstream("deb", packaged), "") if packaged else (_UNKNOWN, "")
+        return (versions.upstream("deb", packaged), "") if packaged else (winners.UNKNOWN, "")
     said = _VERSION.search(found.said.get(real, ""))
     if said:
         return said.group(), ""
     silent = "gave no version" if real in found.said else "no package, no file states it"
-    return _UNKNOWN, found.notes.get(real, silent)
-
-
-# --- paths and winners -------------------------------------------------------------------------
+    return winners.UNKNOWN, found.notes.get(real, silent)
 
 
 def _paths(places: settings.Settings) -> Iterator[tuple[str, str]]:
@@ -402,74 +377,3 @@ def _paths(places: settings.Settings) -> Iterator[tuple[str, str]]:
     for name, service in units.services(places.units).items():
         if "PATH" in service.variables:
             yield f"unit:{name}", service.variables["PATH"]
-
-
-def with_path(sections: Mapping[str, Section], scope: str, path: str) -> Sections:
-    """The sections `path` and `winners` with another PATH in one scope, such as an image's ENV.
-
-    Takes the sections of this probe by name, facts and evidence together; gives the two that
-    change, or none when the copies could not be collected. An empty part is the working directory.
-    """
-    needed = ("path", "winners", "runtimes", "runtime-copies")
-    known = {name: sections.get(name) for name in needed}
-    items: dict[str, Items] = {
-        name: section.items
-        for name, section in known.items()
-        if isinstance(section, Collected | Partial)
-    }
-    if len(items) < len(needed):
-        return {}
-    directories = list(dict.fromkeys(part.rstrip("/") or "." for part in path.split(":")))
-    paths = _without(items["path"], lambda key: key.partition("/")[0] == scope)
-    for position, directory in enumerate(directories, 1):
-        paths[f"{scope}/{directory}"] = {"position": position}
-    winners = _without(items["winners"], lambda key: key.partition("@")[2] == scope)
-    walked, gap = _walked(directories, items["runtime-copies"])
-    for kind, winner in _winners(walked, items["runtime-copies"]):
-        version = items["runtimes"].get(f"{kind}|{winner['real']}", {}).get("version", _UNKNOWN)
-        winners[f"{kind}@{scope}"] = {**winner, "version": version}
-    gaps = [old for old in _gaps(known["winners"]) if not old.startswith(f"PATH of {scope}: ")]
-    gaps += [f"PATH of {scope}: {gap}"] if gap else []
-    return {"path": _section(paths, _gaps(known["path"])), "winners": _section(winners, gaps)}
-
-
-def _without(items: Items, gone: Callable[[str], bool]) -> Items:
-    return {key: item for key, item in items.items() if not gone(key)}
-
-
-def _gaps(section: Section | None) -> list[str]:
-    return section.gaps if isinstance(section, Partial) else []
-
-
-def _walked(directories: Iterable[str], copies: Items) -> tuple[list[str], str]:
-    """The directories up to the first that was never looked into: what is in it is not known."""
-    walked: list[str] = []
-    for directory in directories:
-        if directory.startswith("/") and not _looked(directory, copies):
-            return walked, f"{directory} was not looked into"
-        walked.append(directory)
-    return walked, ""
-
-
-def _looked(directory: str, copies: Items) -> bool:
-    if directory in copies:
-        return copies[directory]["kind"] == "directory"
-    closed = (path for path, item in copies.items() if item["kind"] == "closed")
-    if any(directory.startswith(f"{path}/") for path in closed):
-        return False
-    return any(_matches(directory, place) for place in _PLACES)
-
-
-def _matches(directory: str, place: str) -> bool:
-    return directory.count("/") == place.count("/") and fnmatchcase(directory, place)
-
-
-def _winners(directories: Iterable[str], copies: Items) -> Iterator[tuple[str, Item]]:
-    """The first copy of each kind in the order of the directories, links of them resolved."""
-    for kind in KINDS:
-        for directory in directories:
-            real = copies.get(directory, {}).get("real") or directory
-            copy = copies.get(f"{directory}/{kind}") or copies.get(f"{real}/{kind}")
-            if copy:
-                yield kind, {"path": f"{directory}/{kind}", "real": copy["real"]}
-                break

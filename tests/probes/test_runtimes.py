@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from driftscan.errors import ParseError
 from driftscan.model import Absent, Collected, Denied, Partial, Payload, Raw
-from driftscan.probes import runtimes
+from driftscan.probes import runtimes, winners
 from driftscan.script import questions, unframe
 
 GIVEN = [about.name for about in runtimes.GIVES]
@@ -60,9 +60,9 @@ def test_a_real_server_has_its_packaged_runtimes(captured):
 
 @pytest.mark.parametrize("scope", ["system", "login", "login-root"])
 def test_winners_are_what_a_shell_finds_under_that_path(captured, oracle, scope):
-    winners = runtimes.parse(captured("runtimes", "snowflake"))["winners"]
-    assert isinstance(winners, Collected)
-    found = [winners.items.get(f"{kind}@{scope}", {}).get("path") for kind in runtimes.KINDS]
+    section = runtimes.parse(captured("runtimes", "snowflake"))["winners"]
+    assert isinstance(section, Collected)
+    found = [section.items.get(f"{kind}@{scope}", {}).get("path") for kind in winners.KINDS]
     assert [path for path in found if path] == oracle(f"winners-{scope}", "snowflake")
 
 
@@ -135,7 +135,7 @@ def test_winners_of_this_machine_are_what_its_shell_finds(tmp_path):
     sections = asked(tmp_path)
     rows = sections["path"].items
     path = [k.partition("/")[2] for k in rows if k.startswith("system/")]
-    for kind in runtimes.KINDS:
+    for kind in winners.KINDS:
         winner = sections["winners"].items.get(f"{kind}@system")
         found = shutil.which(kind, path=":".join(path))
         assert (winner and winner["path"]) == found
@@ -148,7 +148,7 @@ def test_winners_of_this_machine_are_what_its_shell_finds(tmp_path):
 
 def test_the_path_of_an_image_replaces_that_of_its_scope_and_of_no_other(captured):
     sections = runtimes.parse(captured("runtimes", "snowflake"))
-    changed = runtimes.with_path(sections, "system", "/opt/jdk-17/bin/:/bin:/usr/games:/bin")
+    changed = winners.with_path(sections, "system", "/opt/jdk-17/bin/:/bin:/usr/games:/bin")
     assert set(changed) == {"path", "winners"}
     system = {k: i for k, i in changed["path"].items.items() if k.startswith("system/")}
     assert system == {
@@ -171,25 +171,25 @@ def test_the_path_of_an_image_replaces_that_of_its_scope_and_of_no_other(capture
 
 def test_behind_a_directory_that_was_not_looked_into_no_winner_is_known(captured):
     sections = runtimes.parse(captured("runtimes", "web-a"))
-    changed = runtimes.with_path(
+    changed = winners.with_path(
         sections, "system", "/usr/lib/jvm/java-17-openjdk-amd64/bin:/app/bin:/usr/bin"
     )
     assert isinstance(changed["winners"], Partial)
     assert changed["winners"].gaps == ["PATH of system: /app/bin was not looked into"]
     assert [k for k in changed["winners"].items if k.endswith("@system")] == ["java@system"]
-    again = runtimes.with_path({**sections, **changed}, "system", "/usr/bin")
+    again = winners.with_path({**sections, **changed}, "system", "/usr/bin")
     assert isinstance(again["winners"], Collected)
 
 
 def test_a_directory_that_does_not_exist_hides_nothing(captured):
     sections = runtimes.parse(captured("runtimes", "web-a"))
-    changed = runtimes.with_path(sections, "system", "/opt/none/bin:/usr/bin")
+    changed = winners.with_path(sections, "system", "/opt/none/bin:/usr/bin")
     assert isinstance(changed["winners"], Collected)
     assert changed["winners"].items["php@system"]["path"] == "/usr/bin/php"
 
 
 def test_without_copies_another_path_changes_nothing():
-    assert runtimes.with_path({"runtimes": Denied(cure="x")}, "system", "/usr/bin") == {}
+    assert winners.with_path({"runtimes": Denied(cure="x")}, "system", "/usr/bin") == {}
 
 
 # --- answers, line by line ---------------------------------------------------------------------

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from driftscan.explain.case import Case
-from driftscan.explain.records import Transaction
 from driftscan.explain.remedies import packages, words
+from driftscan.explain.runs import Transaction
 from driftscan.model import Divergence, Item, Step, managers
 
 Make: TypeAlias = Callable[[Case, Sequence[Divergence]], list[Step]]
