@@ -121,13 +121,13 @@ def test_a_name_that_is_none_is_not_sent_and_told(name):
 def test_a_hostile_name_does_nothing_in_a_shell(name, tmp_path):
     wants = [want(kind.KIND, name, name, version=name) for kind in KINDS]
     wants += [want("changelogs", "curl", name, "curl", version=name)]
-    script = questions_for(wants, deadline=9).script
+    script = questions_for(wants, deadline=60).script
     done = subprocess.run(
         ["sh", "-s"],
         input=script.encode(),
         cwd=tmp_path,
         capture_output=True,
-        timeout=30,
+        timeout=90,
         start_new_session=True,
     )
     assert done.returncode == 0
