@@ -7,11 +7,12 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
+import paramiko
 from msgspec.structs import replace
 
 from driftscan import diff, scan
-from driftscan.demo import story
-from driftscan.demo.server import RECORDED_NONCE
+from driftscan.demo import story, younger
+from driftscan.demo.server import RECORDED_NONCE, replayed
 from driftscan.model import (
     Answer,
     Baseline,
@@ -53,6 +54,23 @@ def packed(name: str) -> bytes:
     if name in (*story.HOSTS, "baseline.json"):
         return story.recorded(name)
     return lzma.decompress((PLACE / f"{name}.xz").read_bytes())
+
+
+def host(channel: paramiko.Channel, script: str, _over: object) -> None:
+    """The play of a server of the tests that answers as the recorded web-b did, to both trips.
+
+    Nothing of the machine that runs the tests is in its answers, and nothing runs there.
+    """
+    channel.sendall(replayed(answers(), script.encode()))
+    channel.send_exit_status(0)
+    channel.close()
+
+
+@cache
+def answers() -> tuple[bytes, ...]:
+    """What the recorded web-b said; what is younger than the record finds nothing there."""
+    first, again = packed("web-b"), story.recorded("web-b-again")
+    return first, younger.answer(first), again, younger.again(again)
 
 
 @cache

@@ -62,8 +62,20 @@ def asked_for(answers: Sequence[bytes], script: bytes) -> bytes:
     return begin + b"".join(parts.get(name, b"") for name in asked) + _END[1:]
 
 
+def replayed(answers: Sequence[bytes], script: bytes) -> bytes:
+    """What `asked_for` finds, with the script's nonce in place of the recorded one.
+
+    Empty for a text that is none of our scripts.
+    """
+    nonce = _NONCE.search(script)
+    if not nonce:
+        return b""
+    lines = b"\n" + asked_for(answers, script)
+    return lines.replace(b"\n" + RECORDED_NONCE, b"\n" + nonce.group(1))[1:]
+
+
 def _reply(channel: paramiko.Channel, answers: Sequence[bytes]) -> None:
-    """Read the script to its end, then answer with its nonce in place of the recorded one.
+    """Read the script to its end, then answer.
 
     Waiting for the end also makes sure that the reply to `exec` went out first.
     """
@@ -71,13 +83,9 @@ def _reply(channel: paramiko.Channel, answers: Sequence[bytes]) -> None:
         script = b""
         while len(script) < _SCRIPT_LIMIT and (part := channel.recv(65536)):
             script += part
-        nonce = _NONCE.search(script)
-        status = 1
-        if nonce:
-            lines = b"\n" + asked_for(answers, script)
-            channel.sendall(lines.replace(b"\n" + RECORDED_NONCE, b"\n" + nonce.group(1))[1:])
-            status = 0
-        channel.send_exit_status(status)
+        answer = replayed(answers, script)
+        channel.sendall(answer)
+        channel.send_exit_status(0 if answer else 1)
         channel.close()
 
 

@@ -7,45 +7,31 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 
 import paramiko
 import pytest
 
 from driftscan import folder, store
+from driftscan.demo.server import replayed
+from tests import recorded
 from tests.cli.conftest import ROOT, environment
 from tests.sshd import Manners, Raw, Sshd
 
 
-def running(script):
-    """This machine's own sh with the script, as it answers."""
-    process = subprocess.Popen(
-        ["sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-    )
-    process.stdin.write(script.encode())
-    process.stdin.close()
-    try:
-        while data := process.stdout.read1(65536):
-            yield data
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)  # its watchdog too
-        process.stdout.close()
-        process.wait()
-
-
 def really(channel, script, _over):
     """A host that runs the script with its own sh: this machine."""
-    with closing(running(script)) as answer:
-        for data in answer:
-            channel.sendall(data)
+    done = subprocess.run(
+        ["sh", "-s"], input=script.encode(), stdout=subprocess.PIPE, start_new_session=True
+    )
+    channel.sendall(done.stdout)
     channel.send_exit_status(0)
     channel.close()
 
 
 def cut_short(channel, script, _over):
     """A host whose connection ends in the middle of its answer."""
-    with closing(running(script)) as answer:
-        channel.sendall(next(answer)[:2000])
+    channel.sendall(replayed(recorded.answers(), script.encode())[:2000])
     channel.get_transport().close()
 
 
@@ -73,7 +59,7 @@ def write(work, servers, more=""):
 
 @pytest.mark.case("D12")
 def test_scan_writes_a_fingerprint_a_host_and_tells_who_failed(driftscan, fleet, work):
-    servers = fleet(a=Manners(really), b=Manners(really), c=Manners(auth="refuse"))
+    servers = fleet(a=Manners(recorded.host), b=Manners(recorded.host), c=Manners(auth="refuse"))
 
     done = driftscan("scan", "-o", "out")
 
@@ -95,6 +81,7 @@ def test_one_host_goes_to_standard_output_and_nothing_else_does(driftscan, fleet
     assert store.load(work / "a.json").meta.target == "a"
 
 
+@pytest.mark.long
 def test_a_host_is_as_it_was_and_then_as_this_machine(driftscan, fleet):
     fleet(a=Manners(really))
     driftscan("scan", "-o", "out")
@@ -109,7 +96,7 @@ def test_a_host_is_as_it_was_and_then_as_this_machine(driftscan, fleet):
 
 @pytest.mark.case("F23", "D07")
 def test_a_stream_cut_in_the_middle_is_incomplete_and_never_drift(driftscan, fleet):
-    fleet(a=Manners(really), b=Manners(cut_short))
+    fleet(a=Manners(recorded.host), b=Manners(cut_short))
 
     done = driftscan("compare", "b", "a", "-f", "json")
 
@@ -120,7 +107,7 @@ def test_a_stream_cut_in_the_middle_is_incomplete_and_never_drift(driftscan, fle
 
 
 def test_a_host_behind_another_key_is_told_as_such_with_its_cure(driftscan, fleet, work):
-    servers = fleet(a=Manners(really))
+    servers = fleet(a=Manners(recorded.host))
     other = servers["a"].known_line(paramiko.ECDSAKey.generate())
     servers["a"].known_hosts.write_text(other)
 
@@ -140,7 +127,7 @@ def with_one_more(scanned):
 
 
 def test_drift_and_a_host_that_is_away_is_4_and_limit_leaves_it_out(driftscan, fleet, work):
-    fleet(a=Manners(really), b=Manners(auth="refuse"))
+    fleet(a=Manners(recorded.host), b=Manners(auth="refuse"))
     (work / "reference.json").write_text(with_one_more(driftscan("scan", "a").out))
 
     both = driftscan("check", "--baseline", "./reference.json", "-f", "json")
@@ -174,7 +161,7 @@ def test_an_interrupt_ends_hung_hosts_at_once_and_keeps_what_is_done(
     tmp_path, fleet, work, number, code
 ):
     hung = {f"h{n}": Manners(exec="stall") for n in range(20)}
-    fleet(a=Manners(really), **hung)
+    fleet(a=Manners(recorded.host), **hung)
     process = subprocess.Popen(
         [sys.executable, "-m", "driftscan", "scan", "-o", "out"],
         stdout=subprocess.PIPE,
@@ -199,14 +186,14 @@ def test_an_interrupt_ends_hung_hosts_at_once_and_keeps_what_is_done(
 
 @pytest.mark.case("D06")
 def test_a_run_taken_up_again_asks_only_the_hosts_without_a_result(driftscan, fleet, work):
-    servers = fleet(a=Manners(really), b=Manners(auth="refuse"))
+    servers = fleet(a=Manners(recorded.host), b=Manners(auth="refuse"))
     assert driftscan("scan", "-o", "out").code == 3
     before = (work / "out" / "a.json").read_bytes()
 
-    servers["b"].manners = Manners(really)
+    servers["b"].manners = Manners(recorded.host)
     again = driftscan("scan", "--resume", "-o", "out")
 
-    assert again.code in (0, 3), again.err  # what this machine cannot tell of itself is 3
+    assert again.code == 0, again.err
     assert sorted(p.name for p in (work / "out").glob("[!.]*")) == ["a.json", "b.json"]
     assert "driftscan: 1 of 2 have a result since 20" in again.err
     assert servers["a"].commands == servers["b"].commands == ["sh -s"]
@@ -216,7 +203,7 @@ def test_a_run_taken_up_again_asks_only_the_hosts_without_a_result(driftscan, fl
 
 @pytest.mark.case("H32")
 def test_one_machine_under_two_names_is_told(driftscan, fleet):
-    fleet(a=Manners(really), b=Manners(really))
+    fleet(a=Manners(recorded.host), b=Manners(recorded.host))
     told = "a and b are one machine: look at their addresses in the inventory"
 
     assert json.loads(driftscan("compare", "a", "b", "-f", "json").out)["notes"] == [told]
@@ -228,24 +215,24 @@ def test_one_machine_under_two_names_is_told(driftscan, fleet):
 def test_a_second_run_into_the_same_folder_is_refused_before_anything_is_asked(
     driftscan, fleet, work
 ):
-    servers = fleet(a=Manners(really))
+    servers = fleet(a=Manners(recorded.host))
     with folder.opened(work / "out"):
         done = driftscan("scan", "a", "-o", "out")
         elsewhere = driftscan("scan", "a", "-o", "other")
     assert (done.code, servers["a"].commands) == (2, ["sh -s"])
     assert done.err.startswith("driftscan: out: another driftscan writes there since ")
-    assert elsewhere.code in (0, 3)
+    assert elsewhere.code == 0
 
 
 def test_resume_without_a_folder_is_a_mistake(driftscan, fleet):
-    fleet(a=Manners(really))
+    fleet(a=Manners(recorded.host))
     done = driftscan("scan", "a", "--resume")
     assert (done.code, done.out) == (2, "")
     assert "name it with -o DIR" in done.err
 
 
 def test_progress_is_for_a_terminal_and_never_for_a_pipe(tmp_path, fleet, work, driftscan):
-    fleet(a=Manners(really), b=Manners(auth="refuse"))
+    fleet(a=Manners(recorded.host), b=Manners(auth="refuse"))
     piped = driftscan("check", "--baseline", "a")
     assert piped.err == ""
     assert "of 2 done" not in piped.out
@@ -290,7 +277,7 @@ def test_a_server_that_says_nothing_is_left_at_the_deadline(driftscan, work):
 def test_without_any_key_that_can_be_used_nothing_is_judged_and_nothing_connects(
     driftscan, fleet, work
 ):
-    servers = fleet(a=Manners(really), b=Manners(really))
+    servers = fleet(a=Manners(recorded.host), b=Manners(recorded.host))
     for server in servers.values():
         server.key_file.chmod(0o640)
 
@@ -310,7 +297,7 @@ def test_without_any_key_that_can_be_used_nothing_is_judged_and_nothing_connects
 
 @pytest.mark.case("F36", "E01")
 def test_a_dead_jump_host_is_one_line_of_the_report_for_all_behind_it(driftscan, fleet, work):
-    servers = fleet(a=Manners(really))
+    servers = fleet(a=Manners(recorded.host))
     key = servers["a"].key_file
     behind = [
         f"  {name}: {{address: 127.0.0.9, jump: 'deploy@127.0.0.1:1', key: {key}}}\n"
@@ -321,7 +308,7 @@ def test_a_dead_jump_host_is_one_line_of_the_report_for_all_behind_it(driftscan,
     done = driftscan("check", "--baseline", "a")
 
     first, *lines = done.out.splitlines()
-    assert first.partition(" complete, 3 unreachable")[0] in ("1/4 hosts", "0/4 hosts")
+    assert first.startswith("1/4 hosts complete, 3 unreachable")
     (line,) = [line for line in lines if line.startswith("UNREACHED")]
     assert "web-1, web-2, web-3: unreachable at via_bastion: jump host 127.0.0.1: " in line
 
@@ -354,7 +341,7 @@ def test_a_timeout_that_is_none_is_told(driftscan, work, words, told):
 
 @pytest.mark.case("E06", "E07")
 def test_it_works_with_an_empty_environment_and_never_reads_its_input(tmp_path, fleet, work):
-    fleet(a=Manners(really))
+    fleet(a=Manners(recorded.host))
     reader, writer = os.pipe()
     try:
         done = subprocess.run(
@@ -369,12 +356,8 @@ def test_it_works_with_an_empty_environment_and_never_reads_its_input(tmp_path, 
     finally:
         os.close(reader)
         os.close(writer)
-    assert done.stdout == ""
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert store.load(work / "out" / "a.json").meta.target == "a"
-    # what this machine does not show is told; nothing else is
-    whole = done.returncode == 0
-    assert (done.stderr == "") == whole, done.stderr
-    assert done.returncode in (0, 3)
 
 
 @pytest.mark.case("F39")
@@ -436,7 +419,7 @@ def test_with_few_descriptors_some_hosts_are_told_as_such_and_the_next_run_is_fi
     tmp_path, fleet, work
 ):
     fleet(**{f"h{n}": Manners(exec="stall") for n in range(40)})
-    words = "scan -o out --workers 40 --timeout session=8 --timeout kex=60 --timeout login=60"
+    words = "scan -o out --workers 40 --timeout session=5 --timeout kex=60 --timeout login=60"
     done = subprocess.run(
         ["sh", "-c", f"ulimit -n 48; exec {sys.executable} -m driftscan {words}"],
         capture_output=True,
@@ -453,7 +436,7 @@ def test_with_few_descriptors_some_hosts_are_told_as_such_and_the_next_run_is_fi
 
 @pytest.mark.case("F40")
 def test_without_memory_a_run_is_told_and_not_crashed(tmp_path, fleet, work):
-    fleet(a=Manners(really))
+    fleet(a=Manners(recorded.host))
     done = subprocess.run(
         ["sh", "-c", f"ulimit -v 300000; exec {sys.executable} -m driftscan scan a -o out"],
         capture_output=True,
