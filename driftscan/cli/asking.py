@@ -3,6 +3,8 @@
 import os
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:  # the model costs 40 ms: only once a command runs
     from driftscan.resolve import Options, Wanting
 
 DEFAULT_INVENTORY = "inventory.yml"
+_LATE = ("cli.telling", "report.table", "explain.engine", "policy", "simulate")
 
 
 def inventory_at(named: str | None) -> "Inventory | None":
@@ -70,14 +73,15 @@ def sides(
     targets: "Iterable[Target]", asking: "Asking", *, early: bool = True
 ) -> "Generator[tuple[str, Side | Unreached], None, None]":
     """Each target's name and side as it is ready; see `resolve.sides`."""
-    from msgspec.structs import replace
+    from msgspec import structs
 
     from driftscan import resolve
     from driftscan.cli import progress
 
     if asking.become is not None:
-        targets = [replace(target, become=asking.become) for target in targets]
+        targets = [structs.replace(target, become=asking.become) for target in targets]
     targets = list(targets)
+    asking = _within_reach(asking, resolve.takes_time(targets))
     with (
         progress.shown(resolve.takes_time(targets), quiet=asking.quiet) as on_event,
         closing(resolve.sides(targets, _options(asking), on_event=on_event, early=early)) as found,
@@ -91,13 +95,45 @@ def learned(
     """What is known of the targets now, and which were asked; see `resolve.learn`."""
     from driftscan import resolve
     from driftscan.cli import progress
+    from driftscan.machines import descriptors
+    from driftscan.scan import MOST_WORKERS
 
-    with progress.shown(len(wanting.wants), quiet=asking.quiet) as on_event:
+    machines = len(wanting.wants)
+    room = descriptors.room(min(asking.workers or MOST_WORKERS, machines))
+    asking = replace(asking, workers=max(room, 1))
+    with progress.shown(machines, quiet=asking.quiet) as on_event:
         return resolve.learn(wanting, _options(asking, explaining), on_event=on_event)
 
 
+def _within_reach(asking: "Asking", machines: int) -> "Asking":
+    """As many at once as there are file descriptors for; told when that is less than was asked.
+
+    What comes after the answers is loaded then, while there is room. Raises InputError.
+    """
+    from driftscan.machines import descriptors
+    from driftscan.scan import MOST_WORKERS
+
+    wanted = min(asking.workers or MOST_WORKERS, machines)
+    room = descriptors.room(wanted)
+    if room >= wanted:
+        return asking
+    if not room:
+        raise InputError(
+            f"too few file descriptors: {descriptors.used()} are open, and to ask a machine takes"
+            f" {descriptors.OWN + descriptors.EACH} more: raise `ulimit -n` to"
+            f" {descriptors.needed()} at least"
+        )
+    for module in _LATE:
+        import_module(f"driftscan.{module}")
+    if not asking.quiet:
+        from driftscan.cli.faults import say
+
+        say(f"not {wanted} machines at once but {room}: `ulimit -n` allows no more")
+    return replace(asking, workers=room)
+
+
 def _options(asking: "Asking", explaining: "Explaining | None" = None) -> "Options":
-    from msgspec.structs import replace
+    from msgspec import structs
 
     from driftscan import resolve
     from driftscan.cli.configuration import TIMEOUTS
@@ -106,7 +142,7 @@ def _options(asking: "Asking", explaining: "Explaining | None" = None) -> "Optio
     limits = Limits(deadline=asking.deadline)
     stages = {TIMEOUTS[stage][0]: seconds for stage, seconds in asking.timeouts}
     return resolve.Options(
-        limits=replace(limits, **stages),
+        limits=structs.replace(limits, **stages),
         workers=asking.workers,
         per_jump=asking.per_jump,
         until=asking.ends,

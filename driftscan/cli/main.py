@@ -12,6 +12,7 @@ import click
 from driftscan import __version__
 from driftscan.cli import faults
 from driftscan.errors import DriftscanError
+from driftscan.machines import exhaustion
 
 COMMANDS = (
     "scan",
@@ -151,9 +152,18 @@ def execute(words: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001 - told whole, and with its own exit code
+        return _fault(error)
+    return result if isinstance(result, int) else 0
+
+
+def _fault(error: Exception) -> int:
+    """The exit code of what nobody expected, told: this machine is full, or a mistake of ours."""
+    full = exhaustion.told(error, "driftscan")
+    if full is None:
         faults.tell(error)
         return INTERNAL
-    return result if isinstance(result, int) else 0
+    faults.say(f"{full.cause}: {full.cure}")
+    return WRONG_INPUT
 
 
 def _leave(code: int) -> NoReturn:

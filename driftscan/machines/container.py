@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from driftscan.errors import EngineError, InputError, MachineError
-from driftscan.machines import answers
+from driftscan.machines import answers, exhaustion
 from driftscan.machines.engine import Engine, last_lines
 from driftscan.machines.process import Child, Expired, Said, TooMuch, converse
 from driftscan.model import Answer, Limits, Questions
@@ -62,6 +62,8 @@ class _Road:
                 started=self._started,
             )
         except OSError as error:
+            if full := exhaustion.told(error, "engine"):
+                raise full from error
             raise MachineError("unreachable", "engine", str(error), _START) from error
         except Expired as error:
             cause = f"no whole answer within {limits.deadline:g} s"

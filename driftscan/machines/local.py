@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import IO, cast
 
 from driftscan.errors import MachineError
-from driftscan.machines import answers
+from driftscan.machines import answers, exhaustion
 from driftscan.model import Answer, Limits, Questions, Target
 
 _CHUNK = 256 << 10
@@ -45,6 +45,8 @@ class Local:
                 start_new_session=True,  # the script's watchdog ends its whole group, not ours
             )
         except OSError as error:
+            if full := exhaustion.told(error, "exec"):
+                raise full from error
             state = "become_failed" if self.target.become else "no_shell"
             cause = f"`{command}` does not start: {error.strerror}"
             raise MachineError(state, "exec", cause, "install it, or look at PATH") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from driftscan import sanitize
 from driftscan.errors import MachineError
-from driftscan.machines import answers
+from driftscan.machines import answers, exhaustion
 from driftscan.machines.openssh_config import Jump, Resolver, check_host, check_user, jump
 from driftscan.machines.process import Child, Expired, Said, TooMuch, converse
 from driftscan.model import Answer, Limits, Questions, Target
@@ -68,6 +68,8 @@ class OpenSsh:
                 started=self._started,
             )
         except OSError as error:
+            if full := exhaustion.told(error, "config"):
+                raise full from error
             cause = f"ssh cannot be started: {(error.strerror or '').lower()}"
             raise MachineError("unreachable", "config", cause, _INSTALL) from error
         except Expired as error:

@@ -282,6 +282,8 @@ class _Once(Generic[Name, Kept]):
                 try:
                     self._kept[name] = make()
                 except MachineError as error:
+                    if full := exhaustion.told(error, error.stage):
+                        raise full from error  # of this moment only
                     self._kept[name] = error
             kept = self._kept[name]
         if isinstance(kept, MachineError):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -17,6 +18,8 @@ from driftscan.demo.server import replayed
 from tests import recorded
 from tests.cli.conftest import ROOT, environment
 from tests.sshd import Manners, Raw, Sshd
+
+LONG = pytest.mark.long
 
 
 def really(channel, script, _over):
@@ -75,7 +78,7 @@ def test_scan_writes_a_fingerprint_a_host_and_tells_who_failed(driftscan, fleet,
 
 
 def test_one_host_goes_to_standard_output_and_nothing_else_does(driftscan, fleet, work):
-    fleet(a=Manners(really))
+    fleet(a=Manners(recorded.host))
     done = driftscan("scan", "a")
     (work / "a.json").write_text(done.out)
     assert store.load(work / "a.json").meta.target == "a"
@@ -83,7 +86,7 @@ def test_one_host_goes_to_standard_output_and_nothing_else_does(driftscan, fleet
 
 @pytest.mark.long
 def test_a_host_is_as_it_was_and_then_as_this_machine(driftscan, fleet):
-    fleet(a=Manners(really))
+    fleet(a=Manners(recorded.host))
     driftscan("scan", "-o", "out")
 
     again = driftscan("compare", "a", "out/a.json", "-f", "json")
@@ -414,24 +417,99 @@ def test_a_second_interrupt_ends_at_once(tmp_path, work):
     assert time.monotonic() - began < 1.5
 
 
+def late(channel, _script, over):
+    """A host that keeps its connection for a while and then runs nothing."""
+    over.wait(0.4)
+    channel.sendall(b"not today\n")
+    channel.send_exit_status(1)
+    channel.close()
+
+
+@pytest.fixture
+def limited(tmp_path, work):
+    """`limited(32, "scan", ...)`: the program where so many descriptors are all there may be."""
+
+    def limited(limit, *words, program="from driftscan.cli.main import run; run()"):
+        start = f'ulimit -n {limit}; exec "$@"'
+        return subprocess.run(
+            ["sh", "-c", start, "sh", sys.executable, "-c", program, *words],
+            capture_output=True,
+            text=True,
+            cwd=work,
+            env=environment(tmp_path),
+            timeout=300,
+        )
+
+    return limited
+
+
 @pytest.mark.case("F40")
-def test_with_few_descriptors_some_hosts_are_told_as_such_and_the_next_run_is_fine(
-    tmp_path, fleet, work
+@pytest.mark.parametrize("limit", [32, *(pytest.param(n, marks=LONG) for n in (24, 48, 64))])
+def test_with_few_descriptors_fewer_hosts_are_asked_at_once_and_all_answer(
+    fleet, limited, work, limit
 ):
-    fleet(**{f"h{n}": Manners(exec="stall") for n in range(40)})
-    words = "scan -o out --workers 40 --timeout session=5 --timeout kex=60 --timeout login=60"
-    done = subprocess.run(
-        ["sh", "-c", f"ulimit -n 48; exec {sys.executable} -m driftscan {words}"],
-        capture_output=True,
-        text=True,
-        cwd=work,
-        env=environment(tmp_path),
-        timeout=300,
-    )
-    # Whether the descriptors run out depends on how many hosts are on their way at once.
+    fleet(a=Manners(recorded.host), **{f"h{n}": Manners(late) for n in range(12)})
+
+    done = limited(limit, "scan", "-o", "out", "--workers", "40")
+
+    told, *lines = done.stderr.splitlines()
     assert done.returncode == 3, done.stderr
+    assert re.fullmatch(
+        r"driftscan: not 13 machines at once but [1-7]: `ulimit -n` allows no more", told
+    )
+    failed = [line.split()[1:3] for line in lines if line.startswith("driftscan: h")]
+    assert sorted(failed) == sorted([f"h{n}:", "no_shell"] for n in range(12))
+    assert store.load(work / "out" / "a.json").meta.target == "a"
+
+
+@pytest.mark.case("F40")
+@LONG
+def test_with_few_descriptors_a_check_ends_with_its_report(fleet, limited):
+    fleet(a=Manners(recorded.host), **{f"h{n}": Manners(late) for n in range(5)})
+    done = limited(24, "check", "--baseline", "a", "-f", "json", "--quiet")
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["counts"]["unreached"] == 5
+
+
+@pytest.mark.case("F40")
+@pytest.mark.parametrize("limit", [12, pytest.param(18, marks=LONG)])
+def test_without_descriptors_for_one_host_nothing_is_judged_and_the_cure_is_told(
+    fleet, limited, limit
+):
+    servers = fleet(a=Manners(recorded.host))
+    done = limited(limit, "scan", "a")
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    told = re.fullmatch(
+        r"driftscan: too few file descriptors: \d+ are open, and to ask a machine takes 16 more:"
+        r" raise `ulimit -n` to (\d+) at least\n",
+        done.stderr,
+    )
+    assert servers["a"].connections == 0
+    assert "ulimit" not in limited(int(told[1]), "scan", "a").stderr
+
+
+@pytest.mark.case("F40")
+@pytest.mark.parametrize("limit", [16, pytest.param(32, marks=LONG)])
+def test_a_host_for_which_no_descriptor_is_left_is_told_as_such_and_the_next_run_is_fine(
+    fleet, limited, limit
+):
+    """As where the whole machine has none left: what keeps some free is taken away here."""
+    fleet(a=Manners(recorded.host), **{f"h{n}": Manners(late) for n in range(40)})
+    program = (
+        "from driftscan.machines import descriptors; descriptors.room = lambda wanted: wanted\n"
+        "from driftscan.cli.main import run; run()"
+    )
+
+    done = limited(limit, "scan", "-o", "out", "--workers", "40", program=program)
+
+    assert done.returncode in (2, 3), done.stderr
     assert "Traceback" not in done.stderr
-    assert all(f"driftscan: h{n}: " in done.stderr for n in range(40))
+    assert "no file descriptor left" in done.stderr
+    assert "raise `ulimit -n`, or use fewer --workers" in done.stderr
+    if done.returncode == 3:
+        assert "exhausted at " in done.stderr
+        assert all(f"driftscan: h{n}: " in done.stderr for n in range(40))
+    assert limited(256, "scan", "a", "-o", "out").returncode in (0, 3)
 
 
 @pytest.mark.case("F40")
