@@ -1,6 +1,7 @@
 """`driftscan check`: hosts against their baselines."""
 
 import re
+from functools import partial
 
 import click
 
@@ -61,5 +62,7 @@ def command(
     one = words.named((baseline,), hosts)[0] if baseline else None
     pairs = [(target, one or resolve.baseline_of(target, inventory)) for target in selected]
     opened = gate.opened(reporting, selected, allow_unreachable=allow_unreachable, whole=True)
-    reports = judged(pairs, asking, explaining, road=road(fixing, asking, explaining))
+    stopped = partial(told, reporting=reporting, gate=opened, quiet=False)
+    way = road(fixing, asking, explaining)
+    reports = judged(pairs, asking, explaining, road=way, stopped=stopped)
     return told(reports, reporting, opened, quiet=asking.quiet, fix=fixing.fix)

@@ -1,6 +1,7 @@
 """Pairs of targets -> explained, each on its own: one host's fault is never the end of the run."""
 
 import functools
+import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from typing import TYPE_CHECKING
 from driftscan.cli import faults
 from driftscan.cli.asking import learned, sides
 from driftscan.errors import DriftscanError
+
+_INTERRUPTED = 130
+_FAREWELL = 0.5
 
 if TYPE_CHECKING:
     from driftscan.cli.options import Asking, Explaining
@@ -24,12 +28,14 @@ def judged(
     explaining: "Explaining",
     about: str | None = None,
     road: "Road | None" = None,
+    stopped: Callable[..., object] = lambda _reports, **_: None,
 ) -> "dict[str, HostReport]":
     """The report of each subject against its reference, by the subject's name.
 
     A pair is compared as soon as both sides are there. If nothing more is wanted to explain it,
     it is explained at once and let go; all others wait for the one second trip of the run.
-    With a road the remedies are simulated.
+    With a road the remedies are simulated. An interrupt goes on to the caller; `stopped` is
+    called before with what there is by then and the exit code that this will end with.
     """
     from driftscan import resolve
 
@@ -42,17 +48,23 @@ def judged(
         open_[subject.name] = reference.name
         subjects_of.setdefault(reference.name, []).append(subject.name)
     found: dict[str, Side | Unreached] = {}
-    with closing(sides(targets.values(), asking)) as arriving:
-        for arrived, side in arriving:
-            found[arrived] = side
-            run.see(targets[arrived], side)
-            for name in sorted({arrived, *subjects_of.get(arrived, ())} & open_.keys()):
-                if name in found and open_[name] in found:
-                    one, other = targets[name], targets[open_.pop(name)]
-                    run.compare(one, other, found[one.name], found[other.name])
-                    if name not in subjects_of:
-                        del found[name]
-    run.explain(asking)
+    names = [*open_]
+    try:
+        with closing(sides(targets.values(), asking)) as arriving:
+            for arrived, side in arriving:
+                found[arrived] = side
+                run.see(targets[arrived], side)
+                for name in sorted({arrived, *subjects_of.get(arrived, ())} & open_.keys()):
+                    if name in found and open_[name] in found:
+                        one, other = targets[name], targets[open_.pop(name)]
+                        run.compare(one, other, found[one.name], found[other.name])
+                        if name not in subjects_of:
+                            del found[name]
+        run.explain(asking)
+    except BaseException as stop:
+        if not isinstance(stop, Exception | GeneratorExit):
+            stopped(run.ended(names), interrupted=getattr(stop, "code", _INTERRUPTED))
+        raise
     return run.reports
 
 
@@ -151,6 +163,23 @@ class _Run:
             trips = 2 if asked & {*pair.names} else 1
             work = functools.partial(self._explain, pair, pair.knowing(needs), trips)
             self._guarded(pair.names[0], work)
+
+    def ended(self, names: Iterable[str]) -> "dict[str, HostReport]":
+        """What there is when the run is interrupted: who waits for the second trip is explained
+        without, as long as that takes no time; the others have the state `interrupted`."""
+        from driftscan.model import HostReport, Unreached
+
+        ends = time.monotonic() + _FAREWELL
+        for pair in self._waiting:
+            if pair.names[0] not in self.reports and time.monotonic() < ends:
+                self._guarded(pair.names[0], functools.partial(self._explain, pair, pair.sides))
+        for name in names:
+            if name not in self.reports:
+                lost = Unreached(
+                    target=name, state="interrupted", stage="run", cause="stopped on request"
+                )
+                self.reports[name] = HostReport(state=lost.state, unreached=lost)
+        return self.reports
 
     def _explain(self, pair: _Pair, sides: "tuple[Side, Side]", trips: int = 1) -> None:
         from msgspec.structs import replace

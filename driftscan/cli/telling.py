@@ -26,11 +26,13 @@ def told(
     *,
     quiet: bool,
     fix: str | None = None,
+    interrupted: int = 0,
 ) -> int:
     """Judge, write every report that was asked for, and give the exit code.
 
     With `fix` the remedies are written into that folder first; if they cannot be, the report is
-    still told before the error is raised.
+    still told before the error is raised. `interrupted` is the exit code of a run that a signal
+    has ended: no host is excused then, and no rule is called unused.
     """
     from driftscan import store
 
@@ -42,7 +44,10 @@ def told(
             hosts = fixing.written(hosts, Path(fix))
         except DriftscanError as error:
             wrong = error
-    report = verdict(hosts, reporting, gate)
+    if interrupted:
+        report = _stopped(hosts, reporting, gate, interrupted)
+    else:
+        report = verdict(hosts, reporting, gate)
     for name, path in reporting.outputs:
         if path == "-":
             out(_rendered(name, report, reporting, color=use_color(reporting.color)))
@@ -54,6 +59,17 @@ def told(
     if wrong is not None:
         raise wrong
     return report.exit_code
+
+
+def _stopped(
+    hosts: "Mapping[str, HostReport]", reporting: "Reporting", gate: "Gate | None", code: int
+) -> "Report":
+    from msgspec.structs import replace
+
+    partial = gate and gate._replace(allow_unreachable="0", whole=False)
+    report = verdict(hosts, reporting, partial)
+    note = "this run was interrupted: what is not told here was not looked at"
+    return replace(report, complete=False, exit_code=code, notes=[note, *report.notes])
 
 
 def _rendered(name: str, report: "Report", reporting: "Reporting", *, color: bool) -> str:

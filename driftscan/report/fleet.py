@@ -75,10 +75,12 @@ def _line(host: HostReport) -> str:
 
 
 def _behind(hosts: Mapping[str, HostReport]) -> dict[str, list[str]]:
-    """The hosts that one jump host keeps from us, by the first of them; none by the others."""
+    """The hosts that one jump host, or an interrupt, keeps from us, by the first of them; none by
+    the others."""
     of: dict[str, list[str]] = {}
     for name, host in hosts.items():
-        if host.unreached is not None and host.unreached.stage == "via_bastion":
+        lost = host.unreached
+        if lost is not None and (lost.stage == "via_bastion" or lost.state == "interrupted"):
             of.setdefault(_line(host), []).append(name)
     groups = [names for names in of.values() if len(names) > 1]
     return {name: names if name == names[0] else [] for names in groups for name in names}

@@ -91,7 +91,11 @@ def summary(report: Report) -> str:
     hosts, partial = counts.get("hosts", 0), counts.get("incomplete", 0)
     complete = counts.get("compared", 0) - partial
     seen = [f"{complete}/{hosts} {'host' if hosts == 1 else 'hosts'} complete"]
-    seen += [f"{counts['unreached']} unreachable"] if counts.get("unreached") else []
+    lost = [host.unreached.state for host in report.hosts.values() if host.unreached]
+    stopped = lost.count("interrupted")
+    unreachable = counts.get("unreached", 0) - stopped
+    seen += [f"{unreachable} unreachable"] if unreachable else []
+    seen += [f"{stopped} interrupted"] if stopped else []
     seen += [f"{partial} partial"] if partial else []
     found = [f"{counts.get('drifted', 0)} drifted"]
     found += [f"{counts['accepted']} accepted"] if counts.get("accepted") else []
