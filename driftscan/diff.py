@@ -1,6 +1,6 @@
 """Two fingerprints -> what differs, what is equal, what could not be compared."""
 
-from driftscan import plausible, versions
+from driftscan import plausible, privileges, versions
 from driftscan.model import (
     Absent,
     Collected,
@@ -67,7 +67,7 @@ def _gaps(name: str, section: Section, side: Fingerprint) -> list[Gap]:
     target = side.meta.target
     match section:
         case Denied(cure=cure):
-            return [Gap(what=name, side=target, why="not readable by this account", cure=cure)]
+            return [Gap(what=name, side=target, why=privileges.DENIED, cure=cure)]
         case Failed(reason=reason):
             return [Gap(what=name, side=target, why=reason)]
         case Partial(gaps=gaps):

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from driftscan import privileges
 from driftscan.model import Collected, Denied, Failed, Partial, Side, Unreached
 
 # The steps to an answer in their order, by the stage that a failure names.
@@ -36,7 +37,8 @@ class Note(Struct, frozen=True, kw_only=True):
 class Diagnosis(Struct, frozen=True, kw_only=True):
     """One target: `ok`, `partial` (notes tell what is lost of what is compared) or `failed`.
 
-    `passed` are the steps that were fine, `step` is the one that failed.
+    `passed` are the steps that were fine, `step` is the one that failed; of `without_root` root
+    would be shown all.
     """
 
     state: str
@@ -48,6 +50,7 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     sections: int = 0
     seconds: float = 0.0
     notes: list[Note] = []
+    without_root: list[str] = []
 
 
 def refused(cause: str) -> Diagnosis:
@@ -71,6 +74,9 @@ def diagnosed(found: Side | Unreached) -> Diagnosis:
         sections=len(sections),
         seconds=meta.seconds,
         notes=[*_joined(facts), *_joined(evidence), *_skew(found)],
+        without_root=sorted(
+            {n.what for n in (*facts, *evidence) if privileges.is_for_root(meta, n.why)}
+        ),
     )
 
 
@@ -91,7 +97,7 @@ def _failed(lost: Unreached) -> Diagnosis:
 def _lost(name: str, section: object) -> list[Note]:
     match section:
         case Denied(cure=cure):
-            return [Note(what=name, why="this account may not read it", cure=cure)]
+            return [Note(what=name, why=privileges.DENIED, cure=cure)]
         case Failed(reason=reason):
             return [Note(what=name, why=reason)]
         case Partial(gaps=gaps):

@@ -11,7 +11,7 @@ from driftscan.cli.options import Asking, Hosts
 
 if TYPE_CHECKING:
     from driftscan.doctor import Diagnosis
-    from driftscan.model import Target
+    from driftscan.model import Target, WithoutRoot
 
 INCOMPLETE = 3
 _HOSTS = ("ssh", "openssh", "local")
@@ -72,7 +72,8 @@ def _json(found: "Mapping[str, Diagnosis]") -> str:
     import msgspec
 
     fine = all(one.state == "ok" for one in found.values())
-    data = msgspec.json.encode({"complete": fine, "targets": dict(found)}, order="sorted")
+    plain = {"complete": fine, "targets": dict(found), "without_root": _without_root(found)}
+    data = msgspec.json.encode(plain, order="sorted")
     return msgspec.json.format(data, indent=1).decode() + "\n"
 
 
@@ -86,7 +87,32 @@ def _text(found: "Mapping[str, Diagnosis]") -> str:
     lines = [", ".join(head), ""]
     for name, one in sorted(found.items(), key=lambda entry: _WORST.index(entry[1].state)):
         lines += _lines(name, one)
+    lines += _root(found)
     return "".join(f"{safe(line)}\n" for line in lines)
+
+
+def _without_root(found: "Mapping[str, Diagnosis]") -> "WithoutRoot | None":
+    from driftscan import collector, privileges
+    from driftscan.probes.table import PROBES
+
+    lost = [(name, one.account, what) for name, one in found.items() for what in one.without_root]
+    return privileges.without_root(lost, collector.PATH, lambda: collector.digest(PROBES))
+
+
+def _root(found: "Mapping[str, Diagnosis]") -> list[str]:
+    """Once for all targets, as one rule cures it."""
+    from driftscan import privileges
+
+    lost = _without_root(found)
+    if lost is None:
+        return []
+    rules = [f"         {line}" for line in lost.sudoers]
+    return [
+        "",
+        f"NO ROOT  {privileges.sentence(lost)}",
+        f"cure     {privileges.cure(lost)}",
+        *rules,
+    ]
 
 
 def _lines(name: str, one: "Diagnosis") -> list[str]:

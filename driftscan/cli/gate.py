@@ -51,6 +51,19 @@ def verdict(
     hosts: "Mapping[str, HostReport]", reporting: "Reporting", gate: Gate | None
 ) -> "Report":
     """The judged report of a run, with what is accepted today; without a gate nothing is."""
+    from msgspec.structs import replace
+
+    from driftscan import collector, privileges
+    from driftscan.probes.table import PROBES
+
+    judged = _judged(hosts, reporting, gate)
+    lost = privileges.of_reports(hosts, collector.PATH, lambda: collector.digest(PROBES))
+    return replace(judged, without_root=lost)
+
+
+def _judged(
+    hosts: "Mapping[str, HostReport]", reporting: "Reporting", gate: Gate | None
+) -> "Report":
     from datetime import UTC, datetime
 
     from driftscan import policy

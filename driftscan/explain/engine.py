@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from driftscan import plausible
+from driftscan import plausible, privileges
 from driftscan.explain import about as about_
 from driftscan.explain import (
     changes,
@@ -224,7 +224,7 @@ def _blind_spots(side: Side) -> list[Gap]:
 def _why(section: object) -> list[tuple[str, str]]:
     match section:
         case Denied(cure=cure):
-            return [("not readable by this account", cure)]
+            return [(privileges.DENIED, cure)]
         case Failed(reason=reason):
             return [(reason, "")]
         case Partial(gaps=gaps):

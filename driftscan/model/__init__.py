@@ -77,6 +77,7 @@ from driftscan.model.reported import (
     Symbols,
     Use,
     Window,
+    WithoutRoot,
     levels_from,
 )
 from driftscan.model.tree import Node, Tree
@@ -156,5 +157,6 @@ __all__ = [
     "Use",
     "Want",
     "Window",
+    "WithoutRoot",
     "levels_from",
 ]

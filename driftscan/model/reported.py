@@ -250,6 +250,18 @@ class HostReport(Told, frozen=True, kw_only=True):
         return next((level for level in LEVELS if level in levels), None)
 
 
+class WithoutRoot(Told, frozen=True, kw_only=True):
+    """What plain accounts were not told: targets by section and by account, and what cures it.
+
+    `sudoers` are the lines for /etc/sudoers.d/driftscan once `collector` is installed.
+    """
+
+    sections: dict[str, list[str]]
+    accounts: dict[str, list[str]]
+    collector: str
+    sudoers: list[str]
+
+
 class Report(Told, frozen=True, kw_only=True):
     """A whole run: one entry a host, the same shape for one pair.
 
@@ -264,6 +276,7 @@ class Report(Told, frozen=True, kw_only=True):
     counts: dict[str, int]
     notes: list[str] = []
     hosts: dict[str, HostReport]
+    without_root: WithoutRoot | None = None
 
     @property
     def excuses_unreached(self) -> bool:

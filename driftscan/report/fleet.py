@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from driftscan.model import LEVELS, Cause, Finding, HostReport, Level, Report
-from driftscan.report import settled, words
+from driftscan.report import rootless, settled, words
 from driftscan.report.finding import label
 from driftscan.report.page import Page
 
@@ -36,6 +36,7 @@ def render(report: Report, *, width: int = 100, color: bool = False, brief: bool
             page.item(_state(host), f"{', '.join(behind[name])}: {_line(host)}")
     if not brief:
         _together(page, dict(hosts))
+        rootless.told(page, report)
     return page.text()
 
 

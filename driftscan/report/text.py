@@ -14,7 +14,7 @@ from driftscan.model import (
     managers,
 )
 from driftscan.model.managers import MANAGERS
-from driftscan.report import answer, settled, words
+from driftscan.report import answer, rootless, settled, words
 from driftscan.report.about import about
 from driftscan.report.amount import ALL, LINES, SIZES, Amount, some
 from driftscan.report.finding import detail, fit, label, listed, record, sure
@@ -50,6 +50,7 @@ def render(
         if index:
             page.line()
         page.add(_fitting(Page(width, color), name, host, brief, (ALL,) if everything else SIZES))
+    rootless.told(page, report)
     return page.text()
 
 
@@ -253,7 +254,7 @@ def _coverage(page: Page, host: HostReport, amount: Amount) -> None:
         page.item("Why", "; ".join(sure(e.text, e.confidence) for e in told))
     page.item("Equal", _equal(host, amount))
     natural = "only a running machine has it"
-    gaps = [g for g in host.unknown if g.why != natural]
+    gaps = [g for g in rootless.folded(host, everything=amount.all) if g.why != natural]
     # What most depends on comes first: the packages.
     for gap in sorted(gaps, key=lambda g: (not g.blocks, g.what not in MANAGERS))[: amount.gaps]:
         cure = f": {gap.cure}" if gap.cure else ""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from driftscan import collector, scan, script
+from driftscan import collector, privileges, scan, script
 from driftscan.errors import MachineError
 from driftscan.machines.ssh import Credentials, Ssh
 from driftscan.model import Answer, Collected, Fingerprint, Limits, Target
@@ -16,11 +16,9 @@ pytestmark = pytest.mark.lab
 
 LIMITS = Limits(deadline=60)
 ASKED = script.questions(PROBES, deadline=60, installed=True)
-RULES = f"""Cmnd_Alias DRIFTSCAN = sha256:{collector.digest(PROBES)} {collector.PATH} ""
-Defaults:driftscan !requiretty, env_reset, umask=0077
-Defaults:driftscan secure_path="/usr/sbin:/usr/bin:/sbin:/bin"
-driftscan ALL=(root) NOPASSWD: DRIFTSCAN
-"""
+# The lines that a report prints.
+LINES = privileges.sudoers(["driftscan"], collector.PATH, collector.digest(PROBES))
+RULES = "".join(f"{line}\n" for line in LINES)
 
 
 def put(host: hosts.Running, path: str, text: str, mode: str) -> None:
