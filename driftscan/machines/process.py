@@ -6,7 +6,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Self
 
 from msgspec import Struct
@@ -43,8 +43,16 @@ class Child:
     """
 
     def __init__(
-        self, argv: Sequence[str], *, deadline: float, stdin: bytes = b"", merged: bool = False
+        self,
+        argv: Sequence[str],
+        *,
+        deadline: float,
+        stdin: bytes = b"",
+        merged: bool = False,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
     ) -> None:
+        self._killed = False
         self._end = time.monotonic() + deadline
         self._unsent = memoryview(stdin)
         self._status: int | None = None
@@ -53,6 +61,8 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+            env=env,
+            cwd=cwd,
             start_new_session=True,
         )
 
@@ -61,10 +71,11 @@ class Child:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-        self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 _close(pipe)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE)  # what sudo made root is not ours to kill
 
     def chunks(self) -> Iterator[tuple[str, bytes]]:
         """`output` or `errors` and what came, until both end; feeds the standard input meanwhile.
@@ -74,11 +85,11 @@ class Child:
         with selectors.DefaultSelector() as watch:
             self._register(watch)
             heard = time.monotonic()
-            while watch.get_map():
+            while watch.get_map() and not self._killed:
                 ready = watch.select(min(_LOOK, self._left()))
-                if ready:
+                if ready or not self._has_ended():
                     heard = time.monotonic()
-                elif self._has_ended() and time.monotonic() - heard > _GRACE:
+                elif time.monotonic() - heard > _GRACE:
                     return  # what it has left behind may hold its outputs open for ever
                 for key, _ in ready:
                     if key.data == "input":
@@ -94,6 +105,8 @@ class Child:
         The child stays a zombie until the block is left, so that its group can still be killed.
         """
         while not self._has_ended():
+            if self._killed:
+                return -signal.SIGKILL
             time.sleep(min(_TICK, self._left()))
         return self._status if self._status is not None else self._process.wait()
 
@@ -109,8 +122,9 @@ class Child:
 
     def kill(self) -> None:
         """End the child's process group now; may be called from another thread."""
+        self._killed = True
         if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def _register(self, watch: selectors.BaseSelector) -> None:
@@ -158,6 +172,8 @@ def converse(
     output: int = 64 << 20,
     errors: int = 64 << 10,
     started: Callable[[Child], None] = lambda _: None,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
 ) -> Said:
     """Run a child to its end; `output` bytes are its limit, of its errors `errors` are kept.
 
@@ -167,7 +183,7 @@ def converse(
     began = time.monotonic()
     said = {"output": bytearray(), "errors": bytearray()}
     noise = 0
-    with Child(argv, deadline=deadline, stdin=stdin) as child:
+    with Child(argv, deadline=deadline, stdin=stdin, env=env, cwd=cwd) as child:
         started(child)
         for name, chunk in child.chunks():
             said[name] += chunk

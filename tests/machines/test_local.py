@@ -12,6 +12,7 @@ from driftscan import script
 from driftscan.errors import MachineError
 from driftscan.machines.local import Local
 from driftscan.model import Limits, Questions, Target
+from driftscan.probes import runtimes
 from driftscan.probes.table import PROBES
 
 HERE = Local(Target(name="here", road="local"))
@@ -29,6 +30,18 @@ def test_this_machine_answers_every_probe() -> None:
     answer = HERE.ask(questions, Limits(deadline=60))
     assert answer.status == 0
     assert set(script.unframe(answer.output, questions.nonce, PROBES)) == {p.NAME for p in PROBES}
+
+
+def test_the_path_of_who_runs_us_is_not_that_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    activated = tmp_path / "bin"
+    activated.mkdir()
+    (activated / "python3").symlink_to("/bin/sh")
+    monkeypatch.setenv("PATH", f"{activated}:{os.environ['PATH']}")
+    questions = script.questions((runtimes,), deadline=60)
+    answer = HERE.ask(questions, Limits(deadline=60))
+    assert str(activated).encode() not in answer.output
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A child process as a road: bounded in time and size, nothing of it left."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -78,3 +79,23 @@ def test_no_descriptor_is_left_open():
         with pytest.raises(Expired):
             converse(["sleep", "9"], deadline=0.05)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_what_a_child_said_while_nobody_read_is_read_after_its_end():
+    heard = []
+    with Child(["sh", "-c", "echo a; sleep 0.2; echo b"], deadline=20) as child:
+        for _, chunk in child.chunks():
+            heard.append(chunk)
+            time.sleep(2.5)  # this process gets no turn for longer than the grace
+    assert b"".join(heard) == b"a\nb\n"
+
+
+def test_a_child_that_may_not_be_killed_is_left_to_its_own_end(monkeypatch):
+    def refuse(*_):  # what sudo made root is not ours
+        raise PermissionError
+
+    monkeypatch.setattr(os, "killpg", refuse)
+    with Child(["sh", "-c", "echo begun; exec sleep 1"], deadline=20) as child:
+        for _ in child.chunks():
+            child.kill()
+        assert child.status() == -signal.SIGKILL
