@@ -90,7 +90,10 @@ def sides(
         close=road.close,
     )
     for name, result in results:
-        yield name, result if isinstance(result, Unreached) else Side(fingerprint=result)
+        if isinstance(result, Unreached):
+            yield name, result
+        else:
+            yield name, Side(fingerprint=result, profile=wanted[name].profile)
 
 
 class Wanting(Struct):

@@ -67,8 +67,10 @@ def _json(inventory: "Inventory", selected: "Sequence[Target]") -> str:
 
 
 def _text(inventory: "Inventory", selected: "Sequence[Target]") -> str:
-    head = ("HOST", "ROAD", "ADDRESS", "USER", "BECOME", "GROUPS", "BASELINE")
+    head = ("HOST", "ROAD", "ADDRESS", "USER", "BECOME", "GROUPS", "BASELINE", "PROFILE")
     rows = [head, *(_row(target) for target in selected)]
+    if not any(target.profile for target in selected):
+        rows = [row[:-1] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -99,5 +101,6 @@ def _row(target: "Target") -> tuple[str, ...]:
             become,
             groups,
             target.baseline,
+            target.profile,
         )
     )

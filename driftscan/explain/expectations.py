@@ -49,11 +49,16 @@ _FOLLOWS_REASON = "automatic packages that came for the sake of expected ones"
 
 
 def expected(case: Case) -> list[Expected]:
-    """What the rules expect of one side of a host-image pair, and what only that needs."""
-    if not case.host_and_image:
-        return []
+    """What the rules expect of one side of a host-image pair, and what only that needs.
+
+    The rules are those of the host's profile, else of its kind; of the profile `none` nothing is
+    expected.
+    """
     host = case.reference if case.subject.is_image else case.subject
-    profile = "container" if host.fingerprint.meta.kind == "container" else "host"
+    if not case.host_and_image or host.profile == "none":
+        return []
+    kind = "container" if host.fingerprint.meta.kind == "container" else "host"
+    profile = host.profile or kind
     here, there = ("missing", "extra") if case.subject.is_image else ("extra", "missing")
     candidates = [d for d in case.comparison.divergences if d.kind == here]
     result = _by_rule(case, rules(profile), candidates)

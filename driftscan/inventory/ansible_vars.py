@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from driftscan.inventory.ansible_nouns import Var, Vars
-from driftscan.inventory.contract import is_address, is_name, is_user, split_address
+from driftscan.inventory.contract import PROFILES, is_address, is_name, is_user, split_address
 from driftscan.model import Target
 
 # The names of each setting, the first that is given counts (Ansible's connection plugins).
@@ -41,6 +41,7 @@ CONNECTION = (
     "ansible_become_user",
     "ansible_become_password",
     "driftscan_baseline",
+    "driftscan_profile",
 )
 _TRUE = {"true", "yes", "on", "1", "y", "t"}
 _FALSE = {"false", "no", "off", "0", "n", "f", ""}
@@ -164,6 +165,13 @@ def _rest(given: Mapping[str, Var], made: _Made, folder: Path) -> None:
     var = given.get("driftscan_baseline")
     if var and var.text:
         made.settings["baseline"] = str(folder / Path(var.text).expanduser())
+    var = given.get("driftscan_profile")
+    if var and var.text in PROFILES:
+        made.settings["profile"] = var.text
+    elif var and var.text:
+        made.faults.append(
+            f"{var.place}: {var.text[:60]!r} cannot be a profile: write {', '.join(PROFILES)}"
+        )
 
 
 # --- arguments of ssh ----------------------------------------------------------------------------

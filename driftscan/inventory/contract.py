@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from ipaddress import ip_address
+from typing import get_args
 
 from msgspec import Struct
 
-from driftscan.model import Target
+from driftscan.model import Profile, Target
 
 
 class Group(Struct, frozen=True):
@@ -30,6 +31,9 @@ class Inventory(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     reader: str = "driftscan"
 
+
+PROFILES: tuple[str, ...] = tuple(filter(None, get_args(Profile)))
+"""Whose rules tell what a machine has for its own sake (`expected/`); `none`: nothing is."""
 
 EVERYTHING = "all"
 """What `--limit all` selects, so neither a host nor a group is named so."""

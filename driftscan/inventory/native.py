@@ -2,7 +2,7 @@
 
 defaults: {user: deploy}
 groups:
-  web: {baseline: web, hosts: [web-a, web-b], vars: {become: true}}
+  web: {baseline: web, profile: host, hosts: [web-a, web-b], vars: {become: true}}
 hosts:
   web-a: {address: 10.0.0.7, port: 2201}
   web-b: {}
@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from driftscan.inventory.contract import (
     EVERYTHING,
+    PROFILES,
     Group,
     Inventory,
     is_address,
@@ -158,11 +159,10 @@ def _groups(value: Value | None, hosts: Mapping[str, Value], source: _Source) ->
 
 
 def _group(value: Value, hosts: Mapping[str, Value], source: _Source) -> _Group:
-    parts = _entries(value, ("hosts", "baseline", "vars"), source, "in a group")
+    parts = _entries(value, ("hosts", *_OF_GROUPS, "vars"), source, "in a group")
     settings = _settings(parts.get("vars"), source)
-    if "baseline" in parts:
-        baseline = _path(parts["baseline"], source)
-        settings = {**settings, **({"baseline": baseline} if baseline else {})}
+    own = {key: KEYS[key](parts[key], source) for key in _OF_GROUPS if key in parts}
+    settings |= {key: setting for key, setting in own.items() if setting is not None}
     members: list[str] = []
     texts = _texts(parts["hosts"], source, "of host names") if "hosts" in parts else ()
     for member in (one for text in texts for one in _expanded(text, source)):
@@ -302,6 +302,8 @@ def _jumps(value: Value, source: _Source) -> Setting | None:
 _Read: TypeAlias = Callable[[Value, _Source], Setting | None]
 _ROADS = ("ssh", "openssh", "local", "docker", "podman")
 _OVER_SSH = ("ssh", "openssh")
+# What a group says of its hosts as a kind, beside its `vars`.
+_OF_GROUPS = ("baseline", "profile")
 KEYS: dict[str, _Read] = {
     "address": _matching("an address", is_address, "web-a.example.org or 10.0.0.7"),
     "port": _port,
@@ -316,4 +318,5 @@ KEYS: dict[str, _Read] = {
     "engine": _matching("an engine", ("docker", "podman").__contains__, "docker or podman"),
     "container": _matching("a container", is_name, "web-1"),
     "baseline": _path,
+    "profile": _matching("a profile", PROFILES.__contains__, "host, container or none"),
 }

@@ -133,6 +133,10 @@ class Baseline(Noun, frozen=True, kw_only=True):
 # --- who can be asked -------------------------------------------------------------------------
 
 
+Profile: TypeAlias = Literal["", "host", "container", "none"]
+"""Which rules tell what a machine has for its own sake and no image; empty: those of its kind."""
+
+
 class Target(Noun, frozen=True, kw_only=True):
     """One machine and the road to it, as inventory or command line names it.
 
@@ -167,6 +171,7 @@ class Target(Noun, frozen=True, kw_only=True):
     path: str = ""
     groups: list[str] = []
     baseline: str = ""
+    profile: Profile = ""
     unusable: str = ""
     """Why it cannot be asked, if its inventory leaves that open: nobody connects on a guess."""
 
@@ -176,6 +181,7 @@ class Side(Noun, frozen=True, kw_only=True):
 
     fingerprint: Fingerprint
     baseline: Baseline | None = None
+    profile: Profile = ""
 
     @property
     def name(self) -> str:

@@ -5,6 +5,7 @@ from importlib import resources
 import pytest
 
 from driftscan.explain import expectations
+from driftscan.model import Side
 from tests.build import explained, fingerprint, image, package, transaction
 from tests.explain.test_package_causes import FACTS, causes, history, host
 
@@ -89,3 +90,26 @@ def test_what_came_along_with_plumbing_is_expected_though_something_else_needs_i
 
     assert expected(report)["needed-by-those"] == ["dpkg:lib"]
     assert causes(report) == {"host-only:telnetd": ["dpkg:telnetd"]}
+
+
+@pytest.mark.parametrize(
+    ("profile", "drift"),
+    [("", []), ("host", []), ("container", ["dpkg:cron"]), ("none", ["dpkg:cron", "kernel:x"])],
+)
+def test_the_profile_of_a_host_decides_whose_rules_count(profile, drift):
+    facts = {"kernel": {"x": {"value": "1"}}}
+    ours = host("web-a", {"cron": package("1")}, **facts)
+
+    report = explained(
+        Side(fingerprint=ours, profile=profile), image({}, {}, {}, facts={**FACTS, "kernel": {}})
+    )
+
+    assert sorted(finding.id for finding in report.findings) == drift
+
+
+def test_a_container_may_be_used_like_a_host():
+    ours = fingerprint("app", {"cron": package("1")}, kind="container", facts=FACTS)
+
+    report = explained(Side(fingerprint=ours, profile="host"), IMAGE)
+
+    assert report.findings == []

@@ -154,6 +154,7 @@ def test_ours_is_told_from_ansibles(write):
         ("ansible_ssh_args='-C -o ControlMaster=auto -o ControlPersist=60s'", {}),
         ("ansible_ssh_host=1.2.3.4 ansible_ssh_port=9", {"address": "1.2.3.4", "port": 9}),
         ("ansible_host=fe80::1", {"address": "fe80::1"}),
+        ("driftscan_profile=container", {"profile": "container"}),
     ],
 )
 def test_arguments_of_ssh_are_settings(write, words, told):
@@ -171,6 +172,7 @@ def test_arguments_of_ssh_are_settings(write, words, told):
         ("ansible_host='-oProxyCommand=x'", "'-oProxyCommand=x' cannot be address"),
         ("ansible_user='a b'", "'a b' cannot be user"),
         ("ansible_port=70000", "'70000' cannot be a port"),
+        ("driftscan_profile=vm", "'vm' cannot be a profile: write host, container, none"),
         ("ansible_become=maybe", "ansible_become is 'maybe'"),
         ("ansible_ssh_common_args='-J $(reboot)'", "'$(reboot)' cannot be a jump host"),
         ("ansible_ssh_common_args='-o ProxyCommand=nc'", "ProxyCommand 'nc' is not understood"),

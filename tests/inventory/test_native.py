@@ -120,6 +120,16 @@ def test_a_host_may_be_a_container_or_this_machine(load):
         ("hosts: {a: }\ngroups: {a: {hosts: [a]}}", "2:10: 'a' names a group and a host"),
         ("hosts:\n  a: {}\n  a: {}", "3:3: 'a' stands here a second time, first in line 2"),
         ("hosts: {a: {port: 1, port: 2}}", "1:22: 'port' stands here a second time"),
+        (
+            "groups: {g: {profile: vm, hosts: [a]}}\nhosts: {a: }",
+            "1:23: 'vm' cannot be a profile: write it like host, container or none",
+        ),
+        ("hosts: {a: {profile: [host]}}", "1:22: a profile must be a text, got a list"),
+        (
+            "groups: {g: {profile: host, hosts: [a]}, h: {profile: none, hosts: a}}\nhosts: {a: }",
+            "2:12: 'a' gets profile 'host' from group 'g' and 'none' from 'h': set profile on the"
+            " host",
+        ),
         ("hosts: {-oProxyCommand=x: }", "1:9: '-oProxyCommand=x' cannot be a name"),
         ("hosts: {'a;id': }", "1:9: 'a;id' cannot be a name"),
         ("hosts: {'$(id)': }", "1:9: '$(id)' cannot be a name"),
@@ -214,3 +224,14 @@ def test_any_text_gives_an_inventory_or_a_named_mistake(tmp_path_factory, text):
     except InputError as error:
         told = str(error)
     assert not told or told.startswith(str(path))
+
+
+def test_a_group_says_which_profile_its_hosts_have_and_a_host_may_say_otherwise(load):
+    found = load("""
+defaults: {profile: host}
+groups:
+  lxc: {profile: container, hosts: [a, b]}
+hosts: {a: , b: {profile: none}, c: }
+""")
+    profiles = {name: target.profile for name, target in found.hosts.items()}
+    assert profiles == {"a": "container", "b": "none", "c": "host"}
