@@ -273,7 +273,9 @@ class _Road:
         kind: scan.Kind = "container" if target.engine else "host"
         road = target.road if self._options.road in ("", "read") else self._options.road
         if road == "openssh":
-            return self._closing(target, kind, address, OpenSsh(target))
+            return self._closing(
+                target, kind, address, OpenSsh(target, jumps=self._credentials.jumps)
+            )
         return Job(target.name, kind, address, Ssh(target, self._credentials))
 
     def jobs(self, targets: Iterable[Target]) -> tuple[dict[str, Job], dict[str, str]]:

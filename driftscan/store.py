@@ -1,11 +1,13 @@
 """Fingerprints, baselines and reports on disk: written whole or not at all, read strictly."""
 
+import fcntl
 import os
 import re
 import stat
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,6 +20,8 @@ from driftscan.sanitize import safe
 MAX_SIZE = 256 << 20
 PRIVATE = 0o600
 PUBLIC = 0o644
+_TURN = 10.0
+_LOOK = 0.01
 
 
 def save(path: Path, noun: Fingerprint | Baseline) -> None:
@@ -80,6 +84,47 @@ def write(path: Path, data: bytes, mode: int = PRIVATE) -> None:
             _replace(path, data, mode)
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """In here no other driftscan reads this file and writes it anew; each waits for its turn.
+
+    The lock is on the file itself, which is made if need be: nothing else lies beside it. Raises
+    StoreError when it cannot be opened, or another process holds it for long.
+    """
+    if _is_stream(path):
+        yield
+        return
+    handle = _held(path)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _held(path: Path) -> int:
+    ends = time.monotonic() + _TURN
+    while True:
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PUBLIC)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
+                return handle
+        except BlockingIOError as error:
+            if time.monotonic() > ends:
+                os.close(handle)
+                raise StoreError(
+                    f"{path}: another driftscan writes it: wait for that, and try again"
+                ) from error
+        except OSError as error:
+            os.close(handle)
+            raise StoreError(f"{path}: cannot be locked: {error.strerror or error}") from error
+        os.close(handle)  # another has it, or has put a new file in its place
+        time.sleep(_LOOK)
 
 
 def own(folder: Path) -> None:

@@ -102,7 +102,9 @@ def command(
         reports = _checked(host, group, baseline, hosts, asking)
     found = {subject: policy.pins(name, report) for subject, report in reports.items()}
     rule = _with_values(rule, found, reports, next(iter(reports)) if host else "")
-    store.write(path, accept_file.with_rule(text, rule, str(path)).encode(), store.PUBLIC)
+    with store.locked(path):
+        text = accept_file.text_of(path)  # hosts were asked since: it may be another by now
+        store.write(path, accept_file.with_rule(text, rule, str(path)).encode(), store.PUBLIC)
     where = ", ".join(subject for subject, pins in found.items() if pins)
     faults.say(f"{path}: {rule.told} is accepted until {until}, as it is on {where}")
     return _told_unseen(reports)

@@ -71,7 +71,7 @@ class _Road:
                 "timeout", "answer", cause, "allow it more with --deadline"
             ) from error
         except TooMuch as error:
-            cause = f"it answered more than {limits.output >> 20} MB"
+            cause = f"it answered more than {error.size >> 20} MB"
             raise MachineError("output_limit", "answer", cause) from error
         if self._closed:
             raise MachineError("interrupted", "answer", "the run was interrupted")

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 
 from driftscan.errors import MachineError
@@ -24,11 +24,11 @@ class Jumps:
         self._most = most
         self._until = until
         self._lock = threading.Lock()
-        self._places: dict[Hop, threading.Semaphore] = {}
+        self._places: dict[Hashable, threading.Semaphore] = {}
         self._failed: dict[Hop, MachineError] = {}
 
     @contextmanager
-    def place(self, jumps: Sequence[Hop]) -> Iterator[None]:
+    def place(self, jumps: Sequence[Hashable]) -> Iterator[None]:
         """One of the places of the first jump host, which alone we connect to; no host's clock runs
         while it waits for one. Raises MachineError `skipped` or `interrupted`."""
         if not jumps:

@@ -7,11 +7,13 @@ import re
 import shlex
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from driftscan import sanitize
 from driftscan.errors import MachineError
 from driftscan.machines import answers, exhaustion
+from driftscan.machines.jumps import Jumps
 from driftscan.machines.openssh_config import Jump, Resolver, check_host, check_user, jump
 from driftscan.machines.process import Child, Expired, Said, TooMuch, converse
 from driftscan.model import Answer, Limits, Questions, Target
@@ -40,11 +42,17 @@ _STRICT = (
 
 
 class OpenSsh:
-    """A host reached by `ssh`; `config` is read in place of the user's own configuration."""
+    """A host reached by `ssh`; `config` is read in place of the user's own configuration.
 
-    def __init__(self, target: Target, *, config: Path | None = None) -> None:
+    `jumps` has the places at jump hosts, which the hosts of a run share.
+    """
+
+    def __init__(
+        self, target: Target, *, config: Path | None = None, jumps: Jumps | None = None
+    ) -> None:
         self.target = target
         self._config = config
+        self._places = jumps
         self._child: Child | None = None
         self._closed = False
 
@@ -57,9 +65,17 @@ class OpenSsh:
     def ask(self, questions: Questions, limits: Limits) -> Answer:
         """The host's whole answer; see machines/contract.py. No process of it is left."""
         text = answers.text(self.target, questions).encode()
-        command = self._command(limits)
+        jumps = self._jumps()
+        command = self._command(jumps, limits)
+        with self._places.place(jumps) if self._places else nullcontext():
+            said = self._said(command, text, limits)
+        if self._closed:
+            raise MachineError("interrupted", "stream", "stopped on request")
+        return _answer(said, questions, self.target)
+
+    def _said(self, command: Sequence[str], text: bytes, limits: Limits) -> Said:
         try:
-            said = converse(
+            return converse(
                 command,
                 stdin=text,
                 deadline=limits.deadline,
@@ -76,18 +92,20 @@ class OpenSsh:
             cause = f"no whole answer within {limits.deadline:g} s"
             raise MachineError("timeout", "stream", cause, _SLOW) from error
         except TooMuch as error:
-            cause = f"it said more than {limits.output >> 20} MB"
+            cause = f"it said more than {error.size >> 20} MB"
             raise MachineError("output_limit", "stream", cause) from error
-        if self._closed:
-            raise MachineError("interrupted", "stream", "stopped on request")
-        return _answer(said, questions, self.target)
 
     def _started(self, child: Child) -> None:
         self._child = child
         if self._closed:
             child.kill()
 
-    def _command(self, limits: Limits) -> list[str]:
+    def _jumps(self) -> list[Jump]:
+        """The hosts it goes through, as the inventory or ssh's own configuration has them."""
+        own = [] if self.target.jump else Resolver(self._config).jumps(self.target)
+        return [jump(text, self.target) for text in self.target.jump or own]
+
+    def _command(self, jumps: Sequence[Jump], limits: Limits) -> list[str]:
         target = self.target
         program = shutil.which("ssh")
         if program is None:
@@ -96,8 +114,7 @@ class OpenSsh:
         check_host(name)
         options = self._options(limits)
         options += _option("HostKeyAlias", target.host_key_alias) if target.host_key_alias else []
-        own = [] if target.jump else Resolver(self._config).jumps(target)
-        if jumps := [jump(text, target) for text in target.jump or own]:
+        if jumps:
             options += ["-o", "ProxyCommand=" + self._through(program, jumps, limits)]
         options += _who(target.user, target.port)
         return [program, *options, "-T", "--", name, answers.command(target)]

@@ -11,6 +11,8 @@ from typing import IO, Self
 
 from msgspec import Struct
 
+from driftscan.machines.share import Share
+
 _CHUNK = 1 << 16
 _LOOK = 0.25
 _TICK = 0.01
@@ -23,7 +25,11 @@ class Expired(Exception):  # noqa: N818
 
 
 class TooMuch(Exception):  # noqa: N818
-    """The child wrote more than it may."""
+    """The child wrote more than it may, or than there is memory for: so many bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
 
 
 class Said(Struct, frozen=True):
@@ -176,6 +182,7 @@ def converse(
     cwd: str | None = None,
 ) -> Said:
     """Run a child to its end; `output` bytes are its limit, of its errors `errors` are kept.
+    All answers under way have a limit together, too (machines/share.py).
 
     `started` gets the child, to kill it from elsewhere. Raises OSError when it cannot be started,
     Expired, TooMuch.
@@ -183,15 +190,17 @@ def converse(
     began = time.monotonic()
     said = {"output": bytearray(), "errors": bytearray()}
     noise = 0
-    with Child(argv, deadline=deadline, stdin=stdin, env=env, cwd=cwd) as child:
+    with (
+        Share() as share,
+        Child(argv, deadline=deadline, stdin=stdin, env=env, cwd=cwd) as child,
+    ):
         started(child)
         for name, chunk in child.chunks():
             said[name] += chunk
-            if len(said["output"]) > output:
-                raise TooMuch
             noise += len(chunk) if name == "errors" else 0
-            if noise > output:
-                raise TooMuch
+            size = max(len(said["output"]), noise)
+            if size > output or not share.grow(len(chunk) if name == "output" else 0):
+                raise TooMuch(size)
             del said["errors"][errors:]
         status = child.status()
     seconds = time.monotonic() - began

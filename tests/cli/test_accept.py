@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import jsonschema
@@ -10,9 +12,10 @@ import pytest
 import yaml
 
 from driftscan import store
+from driftscan.errors import StoreError
 from driftscan.sanitize import safe
 from tests import made
-from tests.cli.conftest import ROOT
+from tests.cli.conftest import ROOT, environment
 from tests.report.hostile import CORPUS, attacked
 
 FILE = "driftscan-accept.yml"
@@ -61,6 +64,42 @@ def test_an_accepted_difference_passes_and_stays_in_the_report(driftscan, fleet,
     (entry,) = host["accepted"]
     assert (entry["state"], entry["members"], entry["owner"]) == ("active", ["dpkg:curl"], "ops")
     assert (report["counts"]["accepted"], report["counts"]["installed"]) == (1, 0)
+
+
+@pytest.mark.case("D04")
+def test_many_who_accept_at_once_lose_no_rule(tmp_path, driftscan, fleet, work):
+    """Every one of them waits for its turn at the file, reads it then and adds its rule."""
+    done, _ = check(driftscan, fleet, "old", "older")
+    (work / "report.json").write_text(done.out)
+    rows = [(name, host) for name in ("dpkg:curl", "dpkg:bash") for host in ("older.json", None)]
+    start = [sys.executable, "-m", "driftscan", "accept", *WORDS, "--from", "report.json"]
+    running = [
+        subprocess.Popen(
+            [*start, name, *(["--host", host] if host else [])],
+            cwd=work,
+            env=environment(tmp_path),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name, host in rows
+    ]
+    told = [process.communicate(timeout=60)[1] for process in running]
+
+    assert [process.returncode for process in running] == [0] * 4, told
+    assert {(rule["id"], rule.get("host")) for rule in rules(work)} == set(rows)
+    assert [path.name for path in work.iterdir() if path.name.endswith((".part", ".lock"))] == []
+
+
+@pytest.mark.case("D04")
+def test_a_file_that_another_holds_for_long_is_told(work, monkeypatch):
+    monkeypatch.setattr(store, "_TURN", 0.1)
+    path = work / FILE
+    with (
+        store.locked(path),
+        pytest.raises(StoreError, match="another driftscan writes it"),
+        store.locked(path),
+    ):
+        pass
 
 
 def test_the_file_is_readable_and_pins_both_values(driftscan, fleet, work):

@@ -8,9 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from driftscan import script
@@ -20,7 +22,8 @@ from driftscan.machines.ssh import Credentials, Ssh
 from driftscan.model import Limits, Questions, Target
 from driftscan.probes.table import PROBES
 from tests.openssh import USER, OpenSsh, binary, keygen, sshd
-from tests.sshd import Raw
+from tests.sshd import USER as SSH_USER
+from tests.sshd import Manners, Raw, Sshd, answering
 
 pytestmark = pytest.mark.sshd
 
@@ -235,6 +238,9 @@ def test_a_proxy_command_that_fails_ends_within_the_bound(
     error = fails(target, config, folder=tmp_path, limits=limits)
     assert error.state in (state, "unreachable") if state == "timeout" else error.state == state
     assert time.monotonic() - began < 15  # a bound, not a measure: it would be 60
+    ends = time.monotonic() + 5  # what was killed may still have to be taken off the processor
+    while running(token) and time.monotonic() < ends:
+        time.sleep(0.05)
     assert not running(token)
 
 
@@ -297,3 +303,32 @@ def test_a_connection_that_is_cut_is_incomplete(server: OpenSsh, tmp_path: Path)
     with pytest.raises(MachineError) as caught:
         Road(server.target(), config=tmp_path / "ssh_config").ask(cut, LIMITS)
     assert caught.value.state in ("incomplete", "collector_failed")
+
+
+@pytest.mark.case("E08")
+def test_no_more_hosts_than_allowed_go_through_one_jump_host_at_once(tmp_path: Path) -> None:
+    now, most, lock = 0, 0, threading.Lock()
+
+    def slow(channel: paramiko.Channel, text: str, _over: threading.Event) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.3)
+        with lock:
+            now -= 1
+        answering()(channel, text, _over)
+
+    with Sshd(tmp_path, Manners(slow)) as host, Sshd(tmp_path, Manners(forward=True)) as jump:
+        jump.user_key = host.user_key
+        known = tmp_path / "known"
+        known.write_text(host.known_hosts.read_text() + jump.known_hosts.read_text())
+        way = f"{SSH_USER}@127.0.0.1:{jump.port}"
+        target = host.target(jump=[way], known_hosts=[str(known)])
+        jumps = Credentials(agent="", per_jump=2).jumps
+        (tmp_path / "ssh_config").write_text("")
+        roads = [Road(target, config=tmp_path / "ssh_config", jumps=jumps) for _ in range(6)]
+        with ThreadPoolExecutor(6) as pool:
+            said = list(pool.map(lambda road: road.ask(NOTHING, LIMITS).output, roads))
+    assert all(answered(output) for output in said)
+    assert most == 2

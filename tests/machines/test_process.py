@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from driftscan.machines import share
 from driftscan.machines.process import Child, Expired, TooMuch, converse
 
 
@@ -59,6 +60,19 @@ def test_a_child_that_closes_its_outputs_and_stays_meets_the_deadline_too():
 def test_more_output_than_allowed_ends_it():
     with pytest.raises(TooMuch):
         converse(["cat", "/dev/zero"], deadline=30, output=1 << 20)
+
+
+@pytest.mark.case("L04")
+def test_all_children_together_say_no_more_than_there_is_memory_for(monkeypatch):
+    monkeypatch.setattr(share, "MOST", 1 << 20)
+    monkeypatch.setattr(share, "OWN", 1 << 10)
+    with share.Share() as others:
+        assert others.grow(1 << 20)
+        with pytest.raises(TooMuch) as caught:
+            converse(["cat", "/dev/zero"], deadline=30)
+        assert caught.value.size < 1 << 20
+        assert converse(["echo", "little"], deadline=30).output == b"little\n"
+    assert len(converse(["head", "-c", "1000000", "/dev/zero"], deadline=30).output) == 1_000_000
 
 
 def test_a_program_that_is_not_there_is_an_os_error():
