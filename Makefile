@@ -16,7 +16,7 @@ demo: env ## the ImageMagick story on real servers; without an engine the record
 
 test: env ## everything: `make check`, then the tests on real servers
 	@[ "$${DRIFTSCAN_LAB:-}" = off ] || sh .ci/tools.sh
-	@$(MAKE) --no-print-directory check
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-full} $(MAKE) --no-print-directory check
 	@if [ "$${DRIFTSCAN_LAB:-}" = off ]; then \
 	  echo "DRIFTSCAN_LAB=off: the tests on real servers were not run"; \
 	else \

@@ -8,6 +8,7 @@ import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from driftscan.report.table import FORMS
@@ -46,11 +47,13 @@ class Test:
         return told[0] if told else "make test" if self.marks & _SLOW else "make check"
 
 
+@cache
 def listed() -> dict[str, dict]:
     """The list as it stands in `cases.toml`."""
     return tomllib.loads(LIST.read_text())
 
 
+@cache
 def tied() -> dict[str, list[Test]]:
     """Each case with the tests that are marked with it."""
     found: dict[str, list[Test]] = {}

@@ -21,9 +21,11 @@ for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         )
 
 # Shared machines are slow at times: no example of a property test fails by the clock.
-settings.register_profile("driftscan", deadline=None, max_examples=50)
+# `make check` takes the same few examples each time, `make test` looks for others.
+settings.register_profile("quick", deadline=None, max_examples=15, derandomize=True, database=None)
+settings.register_profile("full", deadline=None, max_examples=100)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "driftscan"))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 # --- how the tests of the acceptance list ended: `make reliability` ------------------------------

@@ -5,7 +5,6 @@ from functools import cache
 from pathlib import Path
 
 from driftscan import policy
-from driftscan.explain import engine
 from driftscan.model import Report
 from driftscan.report import table
 from tests import recorded
@@ -20,7 +19,7 @@ REPORTS = {name: (name, "") for name in recorded.HOSTS} | {"web-a-symptom": ("we
 def report(name: str) -> Report:
     """What `driftscan check HOST` tells, from what the host answered once."""
     host, symptom = REPORTS[name]
-    return policy.judge({host: engine.explain(*recorded.pair(host), symptom=symptom)}, "installed")
+    return policy.judge({host: recorded.explained(host, symptom)}, "installed")
 
 
 def text(name: str) -> str:

@@ -13,12 +13,14 @@ from msgspec.structs import replace
 from driftscan import diff, scan
 from driftscan.demo import story, younger
 from driftscan.demo.server import RECORDED_NONCE, replayed
+from driftscan.explain import engine
 from driftscan.model import (
     Answer,
     Baseline,
     Collected,
     Comparison,
     Fingerprint,
+    HostReport,
     Questions,
     Sections,
     Side,
@@ -54,6 +56,12 @@ def packed(name: str) -> bytes:
     if name in (*story.HOSTS, "baseline.json"):
         return story.recorded(name)
     return lzma.decompress((PLACE / f"{name}.xz").read_bytes())
+
+
+@cache
+def explained(name: str, symptom: str = "") -> HostReport:
+    """What is told of a recorded host against the image."""
+    return engine.explain(*pair(name), symptom=symptom)
 
 
 def host(channel: paramiko.Channel, script: str, _over: object) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from driftscan import scan, script
 from driftscan.errors import MachineError
 from driftscan.model import Absent, Answer, Collected, Failed, Fingerprint, Section
+from driftscan.probes import host
+from driftscan.probes import os as os_release
+from driftscan.probes.contract import Probe
 from driftscan.probes.table import PROBES
 
 pytestmark = pytest.mark.case("F34")
@@ -19,13 +23,15 @@ EVERYTHING = ("sed", "head", "sleep", "find", "grep", "stat", "awk", "sort", "re
 MORE = ("cut", "tr", "id", "uname", "date", "cat", "hostname", "renice", "wc", "ldconfig")
 
 
-def asked(folder: Path, tools: tuple[str, ...], *shell: str) -> Fingerprint:
+def asked(
+    folder: Path, tools: tuple[str, ...], *shell: str, probes: Sequence[Probe] = PROBES
+) -> Fingerprint:
     """This machine as the script sees it where only these tools are."""
     for tool in tools:
         path = shutil.which(tool, path=f"{os.environ['PATH']}:/sbin:/usr/sbin")
         if path is not None:
             (folder / tool).symlink_to(path)
-    questions = script.questions(PROBES, deadline=60)
+    questions = script.questions(probes, deadline=60)
     assert SCRIPT_PATH in questions.script
     text = questions.script.replace(SCRIPT_PATH, f"PATH={folder}")
     done = subprocess.run(
@@ -35,7 +41,7 @@ def asked(folder: Path, tools: tuple[str, ...], *shell: str) -> Fingerprint:
     return scan.fingerprint(
         answer,
         questions,
-        PROBES,
+        probes,
         target="bare",
         kind="host",
         address="",
@@ -83,12 +89,14 @@ def test_without_a_tool_no_section_becomes_empty_that_was_not(
 def test_without_what_the_answer_itself_needs_there_is_none_and_its_name_is_told(
     tmp_path: Path, tool: str
 ) -> None:
+    tools = tuple(name for name in EVERYTHING + MORE if name != tool)
     with pytest.raises(MachineError, match=f"this machine lacks {tool}"):
-        asked(tmp_path, tuple(name for name in EVERYTHING + MORE if name != tool))
+        asked(tmp_path, tools, probes=(host, os_release))
 
 
 def test_without_sleep_there_is_no_watchdog_but_an_answer(tmp_path: Path) -> None:
-    found = asked(tmp_path, tuple(name for name in EVERYTHING + MORE if name != "sleep"))
+    tools = tuple(name for name in EVERYTHING + MORE if name != "sleep")
+    found = asked(tmp_path, tools, probes=(host, os_release))
     assert isinstance(found.facts["os"], Collected)
 
 

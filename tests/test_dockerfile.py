@@ -4,7 +4,7 @@ import re
 
 import dockerfile as buildkit_parser
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan import dockerfile
@@ -121,7 +121,6 @@ files = st.tuples(
 ).map("".join)
 
 
-@settings(max_examples=150, deadline=None)
 @given(files)
 def test_a_generated_file_is_divided_as_buildkit_divides_it(text):
     try:
@@ -136,7 +135,6 @@ def test_a_generated_file_is_divided_as_buildkit_divides_it(text):
         assert ours(text) == want
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.one_of(files, st.text(max_size=80), st.text('FROMRUN <"\\\n-E#=$[{', max_size=60)))
 def test_no_text_makes_the_parser_raise_anything_but_an_input_error(text):
     try:
@@ -147,7 +145,6 @@ def test_no_text_makes_the_parser_raise_anything_but_an_input_error(text):
     assert all(isinstance(dockerfile.matches(i, i.original), bool) for i in chain)
 
 
-@settings(max_examples=100, deadline=None)
 @given(files)
 def test_every_line_that_is_no_comment_belongs_to_exactly_one_instruction(text):
     try:
@@ -542,7 +539,6 @@ def test_another_instruction_does_not_match(line, told):
     assert not dockerfile.matches(instructions(f"FROM a\n{line}\n")[0], told)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=60), st.sampled_from([i.line for i in instructions()]))
 def test_no_history_makes_the_comparison_raise(told, line):
     found = next(i for i in instructions() if i.line == line)

@@ -53,6 +53,7 @@ exec sh -s
 
 
 @pytest.mark.case("H29")
+@pytest.mark.long  # the whole script, on whatever this machine has besides
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, for a mount namespace of its own")
 def test_pipes_devices_and_loops_are_passed_over_and_told():
     asked = script.questions(PROBES, deadline=60)

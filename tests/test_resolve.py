@@ -6,10 +6,12 @@ import time
 import paramiko
 import pytest
 
-from driftscan import store
+from driftscan import resolve, store
 from driftscan.errors import EngineError, InputError, StoreError
 from driftscan.inventory.contract import Inventory
 from driftscan.model import Limits, Side, Target, Unreached
+from driftscan.probes import host as host_probe
+from driftscan.probes import os as os_probe
 from driftscan.resolve import Options, baseline_of, load_baseline, sides, takes_time
 from tests.made import baseline, fingerprint, machine
 from tests.sshd import Raw
@@ -72,6 +74,13 @@ def key(tmp_path):
     return str(path)
 
 
+@pytest.fixture
+def few_questions(monkeypatch):
+    """This machine is asked a little: what it has installed is not what these tests are about."""
+    monkeypatch.setattr(resolve, "PROBES", (host_probe, os_probe))
+
+
+@pytest.mark.usefixtures("few_questions")
 def test_this_machine_is_asked_like_any_other():
     ((name, side),) = sides([Target(name="local", road="local")], NONE)
     assert name == "local"
@@ -79,6 +88,7 @@ def test_this_machine_is_asked_like_any_other():
     assert side.fingerprint.evidence["host"].items["self"]["uid"]
 
 
+@pytest.mark.usefixtures("few_questions")
 def test_two_words_for_one_target_are_asked_once():
     local = Target(name="local", road="local")
     assert len(list(sides([local, local], NONE))) == 1
@@ -110,6 +120,7 @@ def test_only_what_takes_time_is_counted_once(tmp_path):
     assert takes_time([local, local, built, file("a.json")]) == 2
 
 
+@pytest.mark.usefixtures("few_questions")
 def test_leaving_early_ends_what_is_under_way(tmp_path, key):
     with Raw(lambda sock, over: over.wait()) as server:
         host = Target(name="h", road="ssh", address="127.0.0.1", port=server.port, key=key)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan import store
@@ -351,7 +351,6 @@ def test_any_fingerprint_survives_the_disk(tmp_path_factory, noun):
 
 
 @pytest.mark.case("H37")
-@settings(max_examples=100)
 @given(
     data=st.sampled_from([store.encode(FINGERPRINT), store.encode(BASELINE)]),
     place=st.floats(0, 1, exclude_max=True),

@@ -1,7 +1,7 @@
 """Sections of several probes as one: nothing is lost, and the worst state wins."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan.model import Absent, Collected, Denied, Failed, Partial
@@ -41,7 +41,6 @@ def test_a_key_that_two_probes_give_is_a_failure_and_not_a_choice():
 SECTIONS = st.sampled_from([Absent(), APT, RPM, CUT, CLOSED, BROKEN])
 
 
-@settings(max_examples=50)
 @given(st.lists(SECTIONS, max_size=4, unique_by=id))
 def test_one_after_the_other_is_the_same_as_all_at_once(sections):
     whole = Absent()

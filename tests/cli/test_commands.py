@@ -123,7 +123,10 @@ def test_the_script_is_printed_for_review_the_same_each_time_and_answers_every_p
     first, second = driftscan("script"), driftscan("script")
     assert first == second
     assert first.code == 0
-    done = subprocess.run(["sh", "-s"], input=first.out.encode(), capture_output=True)
+    # a session of its own: the script's watchdog ends its whole process group
+    done = subprocess.run(
+        ["sh", "-s"], input=first.out.encode(), capture_output=True, start_new_session=True
+    )
     assert done.returncode == 0
     for probe in PROBES:
         assert f"\n{'0' * 32} S {probe.NAME}\n".encode() in done.stdout

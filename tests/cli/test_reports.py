@@ -151,8 +151,8 @@ def test_a_terminal_gets_colour_unless_no_color_says_no(tmp_path, work, pair):
 
 @pytest.mark.case("D11")
 def test_a_reader_that_goes_away_is_no_mistake_and_the_verdict_stays(tmp_path, work, machine):
-    many = {f"p{n}": "1" for n in range(3000)}
-    few = {f"p{n}": "1" for n in range(400)}
+    many = {f"p{n}": "1" for n in range(1000)}
+    few = {f"p{n}": "1" for n in range(200)}
     words = ["compare", machine("a", **many), machine("b", **few), "-f", "json"]
     process = subprocess.Popen(
         [sys.executable, "-m", "driftscan", *words],

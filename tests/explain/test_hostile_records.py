@@ -46,7 +46,7 @@ LOGS = (
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(st.sampled_from(LOGS), SECTION),
     st.dictionaries(st.sampled_from(["available", "changelogs"]), SECTION),

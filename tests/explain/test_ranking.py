@@ -62,8 +62,7 @@ def test_imagemagick_stands_first_and_headers_with_the_most_advisories_last():
 
 
 def test_the_reference_cases_order_without_the_symptom_is_the_same():
-    subject, reference, comparison = recorded.pair("web-a")
-    found = engine.explain(subject, reference, comparison).findings
+    found = recorded.explained("web-a").findings
     assert found[0].id == "dpkg:imagemagick"
     assert found[0].level == "breaks"
 

@@ -1,19 +1,11 @@
 """What the package manager did on the recorded servers, as the explainer tells it."""
 
-from functools import cache
-
 import pytest
 
 from driftscan import policy
-from driftscan.explain import engine
 from driftscan.report import text
 from tests import recorded
-
-
-@cache
-def report(name):
-    """The report of a recorded host against its image."""
-    return engine.explain(*recorded.pair(name))
+from tests.recorded import explained as report
 
 
 def cause(name, id):

@@ -419,9 +419,7 @@ def test_nobody_having_asked_nothing_is_said_of_it():
 
 @pytest.mark.parametrize("name", recorded.HOSTS)
 def test_the_script_of_every_recorded_server_is_clean_shell(name, tmp_path):
-    subject, reference, _ = recorded.pair(name)
-
-    made = fix.files(name, explained(subject, reference))
+    made = fix.files(name, recorded.explained(name))
 
     for file, text in made.items():
         (tmp_path / file).write_text(text)

@@ -1,6 +1,6 @@
 """Changelogs of rpm: read, cut between two versions, and told like Debian's."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan.details.needs import SHARED
@@ -53,7 +53,6 @@ def test_the_marks_of_the_distribution_are_in_no_changelog():
     assert delta.counts == {"regression": 1, "behaviour": 1, "security": 1}
 
 
-@settings(max_examples=50)
 @given(st.lists(st.text(max_size=60), max_size=12))
 def test_any_lines_have_entries_or_none(lines):
     found = rpm_changelog.entries([*HTTPD[:2], *lines], "x")

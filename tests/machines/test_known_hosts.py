@@ -356,9 +356,7 @@ ONE_KEY = "ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)
 ONE_LINE = f"h {ONE_KEY[0]} {base64.b64encode(ONE_KEY[1]).decode()}".encode()
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.one_of(
         st.binary(max_size=200),
@@ -385,7 +383,6 @@ def test_no_bytes_of_a_file_raise(tmp_path, content):
     assert len(loaded.entries) + len(loaded.skipped) <= content.count(b"\n") + 1
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text("ab*?", max_size=8), st.text("ab", max_size=8))
 def test_a_pattern_means_what_its_regular_expression_does(pattern, name):
     want = re.fullmatch(pattern.replace("*", ".*").replace("?", "."), name) is not None

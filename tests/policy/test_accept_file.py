@@ -1,6 +1,6 @@
 """The accept file: whatever is accepted is read back as it was written, and comments stay."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -33,7 +33,6 @@ def rules(draw):
     )
 
 
-@settings(max_examples=25)
 @given(st.lists(rules(), max_size=5))
 def test_rules_are_read_back_as_they_were_written_one_a_scope_and_in_order(given_):
     text = ""
@@ -47,7 +46,6 @@ def test_rules_are_read_back_as_they_were_written_one_a_scope_and_in_order(given
     assert all(line.isprintable() for line in text.split("\n"))
 
 
-@settings(max_examples=25)
 @given(rules(), rules())
 def test_a_comment_above_a_rule_and_every_other_line_stay(first, second):
     text = with_rule("", first, "f").replace("accepted:\n", "accepted:\n# why\n") + "# end\n"
@@ -57,7 +55,6 @@ def test_a_comment_above_a_rule_and_every_other_line_stay(first, second):
     assert all(line in left for line in kept)
 
 
-@settings(max_examples=25)
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused_in_a_sentence(text):
     told = "f:"

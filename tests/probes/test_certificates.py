@@ -1,7 +1,7 @@
 """The certificates probe against openssl on the same machine."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan.errors import ParseError
@@ -58,7 +58,6 @@ def test_an_unknown_answer_is_named():
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=40)
 
 
-@settings(max_examples=50)
 @given(st.lists(TEXT.map(" {}".format) | st.sampled_from(["local /x", "bundle 1 /y", " -----END"])))
 def test_whatever_a_host_says_only_parse_errors_escape(lines):
     try:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan.errors import ParseError
@@ -156,7 +156,6 @@ PATHS = st.sampled_from(
 )
 
 
-@settings(max_examples=60)
 @given(st.dictionaries(PATHS, st.lists(LINE, max_size=5).map("\n".join), max_size=4))
 def test_whatever_a_host_says_only_parse_errors_escape(files):
     try:

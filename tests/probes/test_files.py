@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan.errors import ParseError
@@ -122,7 +122,6 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=4
 STARTS = st.sampled_from([STAT + "/etc/", SUM + "/etc/", "owned a.list:/", "link /", "uid 0 ", ""])
 
 
-@settings(max_examples=50)
 @given(st.lists(st.builds(str.__add__, STARTS, TEXT), max_size=8))
 def test_whatever_a_host_says_only_parse_errors_escape(lines):
     try:

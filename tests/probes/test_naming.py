@@ -1,6 +1,6 @@
 """The naming probe against getent and the resolver's own file."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan.errors import ParseError
@@ -57,7 +57,6 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=4
 FILES = st.sampled_from(["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hostname"])
 
 
-@settings(max_examples=50)
 @given(st.dictionaries(FILES | TEXT, st.lists(TEXT, max_size=4)))
 def test_whatever_a_host_says_only_parse_errors_escape(files):
     try:

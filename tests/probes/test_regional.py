@@ -1,7 +1,7 @@
 """The regional probe: time zone, locale and time servers as the machine's own shell reads them."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan.errors import ParseError
@@ -75,7 +75,6 @@ FILES = st.sampled_from(["/etc/timezone", "/etc/locale.conf", "/etc/chrony.conf"
 LINKS = st.lists(TEXT.map("link {}".format))
 
 
-@settings(max_examples=50)
 @given(st.dictionaries(FILES | TEXT, st.lists(TEXT, max_size=4)), LINKS)
 def test_whatever_a_host_says_only_parse_errors_escape(files, localtime):
     try:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan import rpmdb, sanitize, script
@@ -215,7 +215,6 @@ LINE = st.builds(
 )
 
 
-@settings(max_examples=100)
 @given(st.lists(LINE, max_size=6))
 def test_whatever_a_host_says_only_parse_errors_escape(lines):
     try:

@@ -5,7 +5,7 @@ import sqlite3
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan import sanitize
@@ -308,7 +308,6 @@ def test_no_history_is_none_and_a_closed_one_says_what_opens_it():
     assert told.gaps == ["/var/lib/dnf/history.sqlite: denied"]
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_damaged_database_gives_transactions_or_one_clear_error(data):
     whole = bytearray(dnf5())

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan import sanitize
@@ -136,7 +136,6 @@ def test_an_unknown_answer_is_named():
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=40)
 
 
-@settings(max_examples=50)
 @given(
     st.dictionaries(st.sampled_from(["/etc/crontab", "/etc/cron.d/a"]), st.lists(TEXT, max_size=4)),
     st.lists(TEXT | TEXT.map("l /etc/systemd/system/{} -> x".format), max_size=4),

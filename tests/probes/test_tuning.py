@@ -2,7 +2,6 @@
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as settings_
 from hypothesis import strategies as st
 
 from driftscan.errors import ParseError
@@ -109,7 +108,6 @@ def test_an_unknown_answer_is_named():
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=40)
 
 
-@settings_(max_examples=50)
 @given(st.dictionaries(st.sampled_from(PATHS) | TEXT, st.lists(TEXT, max_size=5), max_size=5))
 def test_whatever_a_host_says_only_parse_errors_escape(files):
     try:

@@ -4,7 +4,7 @@ import struct
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan.details.asking import learned as read
@@ -94,14 +94,12 @@ def test_tables_that_were_cut_are_not_whole():
     assert not elf.imports(PROGRAM.dynamic, PROGRAM.tables[:60], PROGRAM.start).whole
 
 
-@settings(max_examples=50)
 @given(st.binary(max_size=300), st.binary(max_size=300), st.integers(0, 1 << 63))
 def test_any_bytes_import_something_or_nothing(dynamic, tables, start):
     found = elf.imports(dynamic, tables, start)
     assert all(name.isprintable() and name for name in (*found.needed, *found.symbols))
 
 
-@settings(max_examples=50)
 @given(st.data())
 def test_a_damaged_file_imports_something_or_nothing(data):
     damaged = bytearray(PROGRAM.tables)

@@ -3,7 +3,6 @@
 from msgspec.structs import replace
 
 from driftscan import policy
-from driftscan.explain import engine
 from driftscan.model import (
     Accepted,
     Cause,
@@ -160,7 +159,7 @@ def test_an_accepted_cause_is_not_told_of_the_fleet():
 
 
 def test_the_recorded_hosts_are_told_on_a_page():
-    reports = {name: engine.explain(*recorded.pair(name)) for name in recorded.HOSTS}
+    reports = {name: recorded.explained(name) for name in recorded.HOSTS}
     text = told(**reports)
     assert text.startswith("6/6 hosts complete; 5 drifted\n\nBREAKS      web-a  ")
     assert "IN SYNC     web-b" in text

@@ -2,7 +2,6 @@
 
 import pytest
 
-from driftscan.explain.engine import explain
 from driftscan.model import Report
 from driftscan.report import table
 from tests import recorded
@@ -19,8 +18,7 @@ FIRST = {
 
 
 def page(name, **look):
-    subject, reference, comparison = recorded.pair(name)
-    host = explain(subject, reference, comparison, symptom=SYMPTOM)
+    host = recorded.explained(name, SYMPTOM)
     report = Report(complete=True, exit_code=1, counts={}, hosts={name: host})
     return table.render("text", report, table.Look(**look))
 
