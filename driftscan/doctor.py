@@ -1,11 +1,9 @@
 """What asking a target showed -> the step that failed, what of the answer is lost, the cures."""
 
-from datetime import datetime
-
 from msgspec import Struct
 
-from driftscan import privileges
-from driftscan.model import Collected, Denied, Failed, Partial, Side, Unreached
+from driftscan import plausible, privileges
+from driftscan.model import Denied, Failed, Partial, Side, Unreached
 
 # The steps to an answer in their order, by the stage that a failure names.
 _STEPS = {
@@ -23,7 +21,6 @@ _STEPS = {
     "stream": "answer",
     "answer": "answer",
 }
-_MOST_SKEW = 30
 
 
 class Note(Struct, frozen=True, kw_only=True):
@@ -118,21 +115,5 @@ def _joined(notes: list[Note]) -> list[Note]:
 
 
 def _skew(found: Side) -> list[Note]:
-    """The host's clock beside ours, where both are known; the answer itself took its seconds."""
-    host = found.fingerprint.evidence.get("host")
-    clock = host.items.get("self", {}).get("clock") if isinstance(host, Collected) else None
-    meta = found.fingerprint.meta
-    if found.is_image or meta.kind == "container" or not str(clock or "").isdigit():
-        return []
-    ours = datetime.fromisoformat(meta.taken).timestamp()
-    ahead = int(str(clock)) - ours
-    if -_MOST_SKEW <= ahead <= _MOST_SKEW + meta.seconds:
-        return []
-    word = "ahead of" if ahead > 0 else "behind"
-    return [
-        Note(
-            what="clock",
-            why=f"it is {abs(ahead):.0f} s {word} this machine's: the order of events is unsure",
-            cure="check its NTP service (timedatectl)",
-        )
-    ]
+    why = plausible.skew(found.fingerprint)
+    return [Note(what="clock", why=why, cure=plausible.CLOCK_CURE)] if why else []

@@ -1,6 +1,8 @@
 """Whether an inventory can be believed: no package database is empty, or a tenth of what it was."""
 
+import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from driftscan.model import Collected, Failed, Fingerprint, Gap, Items, Meta, Partial, Section
 
@@ -10,6 +12,7 @@ PACKAGES = ("apk", "dpkg", "pacman", "rpm")
 SUSPECT = "suspect"
 _USUAL = 50
 _FALL = 10
+_MOST_SKEW = 30
 
 
 def facts(facts: Mapping[str, Section]) -> dict[str, Section]:
@@ -61,6 +64,30 @@ def beside(fingerprint: Fingerprint, last: Fingerprint) -> dict[str, Section]:
             gap = f"{SUSPECT}: {_count(now.items)}, where there were {had}"
             found[name] = Partial(items=now.items, gaps=[gap])
     return found
+
+
+CLOCK_CURE = "check its NTP service (timedatectl)"
+
+
+def skew(fingerprint: Fingerprint) -> str:
+    """How far the host's clock is from that of the machine that asked it, if that is too far."""
+    host = fingerprint.evidence.get("host")
+    clock = host.items.get("self", {}).get("clock") if isinstance(host, Collected) else None
+    meta = fingerprint.meta
+    if meta.kind != "host" or re.fullmatch("[0-9]{1,18}", str(clock or "")) is None:
+        return ""
+    try:
+        ours = datetime.fromisoformat(meta.taken).timestamp()
+    except ValueError:  # of a file that somebody wrote
+        return ""
+    ahead = int(str(clock)) - ours
+    if -_MOST_SKEW <= ahead <= _MOST_SKEW + meta.seconds:  # the answer took its seconds
+        return ""
+    word = "ahead of" if ahead > 0 else "behind"
+    return (
+        f"it is {abs(ahead):.0f} s {word} that of the machine which asked: the order of events"
+        " is unsure"
+    )
 
 
 def twins(metas: Iterable[Meta]) -> list[str]:

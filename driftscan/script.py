@@ -104,13 +104,19 @@ closed() {
 
 unpacked() { gzip -dc -- "$1" | head -c @FILE@; }
 
+# A link into the kernel's own files, whose size is 0: some never end (/proc/kmsg).
+leads_away() { case $(readlink -f "$1" 2> /dev/null) in /proc/* | /sys/*) ;; *) return 1 ;; esac; }
+
 # files PATH...: globs that the shell has already expanded.
 files() {
   for f in "$@"; do
     [ -e "$f" ] || continue
     case $f in *"$NL"*) continue ;; esac
     if [ -d "$f" ]; then continue; fi
-    if ! [ -f "$f" ]; then gap special "$f"; continue; fi
+    if ! [ -f "$f" ] || { [ -L "$f" ] && ! [ -s "$f" ] && leads_away "$f"; }; then
+      gap special "$f"
+      continue
+    fi
     if ! [ -r "$f" ]; then gap denied "$f"; continue; fi
     say "F $f"
     case $f in

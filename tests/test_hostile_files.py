@@ -12,8 +12,10 @@ from driftscan.demo import story
 from driftscan.demo.server import RECORDED_NONCE, asked_for
 from driftscan.explain import engine
 from driftscan.model import Answer, Collected, Side
+from driftscan.policy import judge
 from driftscan.probes import apt_history, apt_sources, dpkg, host
 from driftscan.probes.table import PROBES
+from driftscan.report.table import Look, render
 from tests import recorded
 
 # In a mount namespace of its own: nothing of it is seen outside, nothing is left.
@@ -108,6 +110,31 @@ def test_a_clock_that_is_far_off_changes_no_fact_and_no_order(clock):
     whole, odd = read(honest), read(honest.replace(line, b" clock " + clock.encode()))
     assert odd.facts == whole.facts
     assert odd.meta.taken == whole.meta.taken == "2026-11-25T00:00:00Z"
+
+
+@pytest.mark.case("H31", "D10")
+@pytest.mark.parametrize(
+    ("ahead", "told"),
+    [(0, ""), (25, ""), (90, "90 s ahead of"), (-86400, "86400 s behind"), (2**32, "ahead of")],
+)
+def test_how_far_a_host_s_clock_is_off_is_told_in_the_report_and_changes_no_verdict(ahead, told):
+    subject, reference, comparison = recorded.pair("web-b")
+    fingerprint = subject.fingerprint
+    own = fingerprint.evidence["host"].items["self"]
+    clock = {"self": {**own, "clock": str(int(own["clock"]) + ahead)}}
+    evidence = {**fingerprint.evidence, "host": Collected(items=clock)}
+    odd = Side(fingerprint=replace(fingerprint, evidence=evidence))
+
+    host = engine.explain(odd, reference, comparison)
+
+    gaps = [gap for gap in host.unknown if gap.what == "clock"]
+    assert [(gap.side, gap.blocks) for gap in gaps] == ([("web-b", False)] if told else [])
+    assert all(told in gap.why and "timedatectl" in gap.cure for gap in gaps)
+    report = judge({"web-b": host}, "installed")
+    assert (report.exit_code, report.complete) == (0, True)
+    for form in ("text", "json"):
+        shown = " ".join(render(form, report, Look(everything=True)).split())
+        assert told in shown
 
 
 @pytest.mark.case("H31")

@@ -123,6 +123,22 @@ def test_awkward_files_are_told_as_they_are(odd):
     assert gaps == {"pipe.txt": "special", "null": "special"}
 
 
+@pytest.mark.case("H29")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_link_to_a_file_of_the_kernel_that_never_ends_is_passed_over(tmp_path, shell):
+    """`/proc/kmsg` is a regular file to every test of a shell, and its end never comes."""
+    places = {"log": "/proc/kmsg", "up": "/proc/uptime", "deep": tmp_path / "log", "none": "empty"}
+    (tmp_path / "empty").touch()
+    for name, where in places.items():
+        (tmp_path / f"{name}.txt").symlink_to(where)
+    asked = probe(Files((str(tmp_path / "*.txt"),)))
+    raw = script.unframe(answer(shell, [asked]), NONCE, [asked])["one"]
+    read = {Path(path).name: payload.lines for path, payload in raw.files.items()}
+    assert read == {"none.txt": ()}
+    gaps = {Path(path).name: why for path, why in raw.gaps.items()}
+    assert gaps == {"log.txt": "special", "up.txt": "special"}
+
+
 def test_other_answers_tell_their_lines_and_status(odd):
     raw = script.unframe(answer("dash", [questions_about(odd)]), NONCE, [questions_about(odd)])
     outputs = raw["one"].outputs

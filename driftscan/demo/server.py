@@ -3,6 +3,7 @@
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
@@ -14,6 +15,7 @@ _NONCE = re.compile(rb"^N=([0-9a-f]{32})$", re.MULTILINE)
 _ASKED = re.compile(rb'^say "S ([a-z0-9-]+)"$', re.MULTILINE)
 _SECTION = re.compile(rb"^" + RECORDED_NONCE + rb" S ([a-z0-9-]+)$", re.MULTILINE)
 _END = b"\n" + RECORDED_NONCE + b" END\n"
+_CLOCK = re.compile(rb"\n clock [0-9]+\n")
 _COMMANDS = (b"sh -s", b"sudo -n sh -s")
 _SCRIPT_LIMIT = 1 << 20
 
@@ -63,14 +65,15 @@ def asked_for(answers: Sequence[bytes], script: bytes) -> bytes:
 
 
 def replayed(answers: Sequence[bytes], script: bytes) -> bytes:
-    """What `asked_for` finds, with the script's nonce in place of the recorded one.
+    """What `asked_for` finds, with the script's nonce in place of the recorded one, and the time
+    of now: that is when the host answers.
 
     Empty for a text that is none of our scripts.
     """
     nonce = _NONCE.search(script)
     if not nonce:
         return b""
-    lines = b"\n" + asked_for(answers, script)
+    lines = _CLOCK.sub(b"\n clock %d\n" % time.time(), b"\n" + asked_for(answers, script))
     return lines.replace(b"\n" + RECORDED_NONCE, b"\n" + nonce.group(1))[1:]
 
 

@@ -218,6 +218,9 @@ def _blind_spots(side: Side) -> list[Gap]:
             gaps.append(
                 Gap(what=name, side=side.fingerprint.meta.target, why=why, cure=cure, blocks=False)
             )
+    if why := plausible.skew(side.fingerprint):
+        where, cure = side.fingerprint.meta.target, plausible.CLOCK_CURE
+        gaps.append(Gap(what="clock", side=where, why=why, cure=cure, blocks=False))
     return gaps
 
 

@@ -69,10 +69,9 @@ def test_each_step_that_can_fail_is_named_with_what_was_fine_before_and_the_cure
 def test_a_host_that_is_fine_is_told_as_such_and_quiet_says_nothing(driftscan, fleet, work):  # noqa: F811
     fleet(a=Manners(recorded.host))
     done = driftscan("doctor", "a")
-    first, _, second, clock, *_ = done.out.splitlines()
+    first, _, second = done.out.splitlines()
     assert (done.code, first) == (0, "1/1 target fine")
     assert second.startswith("ok       a  as root, ")
-    assert clock.startswith("         missing  clock: it is "), "recorded long ago"
     quiet = driftscan("doctor", "a", "--quiet")
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
 
