@@ -92,8 +92,9 @@ class Child:
             self._register(watch)
             heard = time.monotonic()
             while watch.get_map() and not self._killed:
+                ended = self._has_ended()  # before looking: what it wrote at its end is then seen
                 ready = watch.select(min(_LOOK, self._left()))
-                if ready or not self._has_ended():
+                if ready or not ended:
                     heard = time.monotonic()
                 elif time.monotonic() - heard > _GRACE:
                     return  # what it has left behind may hold its outputs open for ever

@@ -113,3 +113,14 @@ def test_a_child_that_may_not_be_killed_is_left_to_its_own_end(monkeypatch):
         for _ in child.chunks():
             child.kill()
         assert child.status() == -signal.SIGKILL
+
+
+def test_what_a_child_wrote_at_its_end_is_read_by_a_process_that_gets_no_turn(monkeypatch):
+    looked = Child._has_ended
+
+    def late(child):
+        time.sleep(2.2)  # longer than the grace, between looking and deciding
+        return looked(child)
+
+    monkeypatch.setattr(Child, "_has_ended", late)
+    assert converse(["sh", "-c", "sleep 3; echo last"], deadline=60).output == b"last\n"
