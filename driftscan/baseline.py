@@ -20,12 +20,14 @@ from driftscan.model import (
     Fingerprint,
     Limits,
     Say,
+    Scope,
 )
 from driftscan.model.managers import MANAGERS, RPM
-from driftscan.probes.table import PROBES
+from driftscan.probes.table import of
 
 FILE = "baseline.json"
 DEFAULTS = Limits()
+NOTHING_MORE = Scope()
 
 # What explaining wants to know of an image; its logs say less than its layers, but dnf's history
 # tells from which repository a package came.
@@ -45,14 +47,16 @@ def build(
     network: str | None = None,
     limits: Limits = DEFAULTS,
     deadline: float = 3600.0,
+    scope: Scope = NOTHING_MORE,
     say: Say = lambda _: None,
 ) -> Baseline:
     """Build the image of a folder's Dockerfile (or of the Dockerfile itself) and ask it.
 
     Building executes the Dockerfile; asking executes nothing of the image but its /bin/sh. The
     folder is the build context; nothing is written there. `deadline` is the seconds that building
-    may take, `limits` is for asking. Without `cached` every instruction runs again and bases that
-    come from a registry are pulled. Raises InputError for the Dockerfile, EngineError for the rest.
+    may take, `limits` and `scope` are for asking. Without `cached` every instruction runs again and
+    bases that come from a registry are pulled. Raises InputError for the Dockerfile, EngineError
+    for the rest.
     """
     path = folder / "Dockerfile" if folder.is_dir() else folder
     content = _read(path)
@@ -77,7 +81,7 @@ def build(
         folders = [database.folder for database in DATABASES if database.folder]
         saved = image_layers.read(archive, paths, folders)
     say("asking the image")
-    fingerprint = ask(engine, image, name=name, limits=limits)
+    fingerprint = ask(engine, image, name=name, limits=limits, scope=scope)
     record = attribution.History(
         str(path), chain, saved.history, _base_length(engine, chain, image), name
     )
@@ -97,7 +101,14 @@ def build(
     )
 
 
-def ask(engine: Engine, image: str, *, name: str, limits: Limits = DEFAULTS) -> Fingerprint:
+def ask(
+    engine: Engine,
+    image: str,
+    *,
+    name: str,
+    limits: Limits = DEFAULTS,
+    scope: Scope = NOTHING_MORE,
+) -> Fingerprint:
     """The fingerprint of a local image, asked in a throw-away container of it.
 
     Its ENV is the scope `system`. The same image gives the same fingerprint: it is taken when the
@@ -106,13 +117,14 @@ def ask(engine: Engine, image: str, *, name: str, limits: Limits = DEFAULTS) -> 
     found = engine.inspect(image)
     if found is None:
         raise EngineError(f"the engine has no image {sanitize.safe(image)}")
-    questions = script.questions(PROBES, deadline=limits.deadline)
+    probes = of(scope)
+    questions = script.questions(probes, deadline=limits.deadline, scope=scope)
     try:
         answer = AnyImage(engine, image).ask(questions, limits)
         fingerprint = scan.fingerprint(
             answer,
             questions,
-            PROBES,
+            probes,
             target=name,
             kind="image",
             address=image,

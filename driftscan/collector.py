@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from driftscan import script
+from driftscan.model import Scope
 from driftscan.probes.contract import Asks
 
 PATH = "/usr/local/libexec/driftscan-collect"
@@ -35,7 +36,11 @@ fi
 exec </dev/null
 own=$( { sha256sum <"$0"; } 2>/dev/null)
 own=${own%% *}"""
-_UPDATE = "install what `driftscan script --collector` prints"
+
+
+def _update(scope: Scope) -> str:
+    roots = "".join(f" --app {root}" for root in scope.apps)
+    return f"install what `driftscan script --collector{roots}` prints"
 
 
 def text(probes: Iterable[Asks]) -> str:
@@ -77,11 +82,17 @@ _OWN = re.compile(rb" collector ([0-9a-f]{64}|unknown)\n")
 _SECTION = re.compile(rb"\AS ([a-z0-9-]+) ([0-9a-f]{16})(?=\n|\Z)")
 
 
-def answer(output: bytes, nonce: str, probes: Sequence[Asks]) -> tuple[bytes, dict[str, str]]:
+def answer(
+    output: bytes,
+    nonce: str,
+    probes: Sequence[Asks],
+    scope: Scope = Scope(),  # noqa: B008 - frozen
+) -> tuple[bytes, dict[str, str]]:
     """The answer without what a collector adds and asks otherwise; and of which probes, and why.
 
-    What is no collector's answer stays as it is. Raises script.Malformed `collector_changed` where
-    its questions are ours and its file is not.
+    A collector looks below the roots that it was made with: another scope it asks otherwise. What
+    is no collector's answer stays as it is. Raises script.Malformed `collector_changed` where its
+    questions are ours and its file is not.
     """
     mark = nonce.encode()
     begin = mark + f" {script.BEGIN}".encode()
@@ -102,22 +113,17 @@ def answer(output: bytes, nonce: str, probes: Sequence[Asks]) -> tuple[bytes, di
         if taken or piece.rstrip(b"\n") == b"END":
             whole.append(_SECTION.sub(rb"S \1", piece))
     file = own[1].decode()
-    _unchanged(file, theirs, ours, probes)
-    return noise + begin + between.join(whole), _strange(file, theirs, ours)
-
-
-def _unchanged(
-    file: str, theirs: dict[str, str], ours: dict[str, str], all_: Sequence[Asks]
-) -> None:
-    if file != "unknown" and theirs == ours and file != digest(all_):
+    if file != "unknown" and theirs == ours and file != digest(probes):
         raise script.Malformed(
-            "collector_changed", f"the collector's file was changed (sha256 {file}): {_UPDATE}"
+            "collector_changed",
+            f"the collector's file was changed (sha256 {file}): {_update(scope)}",
         )
+    return noise + begin + between.join(whole), _strange(file, theirs, ours, _update(scope))
 
 
-def _strange(file: str, theirs: dict[str, str], ours: dict[str, str]) -> dict[str, str]:
+def _strange(file: str, theirs: dict[str, str], ours: dict[str, str], cure: str) -> dict[str, str]:
     strange = {}
     for name in (name for name, told in ours.items() if theirs.get(name) != told):
         how = "asks this otherwise" if name in theirs else "does not ask this"
-        strange[name] = f"the installed collector ({file[:12]}) {how}: {_UPDATE}"
+        strange[name] = f"the installed collector ({file[:12]}) {how}: {cure}"
     return strange

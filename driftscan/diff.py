@@ -18,6 +18,7 @@ from driftscan.model import (
     Section,
 )
 from driftscan.model.managers import MANAGERS
+from driftscan.probes import apps
 from driftscan.probes.table import PROBES
 
 
@@ -29,16 +30,22 @@ def compare(subject: Fingerprint, reference: Fingerprint) -> Comparison:
     """
     divergences: list[Divergence] = []
     equal: dict[str, int] = {}
-    gaps: list[Gap] = []
+    roots = {*subject.meta.apps} ^ {*reference.meta.apps}
+    gaps = [*_unasked(subject, reference), *_unasked(reference, subject)]
+    gaps += _nowhere(subject, reference)
     for name in sorted({*subject.facts, *reference.facts}):
         ours, theirs = subject.facts.get(name), reference.facts.get(name)
         if ours is None or theirs is None:
+            if name == apps.NAME:
+                continue
             gaps.append(_one_sided(name, subject, reference))
             continue
         gaps += _gaps(name, ours, subject) + _gaps(name, theirs, reference)
         left, right = _items(ours), _items(theirs)
         if left is None or right is None:
             continue
+        if roots:
+            left, right = _seen(name, left, right, roots), _seen(name, right, left, roots)
         if doubt := plausible.doubt(name, (left, right), (subject.meta, reference.meta)):
             gaps.append(doubt)
             continue
@@ -47,6 +54,36 @@ def compare(subject: Fingerprint, reference: Fingerprint) -> Comparison:
         divergences += found
         equal[name] = same
     return Comparison(divergences=divergences, equal=equal, gaps=gaps)
+
+
+def _unasked(side: Fingerprint, other: Fingerprint) -> list[Gap]:
+    """The roots of applications that one side was not asked about and the other was."""
+    target = side.meta.target
+    lacking = sorted({*other.meta.apps} - {*side.meta.apps})
+    if not lacking:
+        return []
+    words = " ".join(f"--app {root}" for root in lacking)
+    anew = "build the baseline" if side.meta.kind == "image" else "scan"
+    why = f"{other.meta.target} was asked with {words} and this was not: of what is there only what"
+    why += " both have is compared"
+    return [Gap(what=apps.NAME, side=target, why=why, cure=f"{anew} {target} with {words}")]
+
+
+def _nowhere(subject: Fingerprint, reference: Fingerprint) -> list[Gap]:
+    """The roots of applications that neither side has: they may be misspelt."""
+    lost = sorted({*apps.lost(subject.facts)} & {*apps.lost(reference.facts)})
+    why = f"{', '.join(lost)}: no such directory, here or on {reference.meta.target} (--app)"
+    gap = Gap(what=apps.NAME, side=subject.meta.target, why=why, blocks=False)
+    return [gap] if lost else []
+
+
+def _seen(name: str, items: Items, others: Items, roots: set[str]) -> Items:
+    """The items without those below a root that one side was not asked about and does not have."""
+    return {
+        key: item
+        for key, item in items.items()
+        if key in others or not apps.above(name, key, roots)
+    }
 
 
 _LIVE = frozenset(about.name for probe in PROBES for about in probe.GIVES if about.live)

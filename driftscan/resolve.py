@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from driftscan import baseline, scan, store
 from driftscan.details import cache, trips
@@ -26,7 +27,7 @@ from driftscan.machines.openssh import OpenSsh
 from driftscan.machines.reading import Reader
 from driftscan.machines.ssh import PER_JUMP, Credentials, Ssh
 from driftscan.machines.unusable import Unusable
-from driftscan.model import Baseline, Limits, Sections, Side, Target, Unreached, Want
+from driftscan.model import Baseline, Limits, Scope, Sections, Side, Target, Unreached, Want
 from driftscan.probes.table import PROBES
 from driftscan.scan import Job, OnEvent
 
@@ -69,7 +70,7 @@ def sides(
     road = _Road(options)
     stored = {name: road.loaded(target) for name, target in wanted.items() if _is_stored(target)}
     live = [target for target in wanted.values() if is_live(target)]
-    jobs = [road.job(target) for target in live]
+    jobs = [replace(road.job(target), scope=_scope(target)) for target in live]
     if (
         early and options.road != "openssh" and len(wanted) - len(live) < 2
     ):  # a file can be judged by another, if no host can
@@ -206,6 +207,10 @@ def answers_again(target: Target) -> bool:
     return is_live(target) and target.road not in ("rootfs", "archive")
 
 
+def _scope(target: Target) -> Scope:
+    return Scope(apps=tuple(sorted(target.app)))
+
+
 class _Road:
     """What the targets of one run share: credentials, the engine, and how to end them all."""
 
@@ -241,7 +246,10 @@ class _Road:
     def built(self, target: Target) -> Side:
         """The side of an image that is built now from a Dockerfile."""
         built = baseline.build(
-            Path(target.path), engine=self._engine(), limits=self._options.limits
+            Path(target.path),
+            engine=self._engine(),
+            limits=self._options.limits,
+            scope=_scope(target),
         )
         return Side(fingerprint=built.fingerprint, baseline=built)
 

@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
+from msgspec import structs
 
 from driftscan import __version__, bounded, collector, plausible, sanitize, script
 from driftscan.errors import MachineError, ParseError
@@ -30,12 +31,14 @@ from driftscan.model import (
     Partial,
     Questions,
     Raw,
+    Scope,
     Section,
     Sections,
     Unreached,
 )
 from driftscan.probes import environment, winners
 from driftscan.probes.contract import Asks, Probe
+from driftscan.probes.table import of
 from driftscan.uniting import united
 
 MOST_WORKERS = 32
@@ -49,12 +52,21 @@ Found = TypeVar("Found")
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One machine to ask, and the name its result goes by."""
+    """One machine to ask, the name its result goes by, and what is asked beyond the usual."""
 
     name: str
     kind: Kind
     address: str
     machine: Machine
+    scope: Scope = Scope()
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """The probes of one scope, and their script's template."""
+
+    scope: Scope
+    probes: Sequence[Probe]
+    text: str
 
 
 def scan(
@@ -67,11 +79,17 @@ def scan(
     on_event: OnEvent = lambda _name, _event, _text: None,
     close: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[str, Result], None, None]:
-    """Every machine's name and result, as each finishes: a fingerprint, or why there is none."""
-    text = script.template(probes)
+    """Every machine's name and result, as each finishes: a fingerprint, or why there is none.
+
+    A job with a scope of its own is asked the table's probes for it.
+    """
+    jobs = list(jobs)
+    none = Scope()
+    table = {scope: of(scope) if scope != none else probes for scope in {job.scope for job in jobs}}
+    asked = {scope: _Asked(scope, some, script.template(some)) for scope, some in table.items()}
     return each(
         jobs,
-        lambda job: _fingerprint(job, probes, limits, text),
+        lambda job: _fingerprint(job, asked[job.scope], limits),
         workers=workers,
         until=until,
         on_event=on_event,
@@ -146,13 +164,19 @@ def _asked(
     return failed
 
 
-def _fingerprint(job: Job, probes: Sequence[Probe], limits: Limits, text: str) -> Fingerprint:
+def _fingerprint(job: Job, asked: _Asked, limits: Limits) -> Fingerprint:
     taken = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    questions = script.questions(probes, deadline=limits.deadline, installed=True, text=text)
+    questions = script.questions(
+        asked.probes,
+        deadline=limits.deadline,
+        installed=True,
+        text=asked.text,
+        scope=asked.scope,
+    )
     return fingerprint(
         job.machine.ask(questions, limits),
         questions,
-        probes,
+        asked.probes,
         target=job.name,
         kind=job.kind,
         address=job.address,
@@ -229,7 +253,10 @@ def fingerprint(
             place[about.name] = united([place.get(about.name, Absent()), sections[about.name]])
     facts |= _with_environment(answer.environment, {**facts, **evidence})
     return Fingerprint(
-        meta=_meta(answer, account, target=target, kind=kind, address=address, taken=taken),
+        meta=structs.replace(
+            _meta(answer, account, target=target, kind=kind, address=address, taken=taken),
+            apps=list(questions.scope.apps),
+        ),
         facts=plausible.facts(facts),
         evidence=bounded.capped(evidence),
     )
@@ -245,7 +272,9 @@ def unframed(answer: Answer, questions: Questions, probes: Sequence[Asks]) -> di
             "run it again; if it stays so, look at the machine's load and network",
         )
     try:
-        output, strange = collector.answer(answer.output, questions.nonce, list(probes))
+        output, strange = collector.answer(
+            answer.output, questions.nonce, list(probes), questions.scope
+        )
         known = [probe for probe in probes if probe.NAME not in strange]
         raws = script.unframe(output, questions.nonce, known)
     except script.Malformed as error:

@@ -34,6 +34,7 @@ from driftscan.model import (
     Question,
     Questions,
     Raw,
+    Scope,
     Shell,
     Stats,
 )
@@ -178,12 +179,14 @@ def questions(
     nonce: str = "",
     installed: bool = False,
     text: str = "",
+    scope: Scope = Scope(),  # noqa: B008 - frozen
 ) -> Questions:
     """All questions of the probes as one trip; `deadline` seconds bound the script's own life.
 
     Without a nonce a new one is made: 128 random bits, so no content on a host can hold it.
     `installed` tells that a collector (`collector.text`) has these questions and needs an order.
-    `text` is their `template`, which costs 20 ms, for who asks many machines the same.
+    `text` is their `template`, which costs 20 ms, for who asks many machines the same. `scope` is
+    what the probes were made for.
     """
     probes = list(probes)
     nonce = nonce or secrets.token_hex(16)
@@ -191,7 +194,7 @@ def questions(
     text = text or template(probes)
     text = text.replace(NONCE, nonce).replace(DEADLINE, str(int(deadline)))
     order = f"driftscan {nonce} {int(deadline)}\n" if installed else ""
-    return Questions(asked, text, nonce, order)
+    return Questions(asked, text, nonce, order, scope)
 
 
 def template(probes: Iterable[Asks], marks: Mapping[str, str] = MappingProxyType({})) -> str:

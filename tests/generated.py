@@ -22,7 +22,7 @@ from driftscan.model import (
     Stats,
 )
 from driftscan.probes.contract import Probe
-from driftscan.probes.table import PROBES
+from driftscan.probes.table import ON_DEMAND, PROBES
 from driftscan.probes.wanted.table import KINDS
 from tests import cases, golden
 
@@ -41,7 +41,7 @@ def probes() -> str:
         "| section | probe | key | compared fields | evidence fields | source | privilege | cost |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for probe in PROBES:
+    for probe in (*PROBES, *ON_DEMAND):
         for about in probe.GIVES:
             name = f"`{about.name}`{', live' if about.live else ''}"
             fields = (about.fields, "-") if about.holds == "facts" else ("-", about.fields)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from driftscan import collector, scan, script
 from driftscan.errors import MachineError
-from driftscan.model import Answer, Failed, Raw, Shell
+from driftscan.model import Answer, Failed, Raw, Scope, Shell
 from driftscan.probes import dpkg, host
 from driftscan.probes import os as os_release
-from driftscan.probes.table import PROBES
+from driftscan.probes.table import PROBES, of
 
 NONCE = "0123456789abcdef0123456789abcdef"
 SHELLS = {
@@ -207,3 +207,18 @@ def test_bytes_in_an_answer_are_malformed_or_payload_and_never_another_error(dat
     whole = (head + body).encode()
     with suppress(MachineError):
         answered(Path(), [ONE], whole[:place] + data + whole[place:])
+
+
+def test_a_collector_looks_below_the_roots_it_was_made_with_and_tells_of_others(tmp_path):
+    """No order can have it look elsewhere; all that no root touches is known all the same."""
+    with_roots, without = of(Scope(("/data/x",))), PROBES
+    for made, ours in ((with_roots, without), (without, with_roots)):
+        scope = Scope(("/data/x",)) if ours is with_roots else Scope()
+        asked = script.questions(ours, deadline=20, nonce=NONCE, installed=True, scope=scope)
+        output = run([str(installed(tmp_path, made))], order()).stdout
+        raws = scan.unframed(Answer(output, b"", 0, 1.0), asked, ours)
+        strange = {name: raw.strange for name, raw in raws.items() if raw.strange}
+        roots = {"apps"} if ours is with_roots else set()
+        assert strange.keys() == {"languages", "software", "files", *roots}
+        cure = "--collector --app /data/x`" if ours is with_roots else "--collector`"
+        assert all(cure in why for why in strange.values())

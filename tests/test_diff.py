@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from driftscan import diff
 from driftscan.model import Absent, Collected, Denied, Failed, Gap, Partial
@@ -136,3 +137,47 @@ def test_what_an_older_baseline_was_never_asked_is_unknown_and_not_natural_of_an
     assert gaps["conffiles"].blocks
     assert gaps["conffiles"].cure == "build the baseline web again with this version of driftscan"
     assert (gaps["kernel"].blocks, gaps["kernel"].why) == (False, "only a running machine has it")
+
+
+def _rooted(name, apps, items, **states):
+    """A machine that was asked about these roots, with the files below them."""
+    made = fingerprint(name, {})
+    facts = {**made.facts, "files": Collected(items={path: {"mode": "644"} for path in items})}
+    if states:
+        roots = {f"/{root}": {"state": state} for root, state in states.items()}
+        facts["apps"] = Collected(items=roots)
+    return replace(made, facts=facts, meta=replace(made.meta, apps=apps))
+
+
+def test_what_only_one_side_was_asked_about_is_a_gap_and_no_difference():
+    """Beside it what both have is compared, and everything elsewhere."""
+    ours = _rooted("a", ["/srv/x"], ["/etc/a", "/srv/x/y", "/srv/xy"], **{"srv/x": "directory"})
+    theirs = _rooted("b", [], ["/etc/b"])
+    comparison = diff.compare(ours, theirs)
+    assert _ids(comparison) == [
+        ("extra", "files:/etc/a", "unknown"),
+        ("missing", "files:/etc/b", "unknown"),
+        ("extra", "files:/srv/xy", "unknown"),
+    ]
+    (gap,) = comparison.gaps
+    assert (gap.what, gap.side, gap.blocks) == ("apps", "b", True)
+    assert gap.cure == "scan b with --app /srv/x"
+    assert [g.side for g in diff.compare(theirs, ours).gaps] == ["b"]
+
+
+def test_roots_beside_those_that_both_were_asked_about_are_no_difference_either():
+    ours = _rooted("a", ["/a", "/b"], ["/a/1", "/b/1"], a="directory", b="directory")
+    theirs = _rooted("b", ["/b"], ["/b/2"], b="directory")
+    found = [d.id for d in diff.compare(ours, theirs).divergences]
+    assert found == ["files:/b/1", "files:/b/2"]
+
+
+def test_a_root_that_one_side_lacks_is_a_difference_and_one_that_both_lack_is_told():
+    ours = _rooted("a", ["/a", "/b"], ["/a/1"], a="directory", b="missing")
+    theirs = _rooted("b", ["/a", "/b"], [], a="missing", b="missing")
+    comparison = diff.compare(ours, theirs)
+    assert [d.id for d in comparison.divergences] == ["apps:/a", "files:/a/1"]
+    (gap,) = comparison.gaps
+    assert gap == Gap(
+        what="apps", side="a", why="/b: no such directory, here or on b (--app)", blocks=False
+    )

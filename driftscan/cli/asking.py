@@ -80,6 +80,9 @@ def sides(
 
     if asking.become is not None:
         targets = [structs.replace(target, become=asking.become) for target in targets]
+    if asking.app:
+        roots = {*asking.app}
+        targets = [structs.replace(t, app=sorted({*t.app, *roots})) for t in targets]
     targets = list(targets)
     asking = _within_reach(asking, resolve.takes_time(targets))
     with (

@@ -51,6 +51,7 @@ def _arguments(
     metavar="SECONDS",
     help="How long building may take.",
 )
+@options.APP
 @options.ENGINE
 @options.QUIET
 def build(
@@ -59,6 +60,7 @@ def build(
     build_args: dict[str, str],
     network: str | None,
     deadline: float,
+    app: tuple[str, ...],
     engine: str,
     quiet: bool,
 ) -> int:
@@ -70,6 +72,7 @@ def build(
     from driftscan import baseline, store
     from driftscan.cli import faults
     from driftscan.machines import engine as engines
+    from driftscan.model import Scope
 
     place = Path(folder)
     place = place if place.is_dir() else place.parent
@@ -80,6 +83,7 @@ def build(
         build_args=build_args,
         network=network,
         deadline=deadline,
+        scope=Scope(apps=app),
         say=(lambda _: None) if quiet else faults.progress,
     )
     path = place / baseline.FILE

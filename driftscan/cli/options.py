@@ -59,6 +59,7 @@ class Asking:
     engine: str = ""
     quiet: bool = False
     road: str = ""
+    app: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,32 @@ ENGINE = click.option(
     help="The container engine's client; without it docker, else podman.",
 )
 
+
+def _apps(
+    _context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Roots of applications that may be walked; reading the contract costs 40 ms."""
+    if words:
+        from driftscan.inventory.contract import MOST_ROOTS, ROOT_FORM, is_root
+
+        for word in words:
+            if not is_root(word):
+                raise click.BadParameter(f"{word!r} is not {ROOT_FORM}")
+        if len(set(words)) > MOST_ROOTS:
+            raise click.BadParameter(f"{len(set(words))} are more than {MOST_ROOTS}")
+    return tuple(sorted(set(words)))
+
+
+APP = click.option(
+    "--app",
+    multiple=True,
+    metavar="PATH",
+    envvar="DRIFTSCAN_APP",
+    callback=_apps,
+    help="Look below this directory too: its packages of languages, programs, libraries and"
+    " configuration. May be given several times; adds to the inventory's `app`.",
+)
+
 hosts = _bundle("hosts", Hosts, INVENTORY, LIMIT)
 asking = _bundle(
     "asking",
@@ -260,6 +287,7 @@ asking = _bundle(
         envvar="DRIFTSCAN_PER_JUMP",
         help="How many of them at once through one jump host.",
     ),
+    APP,
     ENGINE,
     QUIET,
 )

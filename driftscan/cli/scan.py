@@ -145,7 +145,11 @@ class _Run:
             faults.say(text)
 
     def _look(self, name: str, fingerprint: "Fingerprint") -> None:
+        from driftscan.probes import apps
+
         self._metas.append(fingerprint.meta)
+        for root in apps.lost(fingerprint.facts):
+            faults.say(f"{name}: {root} is no directory there (--app)")
         unseen = _unseen(fingerprint)
         for text in unseen:
             faults.say(f"{name}: {text}")

@@ -2,6 +2,8 @@
 
 import click
 
+from driftscan.cli import options
+
 
 @click.command("script")
 @click.option(
@@ -18,21 +20,25 @@ import click
     is_flag=True,
     help="Print it as a program to install on hosts; its sha256 goes to standard error.",
 )
-def command(deadline: float, *, as_collector: bool) -> int:
+@options.APP
+def command(deadline: float, *, as_collector: bool, app: tuple[str, ...]) -> int:
     """Print the script that runs on a host, for review.
 
     Each host runs it through `sh -s`; it reads, and writes nothing. Every run has another random
     mark in place of the one that is printed. With --collector it is a program: installed, it lets
-    a key or a rule of sudo run this and nothing else (docs/privileges.md).
+    a key or a rule of sudo run this and nothing else (docs/privileges.md); it looks below the
+    --app that it was printed with, and below no other.
     """
     from driftscan import collector, script
     from driftscan.cli import faults
     from driftscan.cli.telling import out
-    from driftscan.probes.table import PROBES
+    from driftscan.model import Scope
+    from driftscan.probes.table import of
 
+    probes = of(Scope(apps=app))
     if as_collector:
-        out(collector.text(PROBES))
-        faults.say(f"sha256:{collector.digest(PROBES)} {collector.PATH}")
+        out(collector.text(probes))
+        faults.say(f"sha256:{collector.digest(probes)} {collector.PATH}")
         return 0
-    out(script.questions(PROBES, deadline=deadline, nonce="0" * 32).script)
+    out(script.questions(probes, deadline=deadline, nonce="0" * 32).script)
     return 0

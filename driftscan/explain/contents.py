@@ -1,5 +1,6 @@
 """How the text of a file differs, for who asks about it by its path."""
 
+from collections.abc import Iterable
 from difflib import unified_diff
 
 from driftscan.explain.case import Case
@@ -11,9 +12,10 @@ MOST = 400
 """Lines of a difference that are told."""
 
 
-def wants(about: str) -> list[Want]:
-    """The text on both sides, if the name is a path that may be asked for."""
-    if not etc_paths.askable(about):
+def wants(about: str, roots: Iterable[str] = ()) -> list[Want]:
+    """The text on both sides, if the name is a path that may be asked for: below /etc or a root of
+    applications that was asked about."""
+    if not (etc_paths.askable(about) and etc_paths.within(about, roots)):
         return []
     return [
         Want(side="subject", kind=contents.KIND, name=about),

@@ -48,7 +48,8 @@ def wants(
     """All that explaining this pair wants to learn on a second trip, each thing once, in order."""
     case = Case(subject, reference, comparison, symptom)
     asked = [*changes.wants(case), *remedies.wants(case), *impact.wants(case)]
-    asked += contents.wants(about)
+    roots = {*subject.fingerprint.meta.apps, *reference.fingerprint.meta.apps}
+    asked += contents.wants(about, roots)
     asked += [want for family in FAMILIES for want in family.wants(case)]
     return sorted(set(asked))
 

@@ -4,6 +4,7 @@ import re
 
 from driftscan.explain.case import Case
 from driftscan.model import LANGUAGES, Divergence, Item, Side
+from driftscan.probes import apps
 
 
 def parents(case: Case) -> dict[str, str]:
@@ -27,7 +28,15 @@ def parents(case: Case) -> dict[str, str]:
         software = f"software:{divergence.key.rpartition('@')[2]}"
         if divergence.section == "jars" and divergence.id not in found and software in case.by_id:
             found[divergence.id] = found.get(software, software)
-    return found
+    return {**_below_roots(case), **found}
+
+
+def _below_roots(case: Case) -> dict[str, str]:
+    """What is below a root of applications that only one side has."""
+    roots = {d.key: d.id for d in case.comparison.divergences if d.section == apps.NAME}
+    below = [d for d in case.comparison.divergences if d.section != apps.NAME]
+    above = {d.id: apps.above(d.section, d.key, roots) for d in below}
+    return {child: roots[root] for child, root in above.items() if root}
 
 
 # Sections that tell of some files that no package owns why they matter.

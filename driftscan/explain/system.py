@@ -32,6 +32,7 @@ KINDS: dict[str, Kind] = {
     "services": Kind(
         ("units", "init-scripts", "failed-units"), "start-up setting", "start-up settings"
     ),
+    "apps": Kind(("apps",), "directory of applications", "directories of applications"),
     "files": Kind(("files",), "configuration file", "configuration files"),
     "cron": Kind(("cron",), "job of cron", "jobs of cron"),
     "names": Kind(

@@ -8,7 +8,16 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from driftscan.inventory.ansible_nouns import Var, Vars
-from driftscan.inventory.contract import PROFILES, is_address, is_name, is_user, split_address
+from driftscan.inventory.contract import (
+    MOST_ROOTS,
+    PROFILES,
+    ROOT_FORM,
+    is_address,
+    is_name,
+    is_root,
+    is_user,
+    split_address,
+)
 from driftscan.model import Target
 
 # The names of each setting, the first that is given counts (Ansible's connection plugins).
@@ -42,6 +51,7 @@ CONNECTION = (
     "ansible_become_password",
     "driftscan_baseline",
     "driftscan_profile",
+    "driftscan_app",
 )
 _TRUE = {"true", "yes", "on", "1", "y", "t"}
 _FALSE = {"false", "no", "off", "0", "n", "f", ""}
@@ -172,6 +182,13 @@ def _rest(given: Mapping[str, Var], made: _Made, folder: Path) -> None:
         made.faults.append(
             f"{var.place}: {var.text[:60]!r} cannot be a profile: write {', '.join(PROFILES)}"
         )
+    roots = given.get("driftscan_app")
+    if roots:
+        words = sorted({*roots.text.split()})
+        if len(words) > MOST_ROOTS or not all(map(is_root, words)):
+            told = f"{roots.text[:60]!r} cannot be roots of applications"
+            made.faults.append(f"{roots.place}: {told}: up to {MOST_ROOTS}, each {ROOT_FORM}")
+        made.settings["app"] = words
 
 
 # --- arguments of ssh ----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import get_args
 
 from msgspec import Struct
 
-from driftscan.model import Profile, Target
+from driftscan.model import ROOT, Profile, Target
 
 
 class Group(Struct, frozen=True):
@@ -71,6 +71,20 @@ def is_address(text: str) -> bool:
 def is_program(text: str) -> bool:
     """Whether it is an absolute path whose every character stands for itself in a shell."""
     return _PROGRAM.fullmatch(text) is not None
+
+
+MOST_ROOTS = 16
+"""Further roots of applications of one host."""
+_KERNELS = ("/proc", "/sys", "/dev", "/run")
+
+
+def is_root(text: str) -> bool:
+    """Whether it may be walked as a root of applications: absolute, plain, no kernel's own."""
+    own = any(text == place or text.startswith(f"{place}/") for place in _KERNELS)
+    return ROOT.fullmatch(text) is not None and not own
+
+
+ROOT_FORM = "an absolute path of letters, digits and . _ @ + -, without `..`, such as /srv/shop"
 
 
 def split_address(text: str) -> tuple[str, str, int] | None:

@@ -19,12 +19,15 @@ from msgspec.structs import replace
 
 from driftscan.inventory.contract import (
     EVERYTHING,
+    MOST_ROOTS,
     PROFILES,
+    ROOT_FORM,
     Group,
     Inventory,
     is_address,
     is_name,
     is_program,
+    is_root,
     is_user,
     meant,
     split_address,
@@ -290,6 +293,16 @@ def _paths(value: Value, source: _Source) -> Setting | None:
     return [path for path in found if path is not None]
 
 
+def _roots(value: Value, source: _Source) -> Setting | None:
+    found = _texts(value, source, "of paths")
+    for item in found:
+        if not is_root(item.text):
+            source.problems.add(item, f"{item.told} cannot be a root of applications: {ROOT_FORM}")
+    if len(found) > MOST_ROOTS:
+        source.problems.add(value, f"{len(found)} roots in `app`: a host may have {MOST_ROOTS}")
+    return sorted({item.text for item in found})
+
+
 def _jumps(value: Value, source: _Source) -> Setting | None:
     hops = _texts(value, source, "of jump hosts")
     for hop in hops:
@@ -319,4 +332,5 @@ KEYS: dict[str, _Read] = {
     "container": _matching("a container", is_name, "web-1"),
     "baseline": _path,
     "profile": _matching("a profile", PROFILES.__contains__, "host, container or none"),
+    "app": _roots,
 }

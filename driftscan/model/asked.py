@@ -1,5 +1,6 @@
 """What can be asked of a machine, and what it says: questions, limits, answers."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, TypeAlias
 
@@ -59,6 +60,16 @@ class Shell(Struct, frozen=True):
     read: Callable[[Tree], Iterable[str]] | None = None
 
 
+ROOT = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9_.@+-]{1,255}){1,20}")
+"""A further root of applications: its characters stand for themselves in a shell and for find."""
+
+
+class Scope(Struct, frozen=True):
+    """What is asked beyond the usual: `apps` are further roots of applications, each a ROOT."""
+
+    apps: tuple[str, ...] = ()
+
+
 class Want(Struct, frozen=True, order=True):
     """One thing to learn on the second trip: from which side, of what kind, about which name.
 
@@ -81,13 +92,14 @@ class Questions(Struct, frozen=True):
     """All questions of one trip: as data for those that read files, as a script for live ones.
 
     `order` is what a collector that has the same questions is sent in place of the script; empty
-    where none has them.
+    where none has them. `scope` is what they ask beyond the usual.
     """
 
     asked: tuple[tuple[str, Question], ...]
     script: str
     nonce: str
     order: str = ""
+    scope: Scope = Scope()
 
 
 class Limits(Struct, frozen=True):

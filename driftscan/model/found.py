@@ -53,7 +53,10 @@ Sections: TypeAlias = dict[str, Section]
 
 
 class Meta(Noun, frozen=True, kw_only=True):
-    """Where a fingerprint comes from: never compared. `machine`: see the probe `host`."""
+    """Where a fingerprint comes from: never compared. `machine`: see the probe `host`.
+
+    `apps` are the further roots that were asked about (`--app`).
+    """
 
     target: str
     kind: Literal["host", "container", "image"]
@@ -65,6 +68,7 @@ class Meta(Noun, frozen=True, kw_only=True):
     tool: str = ""
     seconds: float = 0.0
     size: int = 0
+    apps: list[str] = []
 
 
 class Fingerprint(Noun, frozen=True, kw_only=True):
@@ -170,6 +174,7 @@ class Target(Noun, frozen=True, kw_only=True):
     container: str = ""
     path: str = ""
     groups: list[str] = []
+    app: list[str] = []
     baseline: str = ""
     profile: Profile = ""
     unusable: str = ""

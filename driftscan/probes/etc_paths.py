@@ -1,4 +1,4 @@
-"""Which files below /etc are told, which of them are never read, and why: data.
+"""Which files of configuration are told, which of them are never read, and why: data.
 
 Patterns are the shell's, matched against whole paths; `*` does not stop at a slash.
 """
@@ -46,10 +46,23 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
 }
 """Why a file or directory is left out -> the patterns of those."""
 
+BELOW_ROOTS: dict[str, tuple[str, ...]] = {
+    "another section tells what is in it, or only a program made it": (
+        *("*/node_modules", "*/site-packages", "*/dist-packages", "*/__pycache__", "*/.cache"),
+        *("*/.git", "*/.hg", "*/.svn", "*/.npm"),
+    ),
+    "a program writes there while it runs": (
+        *("*/log", "*/logs", "*.log", "*.log.*", "*/tmp", "*/cache", "*/sessions", "*.pid"),
+        *("*.sock", "*.swp"),
+    ),
+}
+"""Why something below a further root of applications (`--app`) is left out -> its patterns."""
+
 SECRET: tuple[str, ...] = (
     *("/etc/shadow*", "/etc/gshadow*", "/etc/ssh/ssh_host_*"),
     *("*.key", "*.pem", "*.p12", "*.pfx", "*.jks", "*.keytab", "*.kdbx"),
     *("*/private/*", "*secret*", "*passwd*", "*password*", "*credential*", "*.env"),
+    *("*/.env.*", "*/.ssh/*", "*/.aws/*", "*/.docker/*", "*/.git-credentials", "*.keystore"),
     *("*/id_rsa", "*/id_ed25519", "*/id_ecdsa", "/etc/letsencrypt/*", "/etc/wireguard/*"),
     *("/etc/ppp/*", "/etc/openvpn/*", "/etc/ipsec.*", "/etc/NetworkManager/system-connections/*"),
     *("/etc/apt/auth.conf*", "/etc/munge/*"),
@@ -57,6 +70,9 @@ SECRET: tuple[str, ...] = (
 )
 """What may hold nothing but a secret: mode and owner are told, neither a digest nor the text."""
 
+
+WRITTEN = tuple(sorted({pattern for found in BELOW_ROOTS.values() for pattern in found}))
+"""Of all that is left out below the roots of applications."""
 
 PATTERNS = tuple(sorted({pattern for found in ELSEWHERE.values() for pattern in found}))
 """Of all that is left out."""
@@ -76,9 +92,22 @@ def _matches(path: str, known: Iterable[str]) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in known)
 
 
-_ASKABLE = re.compile(r"/etc(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9_.@+~:-]{1,255}){1,20}")
+_ASKABLE = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9_.@+~:-]{1,255}){2,20}")
 
 
 def askable(path: str) -> bool:
-    """Whether a file's text may be asked for: below /etc, of plain letters, and no secret."""
+    """Whether a file's text may be asked for: of plain letters, and no secret.
+
+    `within` tells whether it is at a place where that is done.
+    """
     return _ASKABLE.fullmatch(path) is not None and not secret(path)
+
+
+def within(path: str, roots: Iterable[str]) -> bool:
+    """Whether the path is below /etc or one of the roots of applications."""
+    return below(path, ("/etc", *roots))
+
+
+def below(path: str, roots: Iterable[str]) -> bool:
+    """Whether the path is one of the roots or below one."""
+    return any(path == root or path.startswith(f"{root}/") for root in roots)

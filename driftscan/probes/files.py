@@ -1,17 +1,29 @@
-"""Files and links below /etc: who may do what with them, whose they are, and a digest.
+"""Files and links below /etc and what --app names: who may do what, whose they are, a digest.
 
 What a package ships is told without one: whether it was changed is what `conffiles` tells, and
 another version of it is the package's. `etc_paths` says what is left out, and why.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from msgspec import Struct, field
 
 from driftscan.errors import ParseError
-from driftscan.model import Absent, Collected, Item, Items, Partial, Payload, Raw, Section, Shell
-from driftscan.probes import etc_paths, reading
+from driftscan.model import (
+    Absent,
+    Collected,
+    Item,
+    Items,
+    Partial,
+    Payload,
+    Question,
+    Raw,
+    Section,
+    Shell,
+)
+from driftscan.probes import apps, etc_paths, reading, software
 from driftscan.probes.contract import About
 from driftscan.probes.twins import files as twin
 
@@ -20,30 +32,31 @@ NAME = "files"
 _PRUNED = " -o ".join(f"-path '{pattern}'" for pattern in etc_paths.PATTERNS)
 _SECRET = " | ".join(sorted(etc_paths.SECRET))
 
-ASK = (
-    Shell(
-        "etc",
-        r"""
+_BODY = (
+    r"""
 [ -d /etc ] || return 0
 awk -F : 'FILENAME == "/etc/group" { print "gid", $3, $1; next } { print "uid", $3, $1 }' \
   /etc/passwd /etc/group
-owned=$({ grep -Hs '^/etc/' /var/lib/dpkg/info/*.list | sed 's,^/var/lib/dpkg/info/,owned ,'
+owned=$({ grep -Hs @OWNED@ /var/lib/dpkg/info/*.list | sed 's,^/var/lib/dpkg/info/,owned ,'
   if [ -r /lib/apk/db/installed ]; then
     awk '/^P:/ { p = substr($0, 3) } /^F:/ { d = substr($0, 3) }
-      /^R:/ && d ~ /^etc/ { print "owned " p ".list:/" d "/" substr($0, 3) }' /lib/apk/db/installed
+      /^R:/ && d ~ @FOLDERS@ { print "owned " p ".list:/" d "/" substr($0, 3) }
+      ' /lib/apk/db/installed
   fi
-  grep -Hs '^etc/.*[^/]$' /var/lib/pacman/local/*/files |
+  grep -Hs @LISTED@ /var/lib/pacman/local/*/files |
     sed 's,^/var/lib/pacman/local/\(.*\)-[^-]*-[^-]*/files:,owned \1.list:/,'
 } | sort)
 [ -z "$owned" ] || printf '%s\n' "$owned"
 find /etc -xdev -mindepth 1 '(' @PRUNED@ ')' -prune -o -type l -exec ls -lnd '{}' + 2>&1 |
   sed 's,^l[^/]*/,link /,' | sort
+@LINKS@
 list=$(find /etc -xdev -mindepth 1 '(' @PRUNED@ ')' -prune -o -type f ! -name "*$NL*" -print |
   sort | head -n @MOST@)
+@MORE@
 [ -n "$list" ] || return 0
 set -f
 IFS=$NL
-stats=$(stat -c '%Y %f %u %g %s %n' -- $list)
+stats=$(stat -c '%Y %f %u %g %s %n' -- $list@STATS@)
 printf '%s\n' "$stats"
 # Digests of what no package owns and what may leave the host, as long as it is not too much.
 sums=
@@ -56,19 +69,50 @@ done
 [ -z "$sums" ] || sha256sum -- $sums | sed 's/^/sum /'
 return 0
 """.replace("@PRUNED@", _PRUNED)
-        .replace("@SECRET@", _SECRET)
-        .replace("@MOST@", str(twin.MOST + 1))
-        .replace("@LARGEST@", str(twin.LARGEST))
-        .replace("@TOTAL@", str(twin.TOTAL)),
-        twin.read,
-    ),
+    .replace("@SECRET@", _SECRET)
+    .replace("@MOST@", str(twin.MOST + 1))
+    .replace("@LARGEST@", str(twin.LARGEST))
+    .replace("@TOTAL@", str(twin.TOTAL))
 )
-_SOURCE = "/etc, without what `probes/etc_paths.py` names with its reason"
+_FOUND = f"""-type f ! '(' -perm -100 -o {software.NAMED} ')' -size -{twin.LARGEST // 512 + 1} \\
+  ! -name "*$NL*" -exec stat -c '%Y %f %u %g %s %n' '{{}}' +"""
+_LINKS = r"""{ @WALK@
+} | sed -n 's,^l[^/]*/,link /,p' | sort -u
+"""
+_MORE = """more=$(@WALK@
+)
+printf '%s\\n' "$more" | grep '^[cdu]'
+"""
+_STATS = """
+  printf '%s\\n' "$more" | grep '^[-0-9]' | sort -u -k 6 | head -n @MOST@""".replace(
+    "@MOST@", str(twin.MOST + 1)
+)
+
+
+def asked(roots: Sequence[str]) -> tuple[Question, ...]:
+    """The question, about these further roots too."""
+    forms = [re.sub(r"[.+]", r"[\g<0>]", root) for root in ("/etc", *roots)]
+    folders = "|".join(form[1:].replace("/", r"\/") for form in forms)
+    more = apps.walk(roots, etc_paths.WRITTEN, _FOUND)
+    links = apps.walk(roots, etc_paths.WRITTEN, "-type l -exec ls -lnd '{}' +")
+    body = (
+        _BODY.replace("@OWNED@", " ".join(f"-e '^{form}/'" for form in forms))
+        .replace("@FOLDERS@", rf"/^({folders})(\/|$)/")
+        .replace("@LISTED@", " ".join(f"-e '^{form[1:]}/.*[^/]$'" for form in forms))
+        .replace("@LINKS@", _LINKS.replace("@WALK@", links) if links else "")
+        .replace("@MORE@", _MORE.replace("@WALK@", more) if more else "")
+        .replace("@STATS@", _STATS if more else "")
+    )
+    return (Shell("etc", body, partial(twin.read, roots=roots)),)
+
+
+ASK = asked(())
+_SOURCE = "/etc and what --app names, without what `probes/etc_paths.py` names with its reason"
 GIVES = (
     About(
         "files",
         "facts",
-        "path below /etc",
+        "path below /etc, or below what --app names",
         "mode, account (USER:GROUP), package that owns it, digest (half of SHA-256, of what no "
         "package owns and what may be told), target (of a link)",
         privilege="any user; root for what is closed to others",
@@ -103,6 +147,7 @@ class _Found(Struct):
     links: dict[str, str] = field(default_factory=dict)
     sums: dict[str, str] = field(default_factory=dict)
     closed: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
 
 
 def parse(raw: Raw) -> Mapping[str, Section]:
@@ -111,10 +156,11 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     if not answer.lines:
         return {"files": Absent(), "file-times": Absent()}
     found = _found(answer.lines)
-    gaps = [f"{path}: denied" for path in sorted(found.closed)]
-    if len(found.stats) > twin.MOST:
+    gaps = [*(f"{path}: denied" for path in sorted(found.closed)), *found.unseen]
+    etc, below = _parted(found.stats)
+    if max(len(etc), len(below)) > twin.MOST:
         gaps.append(f"more than {twin.MOST} files: the rest was not looked at")
-        del found.stats[twin.MOST :]
+        found.stats = [*etc[: twin.MOST], *below[: twin.MOST]]
     items, unread = _items(found)
     if unread:
         gaps.append(f"{len(unread)} files are closed or too large to sum, as {unread[0]}")
@@ -127,12 +173,19 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     return {"files": files, "file-times": Collected(items=times)}
 
 
+def _parted(stats: list[reading.Stat]) -> tuple[list[reading.Stat], list[reading.Stat]]:
+    """Those below /etc, and those below the roots of applications: each have their limit."""
+    below = [stat for stat in stats if not stat.path.startswith("/etc/")]
+    return [stat for stat in stats if stat.path.startswith("/etc/")], below
+
+
 def _found(lines: Iterable[str]) -> _Found:
     found = _Found()
     for line in lines:
         match = _LINE.fullmatch(line)
         if match is None:
-            raise ParseError(f"expected a file below /etc or what is known of it, got {line!r}")
+            found.unseen.append(_unseen(line))
+            continue
         if match["stat"]:
             found.stats += reading.stats(Payload((match["stat"],)))
         elif match["kind"]:
@@ -146,6 +199,13 @@ def _found(lines: Iterable[str]) -> _Found:
         else:
             found.closed.append(match["closed"])
     return found
+
+
+def _unseen(line: str) -> str:
+    gap = apps.unseen(line)
+    if not gap:
+        raise ParseError(f"expected a file and what is known of it, got {line!r}")
+    return gap
 
 
 def _items(found: _Found) -> tuple[Items, list[str]]:

@@ -6,7 +6,8 @@ Partial and say so. Names and versions only; nothing is run. What /usr/lib has i
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from posixpath import basename, dirname
 
 import msgspec
@@ -14,18 +15,16 @@ from msgspec import Struct
 
 from driftscan import versions
 from driftscan.errors import ParseError
-from driftscan.model import Collected, Failed, Item, Items, Partial, Raw, Section, Shell
+from driftscan.model import Collected, Failed, Item, Items, Partial, Question, Raw, Section, Shell
+from driftscan.probes import apps
 from driftscan.probes.contract import About
 from driftscan.probes.twins import languages as twin
 from driftscan.probes.unpackaged import distribution
 
 NAME = "languages"
-ASK = (
-    Shell(
-        "walk",
-        r"""
+_BODY = r"""
 set --
-for d in /usr/local /opt /srv /app /var/www /var/lib/gems /root /home; do
+for d in /usr/local /opt /srv /app /var/www /var/lib/gems /root /home@APPS@; do
   if [ -d "$d" ]; then set -- "$@" "$d"; fi
 done
 # Homes of accounts that services have, elsewhere.
@@ -64,7 +63,7 @@ if [ $# -gt 0 ]; then
       '(' -type f '(' -name '*.jar' -o -name '*.war' -o -name '*.ear' \
         -o -path '*/specifications/*.gemspec' ')' -exec stat -c '%s %n' '{}' + ')' -o \
       '(' -type f -perm -100 -size +1000k -size -400000k '(' -path '*bin/*' \
-        -o -path '/app/*' -o -path '/opt/*/*' ! -path '/opt/*/*/*' ')' ! -name '*.so*' \
+        -o -path '/app/*' -o -path '/opt/*/*' ! -path '/opt/*/*/*'@BELOW@ ')' ! -name '*.so*' \
         -exec grep -aHoE -m 4 "$build" '{}' + ')'
     # find takes the status of grep for its own: only that it was ended tells something
     [ $? -lt 124 ] && printf 'walked\n'
@@ -80,10 +79,17 @@ if cd /var/lib/dpkg/info; then
   printf 'have dpkg\n'
   [ $# -eq 0 ] || find . -name '*.list' -exec grep -HFxs "$@" '{}' + | sed 's,^\./,owner ,'
 fi
-""",
-        twin.read,
-    ),
-)
+"""
+
+
+def asked(roots: Sequence[str]) -> tuple[Question, ...]:
+    """The question, about these further roots too."""
+    below = "".join(f" -o -path '{root}/*'" for root in roots)
+    body = _BODY.replace("@APPS@", apps.words(roots)).replace("@BELOW@", below)
+    return (Shell("walk", body, partial(twin.read, apps=roots)),)
+
+
+ASK = asked(())
 GIVES = (
     About(
         "python",

@@ -5,21 +5,35 @@ manager's lists can be read without running it (rpm), only places are told where
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from posixpath import basename, dirname
 
 from driftscan.errors import ParseError
-from driftscan.model import Collected, Items, Partial, Payload, Raw, Section, Shell
-from driftscan.probes import reading
+from driftscan.model import (
+    Collected,
+    Items,
+    Partial,
+    Payload,
+    Question,
+    Raw,
+    Section,
+    Shell,
+)
+from driftscan.probes import apps, reading
 from driftscan.probes.contract import About
 from driftscan.probes.loader import folded
 from driftscan.probes.twins import software as twin
 
 NAME = "software"
-ASK = (
-    Shell(
-        "unowned",
-        r"""
+
+NAMED = " -o ".join(f"-name '{name}'" for name in twin.NAMED)
+_FOUND = (
+    f"""-type f ! -name "*$NL*" '(' -perm -100 -o {NAMED} ')' """
+    "-exec stat -c '%Y %f %u %g %s %n' '{}' +"
+)
+_BODY = (
+    r"""
 set --
 if [ -d /var/lib/dpkg/info ] || [ -r /lib/apk/db/installed ] || [ -d /var/lib/pacman/local ]; then
   echo 'have owners'
@@ -31,7 +45,7 @@ fi
 for d in @LOCAL@; do
   if [ -d "$d" ] && ! [ -h "$d" ]; then set -- "$@" "$d"; fi
 done
-[ $# -gt 0 ] || return 0
+@WALK@
 found=$({ cat /var/lib/dpkg/info/*.list /var/lib/dpkg/diversions
   if [ -r /lib/apk/db/installed ]; then
     awk '/^F:/ { d = substr($0, 3) } /^R:/ { print "/" d "/" substr($0, 3) }' /lib/apk/db/installed
@@ -40,16 +54,14 @@ found=$({ cat /var/lib/dpkg/info/*.list /var/lib/dpkg/diversions
     if [ -r "$f" ]; then sed -n 's,^[a-z].*[^/]$,/&,p' "$f"; fi
   done
   echo .
-  find "$@" -xdev '(' @PRUNED@ ')' -prune \
-    -o -type f ! -name "*$NL*" '(' -perm -100 -o -name '*.so' -o -name '*.so.[0-9]*' \
-      -o -name '*.jar' -o -name '*.war' ')' -exec stat -c '%Y %f %u %g %s %n' '{}' +
-} | awk '
+  [ $# -eq 0 ] || find "$@" -xdev '(' @PRUNED@ ')' -prune -o @FOUND@
+@MORE@} | awk '
   function plain(path) { if (path ~ /^\/usr\/s?bin\/|^\/usr\/lib[0-9x]*\//) return substr(path, 5)
     return path }
   $0 == "." { listed = 1; next }
   !listed { own[plain($0)]; next }
   { path = substr($0, index($0, " /") + 1) }
-  !(plain(path) in own)' | sort -k 6 | head -n @MOST@)
+  !(plain(path) in own)' | sort -u -k 6 | head -n @MOST@)
 [ -n "$found" ] || return 0
 printf '%s\n' "$found"
 set -f
@@ -62,13 +74,26 @@ done
 [ $# -eq 0 ] || sha256sum -- "$@" | sed 's/^/sum /'
 return 0
 """.replace("@PACKAGED@", " ".join(twin.PACKAGED))
-        .replace("@LOCAL@", " ".join(twin.LOCAL))
-        .replace("@PRUNED@", " -o ".join(f"-path '{path}'" for path in twin.PRUNED))
-        .replace("@MOST@", str(twin.MOST + 1))
-        .replace("@LARGEST@", str(twin.LARGEST)),
-        twin.read,
-    ),
+    .replace("@LOCAL@", " ".join(twin.LOCAL))
+    .replace("@PRUNED@", " -o ".join(f"-path '{path}'" for path in twin.PRUNED))
+    .replace("@FOUND@", _FOUND)
+    .replace("@MOST@", str(twin.MOST + 1))
+    .replace("@LARGEST@", str(twin.LARGEST))
 )
+_WALKED = """more=$(@WALK@
+)
+printf '%s\\n' "$more" | grep '^[cdu]'"""
+
+
+def asked(roots: Sequence[str]) -> tuple[Question, ...]:
+    """The question, about these further roots too."""
+    walk = apps.walk(roots, twin.BESIDE, _FOUND)
+    body = _BODY.replace("@WALK@\n", f"{_WALKED.replace('@WALK@', walk)}\n" if walk else "")
+    more = """  printf '%s\\n' "$more" | grep '^[-0-9]'\n""" if walk else ""
+    return (Shell("unowned", body.replace("@MORE@", more), partial(twin.read, roots=roots)),)
+
+
+ASK = asked(())
 _SOURCE = (
     f"{', '.join((*twin.PACKAGED, '/opt', *twin.LOCAL))}, against dpkg's, apk's or pacman's lists"
 )
@@ -95,8 +120,7 @@ _SUM = re.compile(r"sum \\?([0-9a-f]{64})  (/.*)")
 
 def parse(raw: Raw) -> Mapping[str, Section]:
     """The sections of GIVES; raises ParseError for a line that the question cannot print."""
-    stats, sums = _read(raw.outputs.get("unowned", Payload(())).lines)
-    gaps = []
+    stats, sums, gaps = _read(raw.outputs.get("unowned", Payload(())).lines)
     if len(stats) > twin.MOST:
         gaps.append(f"more than {twin.MOST} files: the rest was not looked at")
         del stats[twin.MOST :]
@@ -115,12 +139,16 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     return {"software": software, "software-files": Collected(items=times)}
 
 
-def _read(lines: Iterable[str]) -> tuple[list[reading.Stat], dict[str, str]]:
+def _read(lines: Iterable[str]) -> tuple[list[reading.Stat], dict[str, str], list[str]]:
     stats: list[reading.Stat] = []
     sums: dict[str, str] = {}
+    gaps: list[str] = []
     for line in lines:
         match = _SUM.fullmatch(line)
         if line == "have owners":
+            continue
+        if gap := apps.unseen(line):
+            gaps.append(gap)
             continue
         if match:
             sums[match[2]] = match[1][:32]
@@ -129,4 +157,4 @@ def _read(lines: Iterable[str]) -> tuple[list[reading.Stat], dict[str, str]]:
                 stats += reading.stats(Payload((line,)))
             except ParseError:
                 raise ParseError(f"expected a file or its sum, got {line!r}") from None
-    return stats, sums
+    return stats, sums, gaps

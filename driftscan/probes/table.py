@@ -1,10 +1,16 @@
-"""The table of all probes: what is asked, in this order."""
+"""The table of all probes: what is asked, in this order, and what only who asks for it gets."""
 
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from driftscan.model import Question, Raw, Scope, Section
 from driftscan.probes import (
     accounts,
     apk,
     apk_history,
     apk_repositories,
+    apps,
     apt_history,
     apt_sources,
     automatic_updates,
@@ -34,7 +40,7 @@ from driftscan.probes import (
     tuning,
     unpackaged,
 )
-from driftscan.probes.contract import Probe
+from driftscan.probes.contract import About, Probe
 
 PROBES: tuple[Probe, ...] = (
     host,
@@ -70,3 +76,33 @@ PROBES: tuple[Probe, ...] = (
     files,
     software,
 )
+
+ON_DEMAND: tuple[Probe, ...] = (apps,)
+"""Those that `of` adds where its scope has something for them."""
+
+_WALKING = {probe.NAME: probe.asked for probe in (languages, software, files, apps)}
+"""Those that look below the further roots too, by what they ask then."""
+
+
+class _Walking(Struct, frozen=True):
+    """A probe that is asked about further roots."""
+
+    NAME: str
+    GIVES: tuple[About, ...]
+    ASK: tuple[Question, ...]
+    read: Callable[[Raw], Mapping[str, Section]]
+
+    def parse(self, raw: Raw) -> Mapping[str, Section]:
+        return self.read(raw)
+
+
+def of(scope: Scope) -> tuple[Probe, ...]:
+    """The probes with what a scope adds; the table itself where it adds nothing."""
+    if not scope.apps:
+        return PROBES
+    return tuple(_walking(probe, scope.apps) for probe in (*PROBES, apps))
+
+
+def _walking(probe: Probe, roots: Sequence[str]) -> Probe:
+    ask = _WALKING.get(probe.NAME)
+    return _Walking(probe.NAME, probe.GIVES, ask(roots), probe.parse) if ask else probe

@@ -15,7 +15,8 @@ from driftscan import collector
 from driftscan.cli import main as entry
 from driftscan.cli.completion import SHELLS
 from driftscan.folder import file_name
-from driftscan.probes.table import PROBES
+from driftscan.model import Scope
+from driftscan.probes.table import PROBES, of
 from tests.cli.conftest import environment
 
 CLI = Path(entry.__file__).parent
@@ -139,6 +140,26 @@ def test_the_collector_is_printed_with_its_digest_beside_it(driftscan):
     assert done.code == 0
     assert done.out == collector.text(PROBES)
     assert done.err == f"driftscan: sha256:{digest} /usr/local/libexec/driftscan-collect\n"
+
+
+def test_the_script_that_is_printed_looks_below_the_roots_that_are_named(driftscan):
+    done = driftscan("script", "--collector", "--app", "/data/shop", "--app", "/data/shop")
+    assert done.out == collector.text(of(Scope(("/data/shop",))))
+    assert "/data/shop" in driftscan("script", "--app", "/data/shop").out
+    refused = driftscan("script", "--app", "/data/$(reboot)")
+    assert refused.code == 2
+    assert "'/data/$(reboot)' is not an absolute path of letters" in refused.err
+
+
+def test_a_root_that_is_named_is_asked_about_and_told_where_it_is_missing(driftscan, tmp_path):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "x.yml").write_text("a: 1\n")
+    (tmp_path / "etc").mkdir()
+    done = driftscan("scan", f"rootfs://{tmp_path}", "--app", "/shop", "--app", "/gone")
+    found = json.loads(done.out)
+    assert found["meta"]["apps"] == ["/gone", "/shop"]
+    assert "/shop/x.yml" in found["facts"]["files"]["items"]
+    assert "/gone is no directory there (--app)" in done.err
 
 
 # --- inventory ---------------------------------------------------------------------------------

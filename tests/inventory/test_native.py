@@ -235,3 +235,32 @@ hosts: {a: , b: {profile: none}, c: }
 """)
     profiles = {name: target.profile for name, target in found.hosts.items()}
     assert profiles == {"a": "container", "b": "none", "c": "host"}
+
+
+def test_further_roots_are_a_list_or_one_and_the_nearest_counts(load):
+    text = (
+        "defaults: {app: /srv/a}\n"
+        "groups: {g: {hosts: [one, two], vars: {app: [/srv/b, /data/c, /srv/b]}}}\n"
+        "hosts: {one: {}, two: {app: []}, three: {}}\n"
+    )
+    hosts = load(text).hosts
+    assert [hosts[name].app for name in ("one", "two", "three")] == [
+        ["/data/c", "/srv/b"],
+        [],
+        ["/srv/a"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "root", ["a", "/", "/a/../b", "'/a b'", "'/a;b'", "/proc/1", "/sys", "/dev/shm", "/run/x"]
+)
+def test_a_root_that_may_not_be_walked_is_named(refusal, root):
+    (told,) = refusal(f"hosts: {{one: {{app: {root}}}}}\n")
+    assert "cannot be a root of applications: an absolute path" in told
+
+
+def test_a_host_has_no_more_roots_than_the_limit(refusal):
+    many = ", ".join(f"/srv/{n}" for n in range(17))
+    assert refusal(f"hosts: {{one: {{app: [{many}]}}}}\n")[0].endswith(
+        "17 roots in `app`: a host may have 16"
+    )

@@ -16,8 +16,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from driftscan.model import Scope
 from driftscan.probes.contract import Probe
-from driftscan.probes.table import PROBES
+from driftscan.probes.table import PROBES, of
 from driftscan.script import questions
 
 NONCE = "00000000driftscan-capture00000000"
@@ -56,13 +57,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("machine")
     parser.add_argument("probes", nargs="*")
+    parser.add_argument("--app", action="append", default=[], help="a further root")
     parser.add_argument("--oracle", nargs=2, action="append", default=[])
     words, command = sys.argv[1:], ["sh", "-s"]
     if "--" in words:
         split = words.index("--")
         words, command = words[:split], words[split + 1 :]
     arguments = parser.parse_args(words)
-    for probe in PROBES:
+    scope = Scope(apps=tuple(arguments.app))
+    for probe in of(scope) if arguments.app else PROBES:
         if not arguments.probes or probe.NAME in arguments.probes:
             keep(arguments.machine, probe.NAME, transcript(command, probe))
     for name, script in arguments.oracle:

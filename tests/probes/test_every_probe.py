@@ -13,10 +13,12 @@ import driftscan.probes
 from driftscan import sanitize
 from driftscan.errors import ParseError
 from driftscan.model import Collected, Files, Lines, Partial, Payload, Raw, Shell
-from driftscan.probes.table import PROBES
+from driftscan.probes.table import ON_DEMAND
+from driftscan.probes.table import PROBES as USUAL
 from driftscan.probes.twins import tools
 from tests.probes.conftest import CAPTURED, read_captured, read_transcript
 
+PROBES = (*USUAL, *ON_DEMAND)
 MODULES = [
     import_module(f"driftscan.probes.{path.stem}")
     for path in sorted(Path(driftscan.probes.__path__[0]).glob("[a-z]*.py"))

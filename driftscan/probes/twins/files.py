@@ -1,12 +1,14 @@
 """The twin of the question about files below /etc, and its limits."""
 
 import hashlib
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from posixpath import basename
 
 from driftscan.model import Node, Tree
 from driftscan.probes import etc_paths
-from driftscan.probes.twins import tools
+from driftscan.probes.twins import apps, software, tools
 
 MOST = 5000
 """Files."""
@@ -19,7 +21,7 @@ _DPKG = "/var/lib/dpkg/info/*.list"
 _PACMAN = "/var/lib/pacman/local/*/files"
 
 
-def read(tree: Tree) -> Iterator[str]:
+def read(tree: Tree, roots: Sequence[str] = ()) -> Iterator[str]:
     """The script's lines: `uid`, `gid`, `owned`, `link`, stat lines and `sum`, in its order."""
     if not tools.is_directory(tree, "/etc"):
         return
@@ -27,15 +29,30 @@ def read(tree: Tree) -> Iterator[str]:
         for line in tools.lines(tree, path):
             fields = [*line.split(":"), "", ""]
             yield f"{kind} {fields[2]} {fields[0]}"
-    owned = sorted([*_dpkg(tree), *_apk(tree), *_pacman(tree)], key=tools.bytes_of)
+    owned = sorted(
+        [*_dpkg(tree, roots), *_apk(tree, roots), *_pacman(tree, roots)], key=tools.bytes_of
+    )
     yield from owned
     found = list(_walk(tree, "/etc"))
     links = [f"link {p} -> {n.target}" for p, n in found if stat.S_ISLNK(n.mode)]
     yield from sorted(links, key=tools.bytes_of)
+    below = list(apps.walk(tree, roots, etc_paths.WRITTEN))
+    yield from (path for path, node in below if node is None)
+    nodes = {path: node for path, node in below if node is not None and "\n" not in path}
+    links = [f"link {p} -> {n.target}" for p, n in nodes.items() if stat.S_ISLNK(n.mode)]
+    yield from sorted(links, key=tools.bytes_of)
     files = [(path, node) for path, node in found if stat.S_ISREG(node.mode) and "\n" not in path]
     files = sorted(files, key=lambda one: tools.bytes_of(one[0]))[: MOST + 1]
+    more = [(path, node) for path, node in nodes.items() if _is_configuration(path, node)]
+    files += sorted(more, key=lambda one: tools.bytes_of(one[0]))[: MOST + 1]
     yield from (tools.stat_line(node, path) for path, node in files)
     yield from _sums(tree, files, {line[line.index(":/") + 1 :] for line in owned})
+
+
+def _is_configuration(path: str, node: Node) -> bool:
+    """What `software` does not tell, and is not large."""
+    regular = stat.S_ISREG(node.mode) and node.size <= LARGEST
+    return regular and not software.is_software(basename(path), node)
 
 
 def _walk(tree: Tree, place: str) -> Iterator[tuple[str, Node]]:
@@ -59,12 +76,13 @@ def _sums(tree: Tree, files: list[tuple[str, Node]], owned: set[str]) -> Iterato
             yield f"sum {hashlib.sha256(tree.read(path, LARGEST)).hexdigest()}  {path}"
 
 
-def _dpkg(tree: Tree) -> Iterator[str]:
-    for line in tools.grep(tree, "^/etc/", tools.expand(tree, _DPKG)):
+def _dpkg(tree: Tree, roots: Sequence[str]) -> Iterator[str]:
+    places = "|".join(re.escape(root) for root in ("/etc", *roots))
+    for line in tools.grep(tree, f"^({places})/", tools.expand(tree, _DPKG)):
         yield f"owned {line.removeprefix('/var/lib/dpkg/info/')}"
 
 
-def _apk(tree: Tree) -> Iterator[str]:
+def _apk(tree: Tree, roots: Sequence[str]) -> Iterator[str]:
     package = directory = ""
     for line in tools.lines(tree, "/lib/apk/db/installed"):
         kind, value = line[:2], line[2:]
@@ -72,13 +90,13 @@ def _apk(tree: Tree) -> Iterator[str]:
             package = value
         elif kind == "F:":
             directory = value
-        elif kind == "R:" and directory.startswith("etc"):
+        elif kind == "R:" and etc_paths.within(f"/{directory}/", roots):
             yield f"owned {package}.list:/{directory}/{value}"
 
 
-def _pacman(tree: Tree) -> Iterator[str]:
+def _pacman(tree: Tree, roots: Sequence[str]) -> Iterator[str]:
     for path in tools.expand(tree, _PACMAN):
         package = path.split("/")[-2].rsplit("-", 2)[0]
         for line in tools.lines(tree, path):
-            if line.startswith("etc/") and not line.endswith("/"):
+            if etc_paths.within(f"/{line}", roots) and not line.endswith("/"):
                 yield f"owned {package}.list:/{line}"

@@ -2,7 +2,7 @@
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from posixpath import basename
 
 from driftscan.model import Node, Tree
@@ -19,12 +19,12 @@ _BUILD = re.compile(rb"(?m)Go buildinf:.{0,40}go1[0-9.a-z]*(?:.{0,30}path\t.*)?|
 _DEEPEST = 12
 
 
-def read(tree: Tree) -> Iterator[str]:
+def read(tree: Tree, apps: Sequence[str] = ()) -> Iterator[str]:
     """The lines of the script, without its limits of time and size."""
-    roots = [path for path in _ROOTS if tools.is_directory(tree, path)]
+    roots = [path for path in (*_ROOTS, *apps) if tools.is_directory(tree, path)]
     roots += [path for path in _homes(tree) if tools.is_directory(tree, path)]
     for root in roots:
-        yield from _directory(tree, root)
+        yield from _directory(tree, root, apps)
     if roots:
         yield from ("walked", "")
     if tree.enterable("/var/lib/dpkg/info"):
@@ -43,7 +43,7 @@ def _homes(tree: Tree) -> Iterator[str]:
                 yield home
 
 
-def _directory(tree: Tree, place: str) -> Iterator[str]:
+def _directory(tree: Tree, place: str, apps: Sequence[str]) -> Iterator[str]:
     """A directory that is not skipped: closed to this account, or what is in it."""
     if not (tree.readable(place) and tree.enterable(place)):
         yield f"closed {place}"
@@ -51,10 +51,12 @@ def _directory(tree: Tree, place: str) -> Iterator[str]:
     for path in tools.named(tree, place, "*"):
         node = tree.lstat(path)
         if node is not None:
-            yield from _entry(tree, path, node)
+            yield from _entry(tree, path, node, apps)
 
 
-def _entry(tree: Tree, path: str, node: Node) -> Iterator[str]:  # noqa: C901 - find's own list
+def _entry(  # noqa: C901 - find's own list
+    tree: Tree, path: str, node: Node, apps: Sequence[str]
+) -> Iterator[str]:
     """What find tells of one path, and of what is below it, in the order of its conditions."""
     directory = stat.S_ISDIR(node.mode)
     if directory and _pruned(path):
@@ -70,11 +72,11 @@ def _entry(tree: Tree, path: str, node: Node) -> Iterator[str]:  # noqa: C901 - 
     elif tools.matches(path, "/usr/local/lib/python3*/*-packages/*-info"):
         return
     elif not directory:
-        yield from _file(tree, path, node)
+        yield from _file(tree, path, node, apps)
     else:
         if _is_info(path):
             yield f"{node.size} {path}"
-        yield from _directory(tree, path)
+        yield from _directory(tree, path, apps)
 
 
 def _pruned(path: str) -> bool:
@@ -111,7 +113,7 @@ def _versions(tree: Tree, path: str) -> Iterator[str]:
 _NAMES = (".jar", ".war", ".ear")
 
 
-def _file(tree: Tree, path: str, node: Node) -> Iterator[str]:
+def _file(tree: Tree, path: str, node: Node, apps: Sequence[str]) -> Iterator[str]:
     name = basename(path)
     if tools.matches(path, "*-packages/*-info/*") and name in ("INSTALLER", "direct_url.json"):
         told = [line for line in tools.lines(tree, path) if line]
@@ -122,16 +124,17 @@ def _file(tree: Tree, path: str, node: Node) -> Iterator[str]:
         return
     elif name.endswith(_NAMES) or tools.matches(path, "*/specifications/*.gemspec"):
         yield f"{node.size} {path}"
-    elif _may_be_go(path, node):
+    elif _may_be_go(path, node, apps):
         yield from _build(tree, path)
 
 
-def _may_be_go(path: str, node: Node) -> bool:
+def _may_be_go(path: str, node: Node, apps: Sequence[str]) -> bool:
     blocks = -(-node.size // 1024)
     place = (
         tools.matches(path, "*bin/*")
         or path.startswith("/app/")
         or (path.startswith("/opt/") and path.count("/") == 3)
+        or any(path.startswith(f"{root}/") for root in apps)
     )
     return (
         place and node.mode & 0o100 != 0 and 1000 < blocks < 400_000 and ".so" not in basename(path)

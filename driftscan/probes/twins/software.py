@@ -3,11 +3,13 @@
 import hashlib
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from itertools import chain
+from posixpath import basename
 
 from driftscan.model import Node, Tree
-from driftscan.probes.twins import tools
+from driftscan.probes.twins import apps, tools
 
 PACKAGED = (
     *("/bin", "/sbin", "/lib", "/lib64", "/usr/bin", "/usr/sbin"),
@@ -16,9 +18,14 @@ PACKAGED = (
 """Where packages put theirs: told only where their lists can be read."""
 LOCAL = ("/usr/local", "/srv")
 """Where no package puts anything; a vendor's may use /opt."""
-PRUNED = (
+BESIDE = (
     *("*/__pycache__", "*/node_modules", "*/site-packages", "*/dist-packages", "*/.git"),
-    *("*/.cache", "/usr/lib/modules", "/lib/modules", "/usr/lib/firmware", "/lib/firmware"),
+    "*/.cache",
+)
+"""Directories that other sections tell, or nobody runs from."""
+PRUNED = (
+    *BESIDE,
+    *("/usr/lib/modules", "/lib/modules", "/usr/lib/firmware", "/lib/firmware"),
     *(
         "/usr/lib/debug",
         "*/docker-init",
@@ -28,26 +35,30 @@ PRUNED = (
         "/opt/*/*/*/*/*/*",
     ),
 )
-"""Directories (and what is deep) that other sections tell, or nobody runs from."""
+"""Those, and what is deep."""
 MOST = 3000
 """Files."""
 LARGEST = 1 << 20
 """Bytes of a file that is summed."""
 
-_NAMED = ("*.so", "*.so.[0-9]*", "*.jar", "*.war")
+NAMED = ("*.so", "*.so.[0-9]*", "*.jar", "*.war")
 
 
-def read(tree: Tree) -> Iterator[str]:
-    """The script's lines: `have owners`, stat lines sorted by path, and `sum SHA256  PATH`."""
+def read(tree: Tree, roots: Sequence[str] = ()) -> Iterator[str]:
+    """The script's lines: `have owners`, what of the further roots was not looked at, stat lines
+    sorted by path, and `sum SHA256  PATH`."""
     places = [path for path in LOCAL if _own(tree, path)]
     if tools.is_directory(tree, "/var/lib/dpkg/info") or _lists(tree):
         yield "have owners"
         places = [path for path in (*PACKAGED, "/opt") if _own(tree, path)] + places
-    if not places:
-        return
-    owned = {_plain(path) for path in _owned(tree)}
-    found = [one for place in places for one in _walk(tree, place) if _plain(one[0]) not in owned]
-    lines = [tools.stat_line(node, path) for path, node in found]
+    more = list(apps.walk(tree, roots, BESIDE))
+    yield from (line for line, node in more if node is None)
+    beside = ((path, node) for path, node in more if node is not None and _told(path, node))
+    found = dict(chain(*(_walk(tree, place) for place in places), beside))
+    owned = {_plain(path) for path in _owned(tree)} if found else set()
+    lines = [
+        tools.stat_line(node, path) for path, node in found.items() if _plain(path) not in owned
+    ]
     kept = sorted(lines, key=_by_path)[: MOST + 1]
     yield from kept
     for line in kept:
@@ -99,9 +110,15 @@ def _walk(tree: Tree, place: str) -> Iterator[tuple[str, Node]]:
             continue
         if stat.S_ISDIR(node.mode):
             yield from _walk(tree, path)
-        elif stat.S_ISREG(node.mode) and "\n" not in name and _is_software(name, node):
+        elif _told(path, node):
             yield path, node
 
 
-def _is_software(name: str, node: Node) -> bool:
-    return node.mode & 0o100 != 0 or any(fnmatchcase(name, pattern) for pattern in _NAMED)
+def _told(path: str, node: Node) -> bool:
+    name = basename(path)
+    return stat.S_ISREG(node.mode) and "\n" not in name and is_software(name, node)
+
+
+def is_software(name: str, node: Node) -> bool:
+    """Whether a file is a program, a library or an archive of Java's."""
+    return node.mode & 0o100 != 0 or any(fnmatchcase(name, pattern) for pattern in NAMED)

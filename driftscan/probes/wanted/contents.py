@@ -1,4 +1,4 @@
-"""The text of a file below /etc, asked for by name: secrets redacted, kept in no file of ours."""
+"""The text of a file of configuration, asked for by name: secrets redacted, kept in no file."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ def parse(raw: Raw, wants: Sequence[Want]) -> Learned:
 
 def _why_not(name: str, raw: Raw, file: Payload | None) -> str:
     if not etc_paths.askable(name):
-        return "its text is not asked for: it may be a secret, or is not below /etc"
+        return "its text is not asked for: it may be a secret, or its name is not plain"
     if reading.denied(raw) and file is None:
         return "not readable by this account: try --become"
     if file is not None and (file.cut or len(file.lines) > MOST):
