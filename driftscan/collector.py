@@ -40,6 +40,7 @@ own=${own%% *}"""
 
 def _update(scope: Scope) -> str:
     roots = "".join(f" --app {root}" for root in scope.apps)
+    roots += " --verify" if scope.verify else ""
     return f"install what `driftscan script --collector{roots}` prints"
 
 

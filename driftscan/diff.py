@@ -18,7 +18,7 @@ from driftscan.model import (
     Section,
 )
 from driftscan.model.managers import MANAGERS
-from driftscan.probes import apps
+from driftscan.probes import apps, verify
 from driftscan.probes.table import PROBES
 
 
@@ -36,9 +36,7 @@ def compare(subject: Fingerprint, reference: Fingerprint) -> Comparison:
     for name in sorted({*subject.facts, *reference.facts}):
         ours, theirs = subject.facts.get(name), reference.facts.get(name)
         if ours is None or theirs is None:
-            if name == apps.NAME:
-                continue
-            gaps.append(_one_sided(name, subject, reference))
+            gaps += _one_sided(name, subject, reference)
             continue
         gaps += _gaps(name, ours, subject) + _gaps(name, theirs, reference)
         left, right = _items(ours), _items(theirs)
@@ -89,15 +87,23 @@ def _seen(name: str, items: Items, others: Items, roots: set[str]) -> Items:
 _LIVE = frozenset(about.name for probe in PROBES for about in probe.GIVES if about.live)
 
 
-def _one_sided(name: str, subject: Fingerprint, reference: Fingerprint) -> Gap:
+_VERIFIED = frozenset(about.name for about in verify.GIVES)
+
+
+def _one_sided(name: str, subject: Fingerprint, reference: Fingerprint) -> list[Gap]:
     """A section that one fingerprint does not have: natural of an image for what only runs."""
     lacking = reference if name in subject.facts else subject
     target, image = lacking.meta.target, lacking.meta.kind == "image"
+    if name == apps.NAME or (name in _VERIFIED and lacking is subject):
+        return []  # told otherwise; and who was not asked is no worse for what the other was
     if image and name in _LIVE:
-        return Gap(what=name, side=target, why="only a running machine has it", blocks=False)
+        return [Gap(what=name, side=target, why="only a running machine has it", blocks=False)]
+    if name in _VERIFIED:
+        cure = f"build the baseline {target} again" if image else f"scan {target} with --verify"
+        return [Gap(what=name, side=target, why="its files were not summed", cure=cure)]
     anew = f"build the baseline {target}" if image else f"scan {target}"
     cure = f"{anew} again with this version of driftscan"
-    return Gap(what=name, side=target, why="this fingerprint was made without it", cure=cure)
+    return [Gap(what=name, side=target, why="this fingerprint was made without it", cure=cure)]
 
 
 def _gaps(name: str, section: Section, side: Fingerprint) -> list[Gap]:

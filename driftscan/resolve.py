@@ -39,7 +39,7 @@ class Options(Struct, frozen=True):
     time.monotonic). `network` is that of containers which fetch packages; empty is the engine's
     own default. `cache` is a folder in place of the user's. `road` is that of all hosts over SSH
     (ssh, openssh), whatever their targets say; with `read` local images are read even if they
-    could be run.
+    could be run. `verify` sums all files of packages.
     """
 
     limits: Limits = Limits()
@@ -50,6 +50,7 @@ class Options(Struct, frozen=True):
     network: str = ""
     cache: str = ""
     road: str = ""
+    verify: bool = False
 
 
 def sides(
@@ -70,7 +71,7 @@ def sides(
     road = _Road(options)
     stored = {name: road.loaded(target) for name, target in wanted.items() if _is_stored(target)}
     live = [target for target in wanted.values() if is_live(target)]
-    jobs = [replace(road.job(target), scope=_scope(target)) for target in live]
+    jobs = [replace(road.job(target), scope=_scope(target, options)) for target in live]
     if (
         early and options.road != "openssh" and len(wanted) - len(live) < 2
     ):  # a file can be judged by another, if no host can
@@ -207,8 +208,8 @@ def answers_again(target: Target) -> bool:
     return is_live(target) and target.road not in ("rootfs", "archive")
 
 
-def _scope(target: Target) -> Scope:
-    return Scope(apps=tuple(sorted(target.app)))
+def _scope(target: Target, options: Options) -> Scope:
+    return Scope(apps=tuple(sorted(target.app)), verify=options.verify)
 
 
 class _Road:
@@ -249,7 +250,7 @@ class _Road:
             Path(target.path),
             engine=self._engine(),
             limits=self._options.limits,
-            scope=_scope(target),
+            scope=_scope(target, self._options),
         )
         return Side(fingerprint=built.fingerprint, baseline=built)
 

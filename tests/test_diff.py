@@ -139,6 +139,15 @@ def test_what_an_older_baseline_was_never_asked_is_unknown_and_not_natural_of_an
     assert (gaps["kernel"].blocks, gaps["kernel"].why) == (False, "only a running machine has it")
 
 
+def test_files_that_only_the_reference_s_side_summed_are_no_gap_and_the_subject_s_are():
+    plain = fingerprint("a", {})
+    summed = replace(plain, facts={**plain.facts, "verified": Collected(items={"/x": {}})})
+    assert diff.compare(plain, summed).gaps == []
+    (gap,) = diff.compare(summed, plain).gaps
+    assert (gap.what, gap.why) == ("verified", "its files were not summed")
+    assert gap.cure == "scan a with --verify"
+
+
 def _rooted(name, apps, items, **states):
     """A machine that was asked about these roots, with the files below them."""
     made = fingerprint(name, {})

@@ -151,6 +151,7 @@ def _options(asking: "Asking", explaining: "Explaining | None" = None) -> "Optio
         until=asking.ends,
         engine=asking.engine,
         road=asking.road,
+        verify=asking.verify,
         network=explaining.network if explaining else "",
         cache=explaining.cache if explaining else "",
     )

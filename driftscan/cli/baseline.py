@@ -83,7 +83,7 @@ def build(
         build_args=build_args,
         network=network,
         deadline=deadline,
-        scope=Scope(apps=app),
+        scope=Scope(apps=app, verify=True),
         say=(lambda _: None) if quiet else faults.progress,
     )
     path = place / baseline.FILE

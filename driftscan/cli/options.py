@@ -60,6 +60,7 @@ class Asking:
     quiet: bool = False
     road: str = ""
     app: tuple[str, ...] = ()
+    verify: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +221,12 @@ APP = click.option(
     help="Look below this directory too: its packages of languages, programs, libraries and"
     " configuration. May be given several times; adds to the inventory's `app`.",
 )
+VERIFY = click.option(
+    "--verify",
+    is_flag=True,
+    envvar="DRIFTSCAN_VERIFY",
+    help="Sum all files of packages and tell those that are not as shipped: seconds on the host.",
+)
 
 hosts = _bundle("hosts", Hosts, INVENTORY, LIMIT)
 asking = _bundle(
@@ -288,6 +295,7 @@ asking = _bundle(
         help="How many of them at once through one jump host.",
     ),
     APP,
+    VERIFY,
     ENGINE,
     QUIET,
 )

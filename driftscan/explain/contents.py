@@ -17,9 +17,10 @@ def wants(about: str, roots: Iterable[str] = ()) -> list[Want]:
     applications that was asked about."""
     if not (etc_paths.askable(about) and etc_paths.within(about, roots)):
         return []
+    names = tuple(sorted(roots))
     return [
-        Want(side="subject", kind=contents.KIND, name=about),
-        Want(side="reference", kind=contents.KIND, name=about),
+        Want(side="subject", kind=contents.KIND, name=about, names=names),
+        Want(side="reference", kind=contents.KIND, name=about, names=names),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Files that an administrator set by hand: alternatives, and edited configuration files."""
+"""Files that were changed by hand: alternatives, configuration files, and a package's own."""
 
 from collections.abc import Sequence
 
@@ -14,15 +14,19 @@ def wants(case: Case) -> list[Want]:
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`alternative`: a link group in manual mode, with the programs that win because of it;
-    `conffile-edited`: one cause a package, by the sum of what it shipped."""
+    `conffile-edited` and `package-file-changed`: one cause a package, by the sums of what it
+    shipped."""
     chosen = [d for d in open_ if d.section == "alternatives"]
     edited: dict[str, list[Divergence]] = {}
+    changed: dict[str, list[Divergence]] = {}
     for divergence in open_:
-        if divergence.section == "conffiles":
-            edited.setdefault(_package(divergence), []).append(divergence)
+        kind = {"conffiles": edited, "verified": changed}.get(divergence.section)
+        if kind is not None:
+            kind.setdefault(_package(divergence), []).append(divergence)
     return [
         *(_alternative(case, divergence, open_) for divergence in chosen),
         *(_edited(case, package, edited[package]) for package in sorted(edited)),
+        *(_changed(case, package, changed[package]) for package in sorted(changed)),
     ]
 
 
@@ -122,6 +126,33 @@ def _edited(case: Case, package: str, members: Sequence[Divergence]) -> Cause:
     )
 
 
+def _changed(case: Case, package: str, members: Sequence[Divergence]) -> Cause:
+    """Files of a package that are no configuration: nobody edits those, something broke them."""
+    here = [d.key for d in members if d.subject is not None]
+    there = [d.key for d in members if d.reference is not None]
+    users = [told for path in here for told in loaded.runs(case, path)]
+    users += loaded.maps(case, lambda path: path in here)
+    used = bool(users or impact.uses(case, [package]))
+    return Cause(
+        type="package-file-changed",
+        subject=package or members[0].key,
+        text=loaded.some([_told(case, d) for d in members]),
+        confidence="recorded",
+        level="in-use" if used else "installed",
+        claims=[d.id for d in members],
+        evidence=[
+            *(
+                _sum(case, side, d.key, item, "verified")
+                for d in members
+                for side, item in _sides(case, d)
+            ),
+            *users,
+        ],
+        host_record=filetimes.record(case, "verified-times", here),
+        image_record=_line(case, there),
+    )
+
+
 def _sides(case: Case, divergence: Divergence) -> list[tuple[Side, Item]]:
     pairs = ((case.subject, divergence.subject), (case.reference, divergence.reference))
     return [(side, item) for side, item in pairs if item is not None]
@@ -134,15 +165,15 @@ def _told(case: Case, divergence: Divergence) -> str:
         other = case.reference if divergence.subject is not None else case.subject
         return f"{divergence.key} is {state} on {label}, as shipped on {other.label}"
     if states[0][1] == states[1][1]:
-        return f"{divergence.key} is edited on both, in different ways"
+        return f"{divergence.key} is {states[0][1]} on both, in different ways"
     return f"{divergence.key} is {' and '.join(f'{state} on {label}' for label, state in states)}"
 
 
-def _sum(case: Case, side: Side, path: str, item: Item) -> Evidence:
+def _sum(case: Case, side: Side, path: str, item: Item, section: str = "conffiles") -> Evidence:
     text = f"{path} is missing on {side.label}, and its package ships it"
-    if item.get("state") == "edited":
+    if item.get("state") != "missing":
         text = f"the sum of {path} on {side.label} is not that of what its package shipped"
-    cites = case.cite(side, "conffiles", path)
+    cites = case.cite(side, section, path)
     return Evidence(text=text, confidence="recorded", cites=cites)
 
 

@@ -48,7 +48,7 @@ def findings(
 
 
 # Sections where one operation puts many items there: a build, an editor's day.
-_TOGETHER = ("libraries", "programs", "conffiles", "software", "modules")
+_TOGETHER = ("libraries", "programs", "conffiles", "verified", "software", "modules")
 
 
 def _group(divergence: Divergence, cause: Cause) -> str:

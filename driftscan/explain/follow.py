@@ -97,7 +97,7 @@ def _owners(case: Case, divergence: Divergence) -> list[str]:
     sides = ((case.subject, divergence.subject), (case.reference, divergence.reference))
     if divergence.section in ("libraries", "runtimes", *LANGUAGES):
         return [str(item["owner"]) for _, item in sides if item and item.get("owner")]
-    if divergence.section in ("conffiles", "extensions", "files"):
+    if divergence.section in ("conffiles", "extensions", "files", "verified"):
         return [name for name in _bringing(divergence) if _one_sided(case, name)]
     if divergence.section == "certificates" and not divergence.key.startswith("local|"):
         return ["ca-certificates"]

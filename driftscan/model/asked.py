@@ -65,9 +65,11 @@ ROOT = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9_.@+-]{1,255}){1,20}")
 
 
 class Scope(Struct, frozen=True):
-    """What is asked beyond the usual: `apps` are further roots of applications, each a ROOT."""
+    """What is asked beyond the usual: `apps` are further roots of applications, each a ROOT;
+    `verify` is whether all files of packages are summed."""
 
     apps: tuple[str, ...] = ()
+    verify: bool = False
 
 
 class Want(Struct, frozen=True, order=True):

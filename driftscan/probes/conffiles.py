@@ -106,11 +106,11 @@ _LINE = re.compile(
     r"|stat (?P<changed>-?[0-9]{1,12}) (?P<uid>[0-9]{1,10}) (?P<file>/.*)"
     r"|(?P<word>missing|closed|denied) (?P<of>/.*)"
     r"|beside (?P<beside>/.*)\.(?P<suffix>(?:dpkg|ucf)-[a-z]+|rpm[a-z]+)"
-    r"|(?P<have>have (?:dpkg|rpm|no md5sum|no rpm))"
+    r"|(?P<have>have (?:dpkg|rpm|apk|pacman|no md5sum|no rpm))"
 )
 
 
-class _Found(Struct):
+class Found(Struct):
     """The lines of the answer, by what they are."""
 
     packages: dict[str, str] = {}
@@ -126,12 +126,13 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     if "edited" not in raw.outputs:
         unknown = Failed(reason="only a running machine tells")
         return {"conffiles": unknown, "conffile-times": unknown}
-    found = _found(raw.outputs["edited"].lines)
-    return {"conffiles": _conffiles(found), "conffile-times": Collected(items=_times(found))}
+    told = found(raw.outputs["edited"].lines)
+    return {"conffiles": section(told), "conffile-times": Collected(items=times(told))}
 
 
-def _found(lines: Iterable[str]) -> _Found:
-    found = _Found()
+def found(lines: Iterable[str]) -> Found:
+    """The lines of such an answer; raises ParseError for a line that is none."""
+    found = Found()
     for line in lines:
         match = _LINE.fullmatch(line)
         if match is None:
@@ -155,7 +156,8 @@ def _found(lines: Iterable[str]) -> _Found:
     return found
 
 
-def _conffiles(found: _Found) -> Section:
+def section(found: Found) -> Section:
+    """The files by path: state, package, and of an edited one its sum."""
     if "denied" in found.words:
         return Denied(cure=f"read access to {found.words['denied'][0]}, or --become")
     if not found.have:
@@ -181,7 +183,8 @@ def _gaps(closed: list[str]) -> list[str]:
     return [told] if closed else []
 
 
-def _times(found: _Found) -> Items:
+def times(found: Found) -> Items:
+    """When they were changed and by whom, and what an upgrade left beside them."""
     paths = sorted({*found.times, *found.beside})
     beside = {path: {"beside": sorted(names)} for path, names in found.beside.items()}
     return {path: {**found.times.get(path, {}), **beside.get(path, {})} for path in paths}

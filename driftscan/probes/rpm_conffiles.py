@@ -12,11 +12,9 @@ from driftscan.probes.contract import About
 from driftscan.probes.twins import rpm as twin
 
 NAME = "rpm-conffiles"
-ASK = (
-    Shell(
-        "edited",
-        rpm.FOUND
-        + r"""
+_BODY = (
+    rpm.FOUND
+    + r"""
 [ -r "$db" ] || { printf 'denied %s\n' "$db"; return 0; }
 as_nobody() {
   [ -d /usr/lib/sysimage/rpm ] || [ -d /var/lib/rpm ] || return 0
@@ -27,10 +25,11 @@ as_nobody() {
   fi
 }
 # rpm(8), VERIFY OPTIONS: the third mark is the sum, `?` what could not be read, `c` configuration.
-verified=$({ as_nobody -Va --configfiles --nodeps --noscripts 2>&1; echo "ended $?"; } | sed -n \
-  -e 's,^missing  *c  *\(/.*\) (Permission denied)$,unread \1,p' -e 's,^error: .*,failed,p' \
-  -e 's,^missing  *c  *\(/.*\),missing \1,p' -e 's,^..5[^ ]*  *c  *\(/.*\),edited \1,p' \
-  -e 's,^[^ ]*?[^ ]*  *c  *\(/.*\),unread \1,p' -e 's,^ended 1[23][67]$,failed,p')
+verified=$({ as_nobody -Va @OPTION@--nodeps --noscripts 2>&1; echo "ended $?"; } | sed -n \
+  @ONLY@-e 's,^missing@MARK@\(/.*\) (Permission denied)$,unread \1,p' -e 's,^error: .*,failed,p' \
+  -e 's,^missing@MARK@\(/.*\),missing \1,p' -e 's,^..5[^ ]*@MARK@\(/.*\),edited \1,p' \
+  -e 's,^[^ ]*?[^ ]*@MARK@\(/.*\),unread \1,p' -e 's,^ended 137$,@CUT@,p' \
+  -e 's,^ended 12[67]$,failed,p')
 case $NL$verified$NL in *"${NL}failed$NL"*) echo 'have no rpm'; return 0 ;; esac
 echo 'have rpm'
 [ -n "$verified" ] || return 0
@@ -40,6 +39,7 @@ IFS=$NL
 edited=
 set --
 for f in $verified; do
+  if [ "$f" = 'cut /' ]; then echo cut; continue; fi
   p=${f#* }
   set -- "$@" "$p"
   case $f in missing*) continue ;; esac
@@ -68,10 +68,25 @@ done
 [ -n "$edited" ] || return 0
 md5sum -- $edited | sed 's/^/is /'
 stat -L -c 'stat %Y %u %n' -- $edited
-""",
-        twin.conffiles,
-    ),
+"""
 )
+# Not configuration, which the mark `c` tells, nor what is only named (`g`); documentation (`d`)
+# may be missing. The marks that are left are taken away.
+_OTHERS = r"""-e '/^[^ ]*  *[cg]  *\//d' -e '/^missing  *d  *\//d' \
+  -e 's,^\([^ ]*\)  *[a-z]  *\(/\),\1  \2,' \
+  """
+
+
+def body(*, configuration: bool) -> str:
+    """The question about the configuration files of rpm's packages, or about all others."""
+    option, only, mark, cut = "--configfiles ", "", "  *c  *", "failed"
+    if not configuration:
+        option, only, mark, cut = "", _OTHERS, "  *", "cut /"
+    text = _BODY.replace("@OPTION@", option).replace("@ONLY@", only).replace("@MARK@", mark)
+    return text.replace("@CUT@", cut)
+
+
+ASK = (Shell("edited", body(configuration=True), twin.conffiles),)
 GIVES = (
     About(
         "conffiles",

@@ -39,6 +39,7 @@ from driftscan.probes import (
     software,
     tuning,
     unpackaged,
+    verify,
 )
 from driftscan.probes.contract import About, Probe
 
@@ -77,7 +78,7 @@ PROBES: tuple[Probe, ...] = (
     software,
 )
 
-ON_DEMAND: tuple[Probe, ...] = (apps,)
+ON_DEMAND: tuple[Probe, ...] = (apps, verify)
 """Those that `of` adds where its scope has something for them."""
 
 _WALKING = {probe.NAME: probe.asked for probe in (languages, software, files, apps)}
@@ -98,9 +99,10 @@ class _Walking(Struct, frozen=True):
 
 def of(scope: Scope) -> tuple[Probe, ...]:
     """The probes with what a scope adds; the table itself where it adds nothing."""
+    probes = (*PROBES, verify) if scope.verify else PROBES
     if not scope.apps:
-        return PROBES
-    return tuple(_walking(probe, scope.apps) for probe in (*PROBES, apps))
+        return probes
+    return tuple(_walking(probe, scope.apps) for probe in (*probes, apps))
 
 
 def _walking(probe: Probe, roots: Sequence[str]) -> Probe:

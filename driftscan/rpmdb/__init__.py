@@ -5,6 +5,6 @@ file may cost. Nothing is trusted: lengths are checked against the file's, chain
 whatever is wrong is one ParseError that says what and where.
 """
 
-from driftscan.rpmdb.answering import DATABASES, FORMAT, RECOMMENDED, Shipped, answer, configuration
+from driftscan.rpmdb.answering import DATABASES, FORMAT, RECOMMENDED, Shipped, answer, shipped
 
-__all__ = ["DATABASES", "FORMAT", "RECOMMENDED", "Shipped", "answer", "configuration"]
+__all__ = ["DATABASES", "FORMAT", "RECOMMENDED", "Shipped", "answer", "shipped"]

@@ -70,7 +70,7 @@ def _headers(files: Mapping[str, bytes]) -> Iterator[Header]:
 
 
 class Shipped(Struct, frozen=True):
-    """A configuration file as its package shipped it: `package` is `name.arch`."""
+    """A file as its package shipped it: `package` is `name.arch`."""
 
     package: str
     path: str
@@ -78,12 +78,13 @@ class Shipped(Struct, frozen=True):
     may_be_missing: bool
 
 
-_CONFIG, _MISSING_OK, _GHOST = 1, 8, 64
+_CONFIG, _DOCUMENTATION, _MISSING_OK, _GHOST = 1, 2, 8, 64
 _NORMAL = 0
 
 
-def configuration(files: Mapping[str, bytes]) -> Iterator[Shipped]:
-    """The regular configuration files of all packages; raises ParseError as `answer` does."""
+def shipped(files: Mapping[str, bytes], *, configuration: bool) -> Iterator[Shipped]:
+    """The regular configuration files of all packages, or all others but those that a package only
+    names (%ghost); raises ParseError as `answer` does."""
     for header in _headers(files):
         folders, states = header.texts(tags.DIRNAMES), header.numbers(tags.FILESTATES)
         rows = zip(
@@ -97,13 +98,14 @@ def configuration(files: Mapping[str, bytes]) -> Iterator[Shipped]:
         )
         package = b"%s.%s" % (_told(header.text(tags.NAME)), _told(header.text(tags.ARCH)))
         for flags, mode, folder, base, digest, state in rows:
-            wanted = flags & _CONFIG and state == _NORMAL and stat.S_ISREG(mode)
+            of_kind = flags & _CONFIG if configuration else not flags & (_CONFIG | _GHOST)
+            wanted = of_kind and state == _NORMAL and stat.S_ISREG(mode)
             if wanted and digest and folder < len(folders):
                 yield Shipped(
                     package.decode("utf-8", "surrogateescape"),
                     (folders[folder] + base).decode("utf-8", "surrogateescape"),
                     digest.decode("ascii", "replace"),
-                    flags & (_MISSING_OK | _GHOST) != 0,
+                    flags & (_MISSING_OK | _GHOST | _DOCUMENTATION) != 0,
                 )
 
 

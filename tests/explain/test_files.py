@@ -537,6 +537,33 @@ def test_configuration_of_a_package_that_one_side_lacks_is_no_difference_of_its_
     assert [f.id for f in report.findings] == ["dpkg:cron"]
 
 
+def test_a_changed_file_of_a_package_is_one_cause_a_package_and_a_reinstall_cures_it():
+    files = {
+        "/usr/bin/gzip": {"state": "changed", "package": "gzip", "sum": "a"},
+        "/usr/lib/x": {"state": "missing", "package": "gzip"},
+    }
+    packages = {"gzip": package("1"), "tar": package("1")}
+    ours = fingerprint(
+        "web-p",
+        packages,
+        facts={"verified": files},
+        evidence={"verified-times": {"/usr/bin/gzip": {"changed": 1795524203, "uid": 0}}},
+    )
+    clean = fingerprint("web-b", packages, facts={"verified": {}})
+
+    report = explained(ours, clean)
+
+    (cause,) = report.causes
+    assert cause.id == "package-file-changed:gzip"
+    assert cause.text == (
+        "/usr/bin/gzip is changed on web-p, as shipped on web-b, "
+        "/usr/lib/x is missing on web-p, as shipped on web-b"
+    )
+    assert cause.host_record.time == "2026-11-24 12:43"
+    assert "apt-get install --reinstall gzip" in runs(report)
+    assert "reinstall" not in "".join(runs(explained(clean, ours)))
+
+
 # --- how to undo it ------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from driftscan.explain import expectations, system
 from driftscan.model import Side
-from driftscan.probes.table import PROBES
+from driftscan.probes.table import ON_DEMAND, PROBES
 from tests.build import explained, fingerprint, image, package
 
 PACKAGES = {"a": package("1")}
@@ -75,7 +75,7 @@ def test_what_only_a_machine_sets_up_is_expected_of_a_host(section):
 
 
 def test_every_section_a_cause_or_rule_names_is_one_that_a_probe_gives():
-    given = {about.name for probe in PROBES for about in probe.GIVES}
+    given = {about.name for probe in (*PROBES, *ON_DEMAND) for about in probe.GIVES}
     named = {section for kind in system.KINDS.values() for section in kind.sections}
     named |= {rule.section for name in ("host", "container") for rule in expectations.rules(name)}
     assert named - given - {""} == set()  # without one a rule is about packages

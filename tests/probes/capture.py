@@ -18,7 +18,7 @@ from pathlib import Path
 
 from driftscan.model import Scope
 from driftscan.probes.contract import Probe
-from driftscan.probes.table import PROBES, of
+from driftscan.probes.table import of
 from driftscan.script import questions
 
 NONCE = "00000000driftscan-capture00000000"
@@ -58,14 +58,15 @@ def main() -> None:
     parser.add_argument("machine")
     parser.add_argument("probes", nargs="*")
     parser.add_argument("--app", action="append", default=[], help="a further root")
+    parser.add_argument("--verify", action="store_true")
     parser.add_argument("--oracle", nargs=2, action="append", default=[])
     words, command = sys.argv[1:], ["sh", "-s"]
     if "--" in words:
         split = words.index("--")
         words, command = words[:split], words[split + 1 :]
     arguments = parser.parse_args(words)
-    scope = Scope(apps=tuple(arguments.app))
-    for probe in of(scope) if arguments.app else PROBES:
+    scope = Scope(apps=tuple(arguments.app), verify=arguments.verify)
+    for probe in of(scope):
         if not arguments.probes or probe.NAME in arguments.probes:
             keep(arguments.machine, probe.NAME, transcript(command, probe))
     for name, script in arguments.oracle:

@@ -96,7 +96,7 @@ def test_the_configuration_files_of_packages_are_read_with_their_sums(name):
         filedigests=[SUM.encode(), b"1" * 64, b"", b"2" * 64, b"3" * 64],
         filestates=made.Numbers(1, [0, 0, 0, 0, 2]),
     )
-    found = list(rpmdb.configuration({name: FORMS[name](blob)}))
+    found = list(rpmdb.shipped({name: FORMS[name](blob)}, configuration=True))
     assert found == [
         rpmdb.Shipped("nginx.x86_64", CONF, SUM, False),
         rpmdb.Shipped("nginx.x86_64", "/etc/nginx/ghost.conf", "2" * 64, True),
@@ -108,7 +108,7 @@ def test_a_list_of_numbers_that_its_bytes_do_not_hold_is_refused():
     place = blob.index(b"\x00\x00\x04\x0d\x00\x00\x00\x04") + 12
     bomb = blob[:place] + b"\xff\xff\xff\xff" + blob[place + 4 :]
     with pytest.raises(ParseError, match="outside its data"):
-        list(rpmdb.configuration({"rpmdb.sqlite": made.sqlite(bomb)}))
+        list(rpmdb.shipped({"rpmdb.sqlite": made.sqlite(bomb)}, configuration=True))
 
 
 # --- read and not run ----------------------------------------------------------------------------

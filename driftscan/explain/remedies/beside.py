@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from driftscan.explain.case import Case
 from driftscan.explain.remedies import words
 from driftscan.explain.remedies.settings import aside, reviewed
-from driftscan.explain.remedies.words import PACKAGE
-from driftscan.model import Cause, Divergence, Step
+from driftscan.explain.remedies.words import ANY_PACKAGE, PACKAGE
+from driftscan.model import Cause, Divergence, Step, managers
 
 _DISTRIBUTION = re.compile(r"pypi//([a-z0-9][a-z0-9-]{0,120})@/.*", re.ASCII)
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+!]{0,60}", re.ASCII)
@@ -56,3 +56,21 @@ def configuration(case: Case, cause: Cause, members: Sequence[Divergence]) -> li
     names = ", ".join(d.key for d in rest)
     why = f"compare with {case.reference.label}"
     return [*steps, words.review(f"review: {names}", why)] if rest else steps
+
+
+_REINSTALL = {
+    "dpkg": ("apt-get", "install", "--reinstall"),
+    "rpm": ("dnf", "reinstall"),
+    "apk": ("apk", "fix", "--reinstall"),
+    "pacman": ("pacman", "-S"),
+}
+
+
+def reinstalled(case: Case, cause: Cause, members: Sequence[Divergence]) -> list[Step]:
+    """The package's own files again, on the side that has them otherwise; an image is rebuilt."""
+    command = _REINSTALL.get(managers.of(case.subject.fingerprint).section)
+    here = any(d.subject is not None for d in members)
+    if not here or command is None or not words.fits(ANY_PACKAGE, cause.subject):
+        return reviewed(case, cause, members)
+    why = "its own files again; what runs with them has to be restarted"
+    return [words.run(*command, cause.subject, why=why, phase="packages")]

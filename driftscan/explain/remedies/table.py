@@ -21,6 +21,7 @@ TABLE: Mapping[str, Undo] = {
     "pip-over-apt": beside.python,
     "pip": beside.python,
     "conffile-edited": beside.configuration,
+    "package-file-changed": beside.reinstalled,
     "vendored": settings.reviewed,
     "linker-path": settings.reviewed,
     "settings-differ": settings.reviewed,

@@ -55,6 +55,11 @@ def _told(tree: Tree, path: str) -> Iterable[str]:
 
 def conffiles(tree: Tree) -> Iterator[str]:
     """What `rpm -V` finds of the configuration files, and the sums of what was edited."""
+    return verified(tree, configuration=True)
+
+
+def verified(tree: Tree, *, configuration: bool) -> Iterator[str]:
+    """The same of the configuration files, or of all others."""
     found = yield from _database(tree)
     if not found:
         return
@@ -62,7 +67,8 @@ def conffiles(tree: Tree) -> Iterator[str]:
         yield f"denied {found}"
         return
     try:
-        shipped = {one.path: one for one in rpmdb.configuration(_files(tree, found))}
+        of_packages = rpmdb.shipped(_files(tree, found), configuration=configuration)
+        shipped = {one.path: one for one in of_packages}
     except ParseError:
         yield "have no rpm"
         return

@@ -17,17 +17,22 @@ MOST = 5000
 
 def questions(wants: Sequence[Want]) -> tuple[Question, ...]:
     """The files themselves; a path that may not be asked for is left out."""
-    fit = sorted({want.name for want in wants if etc_paths.askable(want.name)})
+    fit = sorted({want.name for want in wants if _askable(want)})
     return (Files(tuple(fit)),) if fit else ()
+
+
+def _askable(want: Want) -> bool:
+    """Whether it is no secret, and below /etc or one of the roots that the want names."""
+    return etc_paths.askable(want.name) and etc_paths.within(want.name, want.names)
 
 
 def parse(raw: Raw, wants: Sequence[Want]) -> Learned:
     """The lines by path; a file that is not there has nothing to tell."""
     items: Items = {}
     missing: dict[str, str] = {}
-    for name in sorted({want.name for want in wants}):
+    for name, want in sorted({want.name: want for want in wants}.items()):
         file = raw.files.get(name)
-        why = _why_not(name, raw, file)
+        why = _why_not(want, raw, file)
         if why:
             missing[name] = why
         elif file is not None:
@@ -35,9 +40,9 @@ def parse(raw: Raw, wants: Sequence[Want]) -> Learned:
     return Learned(items, missing)
 
 
-def _why_not(name: str, raw: Raw, file: Payload | None) -> str:
-    if not etc_paths.askable(name):
-        return "its text is not asked for: it may be a secret, or its name is not plain"
+def _why_not(want: Want, raw: Raw, file: Payload | None) -> str:
+    if not _askable(want):
+        return "its text is not asked for: it may be a secret, or is neither below /etc nor --app"
     if reading.denied(raw) and file is None:
         return "not readable by this account: try --become"
     if file is not None and (file.cut or len(file.lines) > MOST):
