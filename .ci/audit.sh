@@ -7,6 +7,12 @@ venv=${XDG_CACHE_HOME:-$HOME/.cache}/driftscan-audit
   python3 -m venv "$venv"
   "$venv/bin/pip" install -qq --disable-pip-version-check --require-hashes -r .ci/audit.lock
 }
+# A mirror that has packages may know nothing of their faults; pip-audit would blame the first package.
+"$venv/bin/python" -c 'import urllib.request as web; web.urlopen("https://pypi.org/pypi/pip-audit/2.9.0/json", timeout=30)' \
+  2> /dev/null || {
+  echo "nothing was audited: pypi.org does not tell from here what is known about packages" >&2
+  exit 1
+}
 today=$(date -u +%Y-%m-%d)
 set --
 while read -r id until reason; do

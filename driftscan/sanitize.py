@@ -102,11 +102,16 @@ def lines(data: bytes) -> list[str]:
 
     A line over MAX_LINE characters is cut there and ends with a mark, so no parser takes it whole.
     """
-    text = data.decode("utf-8", "backslashreplace")
-    parts = text.split("\n")
-    if parts and not parts[-1]:
+    parts = data.decode("utf-8", "backslashreplace").split("\n")
+    if not parts[-1]:
         parts.pop()
+    if not data.translate(None, _PLAIN) and max(map(len, parts), default=0) <= MAX_LINE:
+        return parts
     return [_clean_line(part) for part in parts]
+
+
+# What most answers hold, and nothing else.
+_PLAIN = bytes(range(0x20, 0x7F)) + b"\t\n"
 
 
 def _clean_line(line: str) -> str:
@@ -163,7 +168,22 @@ def _field(value: Field) -> Field:
     return value
 
 
+# Values that were looked at and stayed as they are: the hosts of a fleet have most in common.
+_SEEN: set[str] = set()
+_MOST_SEEN = 50_000
+_SHORT = 80
+
+
 def _text(value: str, limit: int = MAX_FIELD) -> str:
+    if value in _SEEN:
+        return value
+    found = _looked_at(value, limit)
+    if found == value and len(value) <= _SHORT and len(_SEEN) < _MOST_SEEN:
+        _SEEN.add(value)
+    return found
+
+
+def _looked_at(value: str, limit: int) -> str:
     if not (value.isascii() and value.isprintable()) or _may_hold_secret(value):
         value = safe(redact(value))
     return value if len(value) <= limit else value[:limit] + "[cut]"

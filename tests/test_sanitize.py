@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from driftscan import sanitize
 from driftscan.model import Absent, Collected, Denied, Failed, Partial
 from driftscan.sanitize import (
     MAX_FIELD,
@@ -399,3 +400,30 @@ def test_the_cheap_look_never_passes_over_what_the_rules_would_redact(text, form
     for value in (text, f"{text} {form.format(CANARY)}"):
         kept = clean(Collected(items={"a": {"value": value}}))
         assert kept == Collected(items={"a": {"value": safe(redact(value))}})
+
+
+@given(
+    st.lists(st.one_of(st.text(max_size=90), st.sampled_from(["token=abcdefgh", "a\x1bb", "1.2"])))
+)
+def test_what_was_seen_before_is_cleaned_as_when_it_was_seen_first(values):
+    """Values that stay as they are are remembered, so that a fleet's are looked at once."""
+    item = {str(number): value for number, value in enumerate(values)}
+    sanitize._SEEN.clear()
+    first = sanitize.clean(Collected(items={"a": item}))
+    assert sanitize.clean(Collected(items={"a": item})) == first
+    assert not {value for value in sanitize._SEEN if sanitize.safe(sanitize.redact(value)) != value}
+
+
+def test_what_was_seen_takes_no_memory_without_end(monkeypatch):
+    monkeypatch.setattr(sanitize, "_SEEN", set())
+    monkeypatch.setattr(sanitize, "_MOST_SEEN", 10)
+    sanitize.clean(Collected(items={f"name {n}": {"long": "x" * 5000} for n in range(100)}))
+    assert len(sanitize._SEEN) == 10
+    assert max(map(len, sanitize._SEEN)) <= sanitize._SHORT
+
+
+@given(st.binary() | st.text(alphabet="ab\t\n\x7e", max_size=50).map(str.encode))
+def test_lines_are_the_same_whether_all_is_plain_or_each_is_looked_at(data):
+    parts = data.decode("utf-8", "backslashreplace").split("\n")
+    whole = [sanitize._clean_line(part) for part in parts]
+    assert sanitize.lines(data) == (whole if whole[-1] else whole[:-1])
