@@ -127,12 +127,15 @@ class _Run:
         reference: "Side | Unreached",
     ) -> None:
         """Report the pair, or note what explaining it wants."""
+        from msgspec.structs import replace
+
         from driftscan.model import HostReport, Unreached
 
         if isinstance(subject, Unreached):
             self.reports[one.name] = HostReport(state=subject.state, unreached=subject)
         elif isinstance(reference, Unreached):
-            self.reports[one.name] = HostReport(state=reference.state, unreached=reference)
+            lost = replace(reference, cause=f"its reference {reference.target}: {reference.cause}")
+            self.reports[one.name] = HostReport(state=lost.state, unreached=lost)
         else:
             self._guarded(one.name, lambda: self._compare(one, other, subject, reference))
 

@@ -110,6 +110,15 @@ def test_a_stream_cut_in_the_middle_is_incomplete_and_never_drift(driftscan, fle
     assert report["hosts"]["b"].get("findings", []) == []
 
 
+def test_a_reference_that_cannot_be_asked_is_named(driftscan, fleet):
+    fleet(a=Manners(really), b=Manners(auth="refuse"))
+
+    done = driftscan("compare", "a", "b")
+
+    assert done.code == 3
+    assert done.out.startswith("a was not compared: auth_failed at login: its reference b: deploy ")
+
+
 def test_a_host_behind_another_key_is_told_as_such_with_its_cure(driftscan, fleet, work):
     servers = fleet(a=Manners(recorded.host))
     other = servers["a"].known_line(paramiko.ECDSAKey.generate())

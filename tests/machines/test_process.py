@@ -95,6 +95,7 @@ def test_no_descriptor_is_left_open():
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
+@pytest.mark.long
 def test_what_a_child_said_while_nobody_read_is_read_after_its_end():
     heard = []
     with Child(["sh", "-c", "echo a; sleep 0.2; echo b"], deadline=20) as child:
@@ -115,6 +116,7 @@ def test_a_child_that_may_not_be_killed_is_left_to_its_own_end(monkeypatch):
         assert child.status() == -signal.SIGKILL
 
 
+@pytest.mark.long
 def test_what_a_child_wrote_at_its_end_is_read_by_a_process_that_gets_no_turn(monkeypatch):
     looked = Child._has_ended
 
