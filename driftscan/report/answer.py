@@ -115,6 +115,10 @@ def _share(cause: Cause) -> str:
     return f"That {probably}explains {share} version differences ({sources})."
 
 
+# Nothing logs when these were set: their record is that of what they keep.
+_KEEP = ("hold", "pin")
+
+
 def _done(cause: Cause) -> str:
     """The operation on the host; only who did it where the sentence has the rest already."""
     told = cause.host_record
@@ -124,6 +128,8 @@ def _done(cause: Cause) -> str:
     if told.command and told.command in cause.text:
         return f"Done {by}." if by else ""
     sure = "Probably" if told.confidence == "inferred" else "Done"
+    if cause.type in _KEEP:
+        sure = "The version it keeps is of"
     when = " ".join(part for part in (sure, told.time, told.zone, by) if part)
     return f"{when}: {told.command}." if told.command else f"{when} ({told.source})."
 

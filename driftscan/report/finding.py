@@ -87,8 +87,11 @@ def fit(name: str) -> str:
 def one(finding: Finding) -> str:
     """A finding in a few words, for the lines that list several."""
     if finding.kind == "changed":
-        old, new = short(finding.subject_version, finding.reference_version)
-        return f"{finding.key} {old} -> {new}" if old or new else finding.key
+        ours, theirs = finding.subject_version, finding.reference_version
+        if ours == theirs:
+            return f"{finding.key}{_fields(finding)}"
+        old, new = short(ours, theirs)
+        return f"{finding.key} {old} -> {new}"
     side = {"missing": "missing", "extra": "only here"}.get(finding.kind, "differs")
     return f"{finding.key} ({side})"
 
@@ -156,11 +159,28 @@ def _headline(finding: Finding) -> str:
     )
     if finding.kind == "changed":
         way = {"older": "is behind", "newer": "is ahead"}.get(finding.direction, "differs")
-        fields = sorted({name for d in packages for name in d.changes})
-        inside = "" if "version" in fields or not fields else f" ({', '.join(fields)})"
-        return f"{finding.key} {way}{_versions(finding)}{inside}{count}"
+        return f"{finding.key} {way}{_versions(finding)}{_fields(finding)}{count}"
     side = {"missing": "is missing", "extra": "is only here"}.get(finding.kind, "differs")
     return f"{finding.key} {side}{count}"
+
+
+def _fields(finding: Finding) -> str:
+    """What differs where it is not the version; short values are told."""
+    changes = [d.changes for d in finding.members if d.section == finding.section]
+    fields: dict[str, set[str]] = {}
+    for name, (ours, theirs) in (pair for one in changes for pair in one.items()):
+        fields.setdefault(name, set()).add(f"{ours} -> {theirs}" if ours and theirs else "")
+    if "version" in fields or not fields:
+        return ""
+    return f" ({', '.join(_field(name, values) for name, values in sorted(fields.items()))})"
+
+
+_SHORT = 24
+
+
+def _field(name: str, values: set[str]) -> str:
+    (first, *others) = values
+    return f"{name}: {first}" if first and not others and len(first) <= _SHORT else name
 
 
 def _versions(finding: Finding) -> str:

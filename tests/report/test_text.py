@@ -292,6 +292,10 @@ def test_the_record_of_a_cause_is_a_sentence_and_the_command_is_not_told_twice()
     assert "Done 2026-11-16 16:29 UTC by deploy: apt-get x." in flat(
         replace(host(finding()), causes=causes)
     )
+    held = [CAUSE, replace(CAUSE, type="hold", subject="b", level="installed", host_record=done)]
+    assert "The version it keeps is of 2026-11-16 16:29 UTC by deploy: apt-get x." in flat(
+        replace(host(finding()), causes=held)
+    )
     named = [replace(CAUSE, text="`apt-get x` moved web-a", host_record=done)]
     page = flat(replace(host(finding()), causes=named))
     assert "`apt-get x` moved web-a. Done by deploy." in page
@@ -325,6 +329,16 @@ def test_a_list_of_sources_says_who_loads_them_and_what_their_changelogs_hold():
     cause = replace(CAUSE, explains=Explains(differences=4, sources=2, of=4))
     page = flat(replace(host(finding(), *others), causes=[cause]))
     assert "IN USE 2 sources (loaded by x; 2 CVE ids; no symbol gone)" in page
+
+
+def test_what_differs_where_the_version_does_not_is_told():
+    held = replace(member("curl"), changes={"want": ["hold", "install"]})
+    one = replace(finding(), level="in-use", subject_version=NEW, key="curl", members=[held])
+    other = replace(held, key="wget", changes={"digest": ["0" * 64, "1" * 64]})
+    two = replace(one, key="wget", members=[other])
+    cause = replace(CAUSE, explains=Explains(differences=4, sources=2, of=4))
+    page = flat(replace(host(finding(), one, two), causes=[cause]))
+    assert "IN USE 2 sources (not loaded now): curl (want: hold -> install), wget (digest)" in page
 
 
 # --- one screen --------------------------------------------------------------------------------
