@@ -108,7 +108,7 @@ def reliability() -> str:
         "Made from the markers and names of the tests by `make docs`; a test keeps it so. F are",
         "faults of the network and of servers, H hostile input, D data on disk, E what is told,",
         "P what a scan writes on a host (nothing), L load. `make reliability` runs all and writes",
-        "the results.",
+        "the results: the day, and the commit that was tested. `make docs` keeps them.",
         "",
         "| case | what | tests | run by | result |",
         "|---|---|---|---|---|",
@@ -128,9 +128,12 @@ def _result(case: str, tests: list[Test], known: dict[str, dict], ended: dict[st
         return f"{'in part; ' if tests else ''}not built here: {known['not_built'][case]}"
     if not tests:
         return f"the format {known['formats'][case]} does not exist yet"
-    told = {ended.get(test.id, "tested") for test in tests}
-    worst = [word for word in sorted(told) if not word.startswith(("passed", "tested"))]
-    return "; ".join(worst) or max(told)
+    told = [ended[test.id] for test in tests if test.id in ended]
+    bad = sorted({end for end in told if not end.startswith("passed")})
+    good = sorted(end for end in told if end.startswith("passed"))
+    unknown = len(tests) - len(told)
+    waiting = [f"{unknown} not run" if told else "not run"] if unknown else []
+    return "; ".join([*bad, *good[:1], *waiting])
 
 
 def results() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -58,8 +59,15 @@ class _CasesReport:
 
     def pytest_sessionfinish(self):
         if self.ended:
-            day = datetime.now(UTC).strftime("%Y-%m-%d")
-            cases.keep({name: f"{end} {day}" for name, end in self.ended.items()})
+            ran = f"{datetime.now(UTC):%Y-%m-%d} {_commit()}"
+            cases.keep({name: f"{end} {ran}" for name, end in self.ended.items()})
+
+
+def _commit() -> str:
+    """What was tested; with a plus where files are not as that commit has them."""
+    words = ["git", "-C", str(cases.TESTS.parent), "describe", "--always", "--dirty=+"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "(no commit)"
 
 
 def _cases(node: pytest.Item) -> list[str]:

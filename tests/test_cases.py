@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests import cases
 
 LISTED = {case for group in cases.GROUPS for case in cases.listed()[group]}
@@ -41,3 +43,19 @@ class TestX:
 def test_the_page_has_a_row_a_case():
     rows = re.findall(r"^\| ([A-Z]\d\d) \|(?:(?:\\\||[^|])*\|){4}$", cases.reliability(), re.M)
     assert set(rows) == LISTED
+
+
+@pytest.mark.parametrize(
+    ("ended", "told"),
+    [
+        ({}, "not run"),
+        ({"a": "passed 2026-11-25 abc"}, "passed 2026-11-25 abc; 1 not run"),
+        ({"a": "passed 2026-11-25 abc", "b": "passed 2026-11-20 def"}, "passed 2026-11-20 def"),
+        ({"a": "failed 2026-11-25 abc", "b": "passed 2026-11-20 def"}, "failed 2026-11-25 abc;"),
+        ({"a": "skipped: no sshd 2026-11-25 abc"}, "skipped: no sshd 2026-11-25 abc; 1 not run"),
+    ],
+)
+def test_a_row_tells_what_is_bad_first_and_how_old_the_oldest_good_result_is(ended, told):
+    tests = [cases.Test("f.py", name, frozenset(), frozenset()) for name in ("a", "b")]
+    results = {f"f.py::{name}": end for name, end in ended.items()}
+    assert cases._result("F01", tests, cases.listed(), results).startswith(told)
