@@ -41,7 +41,10 @@ soak: env ## load, crashes and faults at length: many minutes
 
 reliability: env ## run the acceptance list of trust and write docs/reliability.md with its results
 	@$(BIN)/python -m tests.lab up && . $(RUN)/env.sh && \
-	  { $(BIN)/python -m pytest -q -m case --cases-report; ended=$$?; } ; \
+	  ended=0; \
+	  $(BIN)/python -m pytest -q -n 2 -m "case and not lab and not soak" --cases-report || ended=1; \
+	  $(BIN)/python -m pytest -q -m "case and lab" --cases-report || ended=1; \
+	  $(BIN)/python -m pytest -q -m "case and soak" --cases-report || ended=1; \
 	  $(MAKE) --no-print-directory docs; exit $$ended
 
 env: $(VENV)/.ready ## the virtual environment, from hashes

@@ -39,7 +39,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    if config.getoption("--cases-report"):
+    if config.getoption("--cases-report") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_CasesReport())
 
 

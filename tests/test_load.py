@@ -127,7 +127,7 @@ def test_114_machines_of_which_66_are_hostile(tmp_path):
     assert told["seconds"] < DEADLINE + 2
 
 
-@pytest.mark.soak
+@pytest.mark.long
 @pytest.mark.case("L01")
 def test_300_honest_machines_with_100_workers(tmp_path):
     with serving(tmp_path, "honest", 30) as servers:
@@ -157,7 +157,7 @@ def test_a_thousand_machines_of_which_a_tenth_does_not_answer_are_all_accounted_
     assert told["threads"] == ["MainThread"]
 
 
-@pytest.mark.soak
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 @pytest.mark.case("L04")
 def test_forty_machines_at_the_limit_of_their_answers_take_less_than_a_gigabyte(tmp_path):

@@ -458,7 +458,7 @@ def test_a_key_that_is_restricted_to_commands_is_enough(tmp_path: Path) -> None:
 
 
 @pytest.mark.case("L10")
-@pytest.mark.soak
+@pytest.mark.long
 def test_two_hundred_hosts_behind_one_jump_host_are_all_answered(tmp_path: Path) -> None:
     credentials = Credentials(agent="")
     limits = Limits(deadline=300, connect=60, handshake=100, login=100, first_byte=100, idle=100)
