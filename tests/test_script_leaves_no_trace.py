@@ -18,8 +18,8 @@ import pytest
 
 from driftscan import collector, script
 from driftscan.details.asking import questions_for
-from driftscan.model import Questions, Shell, Want
-from driftscan.probes.table import PROBES
+from driftscan.model import Questions, Scope, Shell, Want
+from driftscan.probes.table import PROBES, of
 from driftscan.probes.wanted.table import KINDS
 from tests.lab.settings import LabError, need
 from tests.shell import Command, commands
@@ -55,6 +55,7 @@ TOOLS = {
         "ldconfig",
         "ls",
         "md5sum",
+        "sha1sum",
         "od",
         "readlink",
         "realpath",
@@ -176,6 +177,12 @@ def test_every_walk_is_bounded_and_the_script_is_nice() -> None:
 
 def test_every_word_of_the_collector_only_reads() -> None:
     assert complaints(collector.text(PROBES)) == []
+
+
+def test_every_word_of_what_is_asked_on_demand_only_reads() -> None:
+    scope = Scope(apps=("/data/one", "/data/two"), verify=True)
+    asked = script.questions(of(scope), deadline=120, scope=scope)
+    assert complaints(asked.script) == []
 
 
 def test_every_word_of_the_second_trip_only_reads() -> None:

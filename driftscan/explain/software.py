@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from driftscan.explain import building, filetimes, loaded
+from driftscan.explain import binaries, building, filetimes, loaded
 from driftscan.explain.case import Case
 from driftscan.model import Cause, Divergence, Evidence, Item, Side, Want
 
@@ -11,9 +11,9 @@ SECTION = "software"
 
 
 def wants(case: Case) -> list[Want]:
-    """Nothing: the first trip tells all."""
-    del case
-    return []
+    """What the files that differ tell of themselves: builds, versions, digests."""
+    members = [d for d in case.comparison.divergences if d.section == SECTION]
+    return binaries.wants(list(_paths(members, "subject")), list(_paths(members, "reference")))
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
@@ -50,6 +50,7 @@ def _unpackaged(case: Case, place: str, members: Sequence[Divergence]) -> Cause:
         claims=[d.id for d in members],
         evidence=[
             *(_found(case, d) for d in members),
+            *binaries.told(case, ours, theirs),
             *users,
             *(_guess(case, place, ours) if ours else []),
         ],

@@ -58,9 +58,12 @@ v_pacman() {
   for f in /var/lib/pacman/local/*/mtree; do
     [ -r "$f" ] || continue
     p=${f%-*-*} p=${p##*/}
-    gzip -dc -- "$f" | sed -n "/^[.]\\/[.]/d
-      /\\\\/d
-      s,^[.]\\(/[^ ]*\\) .*sha256digest=\\([0-9a-f]\\{64\\}\\).*,$p \\2  \\1,p"
+    gzip -dc -- "$f" | awk -v p="$p" '
+      /^[.]\/[^.]/ && !/\\/ && match($0, /sha256digest=[0-9a-f]+/) {
+        d = substr($0, RSTART + 13, RLENGTH - 13)
+        sub(/ .*/, "")
+        if (length(d) == 64) print p, d "  " substr($0, 2)
+      }'
   done
 }
 # Documentation, and what dpkg was told not to unpack: the last rule that matches counts.
@@ -76,8 +79,18 @@ v_left_out() {
   done
   return $out
 }
+v_listed() {
+  case $1 in dpkg) v_dpkg ;; apk) v_apk ;; *) v_pacman ;; esac
+}
+v_compared() {
+  case $1 in
+    dpkg) timeout -s KILL @SECONDS@ md5sum -c ;;
+    apk) timeout -s KILL @SECONDS@ sha1sum -c ;;
+    *) timeout -s KILL @SECONDS@ sha256sum -c ;;
+  esac
+}
 v_told() {
-  wrong=$({ "v_$1" | sed 's/^[^ ]* //' | timeout -s KILL @SECONDS@ "$2" -c 2>/dev/null
+  wrong=$({ v_listed "$1" | sed 's/^[^ ]* //' | v_compared "$1" 2>/dev/null
     [ $? -lt 124 ] || echo '/ cut: FAILED'; } | sed -n 's/: FAILED.*$//p')
   set -f
   IFS=$NL
@@ -98,7 +111,7 @@ v_told() {
     fi
     set -- "$@" -e "  $f"
   done
-  [ $# -eq 0 ] || "v_$kind" | grep -F "$@" | sed 's/^/of /'
+  [ $# -eq 0 ] || v_listed "$kind" | grep -F "$@" | sed 's/^/of /'
   [ -n "$changed" ] || return 0
   md5sum -- $changed | sed 's/^/is /'
   stat -L -c 'stat %Y %u %n' -- $changed
@@ -119,7 +132,7 @@ for k in dpkg:md5sum:/var/lib/dpkg/info apk:sha1sum:/lib/apk/db/installed \
       if ! [ -r "${f%/desc}/mtree" ]; then printf 'unsummed %s\n' "${f%/desc}"; fi
     done
   fi
-  ( v_told "${k%:*}" "${k#*:}" )
+  ( v_told "${k%:*}" )
 done
 """.replace("@DOCUMENTATION@", " | ".join(twin.DOCUMENTATION))
 _LIMITED = _BODY.replace("@SECONDS@", str(twin.SECONDS)).replace("@MOST@", str(twin.MOST))

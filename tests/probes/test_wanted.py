@@ -158,7 +158,7 @@ def test_no_text_of_a_host_becomes_text_of_the_shell(pairs):
                 start, _, words = line.replace("=", " ", 1).partition(" ")
                 assert start in ("wanted", "all")
                 assert all(_WORDS.fullmatch(w) for w in re.findall(r"'[^']*'|\S+", words)) or (
-                    start == "all" and re.fullmatch(r"'[a-z0-9+. -]*'", words)
+                    start == "all" and re.fullmatch(r"'[A-Za-z0-9+._@/ -]*'", words)
                 )
 
 
@@ -280,5 +280,5 @@ def test_an_answer_that_is_not_understood_is_the_reason_of_its_own_kind_alone(tm
 
 def test_every_kind_was_captured():
     # a file as it is, and those with a test of their own
-    others = {"status", "contents", "classes", "imports", "rpm-changelogs"}
+    others = {"status", "contents", "classes", "imports", "rpm-changelogs", "binaries"}
     assert {want.kind for want in WANTS} | others == {kind.KIND for kind in KINDS}

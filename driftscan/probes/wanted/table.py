@@ -3,6 +3,7 @@
 from driftscan.probes.contract import Kind
 from driftscan.probes.wanted import (
     available,
+    binaries,
     changelogs,
     classes,
     contents,
@@ -23,4 +24,5 @@ KINDS: tuple[Kind, ...] = (
     imports,
     rpm_changelogs,
     contents,
+    binaries,
 )
