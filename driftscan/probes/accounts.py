@@ -111,7 +111,7 @@ def parse(raw: Raw) -> Mapping[str, Section]:
         "users": _section(found, _users(users, groups), "passwd", "group"),
         "groups": _section(found, _groups(users, groups), "/etc/group"),
         "sudo": _sudo(found, {rule: {"kind": _kind(rule)} for rule in rules}),
-        "sshd": _section(found, _sshd(found), "sshd_config"),
+        "sshd": _sshd(found),
         "authorized-keys": _section(found, _keys(found, homes), "/root", "/home"),
         "user-states": _states(states),
         "sudo-files": Collected(items={rule: {"file": path} for rule, path in rules.items()}),
@@ -239,17 +239,25 @@ _ALL = {
 _SETTING = re.compile(r"[ \t]*([A-Za-z0-9]+)(?:[ \t]*=[ \t]*|[ \t]+)(.*?)[ \t]*")
 
 
-def _sshd(found: Texts) -> Items:
+def _sshd(found: Texts) -> Section:
     values: dict[str, list[str]] = {}
-    for key, value in _settings(found, "/etc/ssh/sshd_config", "", 0):
+    files = ["/etc/ssh/sshd_config"]
+    for key, value in _settings(found, files, "", 0):
         if key.rpartition("|")[2] in _ALL or key not in values:
             values.setdefault(key, []).append(" ".join(reading.words(value)))
-    return {key: {"values": told} for key, told in values.items()}
+    items: Items = {key: {"values": told} for key, told in values.items()}
+    gaps = found.gaps("sshd_config")
+    if len(files) > reading.MOST_INCLUDED:
+        gaps.append(f"{files[0]}: it includes more than {reading.MOST_INCLUDED} files")
+    return Partial(items=items, gaps=gaps) if gaps else Collected(items=items)
 
 
-def _settings(found: Texts, path: str, scope: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Keyword, with the `Match` block it is in, and value; such a block ends with its file."""
-    for line in found.lines(path):
+def _settings(found: Texts, files: list[str], scope: str, depth: int) -> Iterator[tuple[str, str]]:
+    """Keyword, with the `Match` block it is in, and value; such a block ends with its file.
+
+    Of `files` the last is read; those that it includes are added, one after the other.
+    """
+    for line in found.lines(files[-1]):
         match = _SETTING.fullmatch(line.partition("#")[0])
         if match is None:
             continue
@@ -260,7 +268,10 @@ def _settings(found: Texts, path: str, scope: str, depth: int) -> Iterator[tuple
             yield f"{scope}{keyword}", value
         elif depth < 4:
             for other in _included(found, value):
-                yield from _settings(found, other, scope, depth + 1)
+                if len(files) > reading.MOST_INCLUDED:
+                    return
+                files.append(other)
+                yield from _settings(found, files, scope, depth + 1)
 
 
 def _included(found: Texts, value: str) -> Iterator[str]:

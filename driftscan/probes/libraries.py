@@ -213,7 +213,7 @@ def _linker_path(raw: Raw) -> Section:
         if path in ("/etc", _PRELOAD) or path.startswith(_CONF):
             return Denied(cure=f"read access to {path}, or --become")
     gaps: list[str] = []
-    directories = dict.fromkeys(_directories(raw, _CONF, gaps, frozenset()))
+    directories = dict.fromkeys(_directories(raw, _CONF, gaps, set()))
     items: Items = {name: {"position": rank} for rank, name in enumerate(directories)}
     preload = raw.files.get(_PRELOAD)
     text = [line.partition("#")[0].replace(":", " ") for line in preload.lines] if preload else []
@@ -222,10 +222,14 @@ def _linker_path(raw: Raw) -> Section:
     return Partial(items=items, gaps=gaps) if gaps else Collected(items=items)
 
 
-def _directories(raw: Raw, path: str, gaps: list[str], seen: frozenset[str]) -> Iterator[str]:
-    """The directories of one ld.so.conf and what it includes, in order (ldconfig(8))."""
+def _directories(raw: Raw, path: str, gaps: list[str], seen: set[str]) -> Iterator[str]:
+    """The directories of one ld.so.conf and what it includes, in order (ldconfig(8)).
+
+    A file is read once: of a directory named again the first place counts.
+    """
     if path in seen or path not in raw.files:
         return
+    seen.add(path)
     for line in raw.files[path].lines:
         text = reading.without_return(line).partition("#")[0].strip(" \t")
         words = reading.words(text)
@@ -239,4 +243,4 @@ def _directories(raw: Raw, path: str, gaps: list[str], seen: frozenset[str]) -> 
             if full != f"{_CONF}.d/*.conf" and full not in raw.files:
                 gaps.append(f"{path} includes {full}, which was not read")
             for name in sorted(name for name in raw.files if fnmatchcase(name, full)):
-                yield from _directories(raw, name, gaps, seen | {path})
+                yield from _directories(raw, name, gaps, seen)

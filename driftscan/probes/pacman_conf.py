@@ -26,16 +26,20 @@ class Line(Struct, frozen=True):
 
 
 class Conf(Struct, frozen=True):
-    """`repositories` by name in order: their Server lines. `ignored`: rule and name or glob."""
+    """`repositories` by name in order: their Server lines. `ignored`: rule and name or glob.
+
+    `included` are the files that were read for an Include, in order; `unread` those that were not.
+    """
 
     repositories: dict[str, list[Line]]
     ignored: list[tuple[str, str]]
+    included: list[str]
     unread: list[str]
 
 
 def read(files: Mapping[str, Payload]) -> Conf:
     """Raises ParseError naming file and line that pacman would refuse too."""
-    found = Conf({}, [], [])
+    found = Conf({}, [], [], [])
     if MAIN in files:
         for line in _lines(files, MAIN, "", found, 0):
             if line.section != "options":
@@ -75,4 +79,8 @@ def _included(
         found.unread.append(pattern)
         return
     for path in paths:
+        if len(found.included) >= reading.MOST_INCLUDED:
+            found.unread.append(pattern)
+            return
+        found.included.append(path)
         yield from _lines(files, path, section, found, depth)

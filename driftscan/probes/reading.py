@@ -10,6 +10,10 @@ from driftscan.model import Payload, Raw
 
 _BLANKS = re.compile(r"[ \t]+")
 
+MOST_INCLUDED = 200
+"""Files that one configuration includes, again ones among them. Without such an end a file that
+includes itself in each of k lines is read k to the power of the depth."""
+
 
 def words(text: str) -> list[str]:
     """Split at spaces and tabs only: `str.split` would also split at what a host smuggles in."""

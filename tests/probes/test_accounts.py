@@ -108,6 +108,13 @@ def test_an_account_without_privileges_is_told_what_it_may_not_know(captured):
     assert isinstance(sections["users"], Collected)
 
 
+def test_a_configuration_of_sshd_that_includes_itself_ends_and_is_told_as_partial():
+    path = "/etc/ssh/sshd_config"
+    section = accounts.parse(answer({path: ["Port 22", *[f"Include {path}"] * 1000]}))["sshd"]
+    assert set(section.items) == {"port"}
+    assert section.gaps == [f"{path}: it includes more than 200 files"]
+
+
 def test_a_secret_in_a_rule_of_sudo_is_redacted():
     rule = "ann ALL=(ALL) NOPASSWD: /bin/job --password hunter2"
     section = accounts.parse(answer({"/etc/sudoers": [rule]}))["sudo"]

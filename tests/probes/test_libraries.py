@@ -159,6 +159,15 @@ def test_the_linker_path_knows_preloads_comments_and_foreign_includes():
     )
 
 
+def test_a_linker_path_whose_files_all_include_each_other_ends():
+    files = {
+        f"/etc/ld.so.conf.d/{number:02}.conf": ["include *.conf", f"/opt/{number}"]
+        for number in range(60)
+    }
+    section = answered(files={"/etc/ld.so.conf": ["include ld.so.conf.d/*.conf"], **files})
+    assert len(section["linker-path"].items) == 60
+
+
 def test_an_unreadable_part_of_the_linker_path_denies_it():
     raw = Raw(outputs={"loader": Payload(GLIBC)}, gaps={"/etc/ld.so.conf.d/x.conf": "denied"})
     section = libraries.parse(raw)["linker-path"]

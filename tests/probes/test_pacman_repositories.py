@@ -46,9 +46,11 @@ def test_an_included_file_that_is_not_there_is_a_gap(captured):
     assert sections["repositories"].gaps == [gap]
 
 
-def test_a_file_that_includes_itself_ends():
-    section = parsed(f"[core]\nInclude = {MAIN}")["repositories"]
-    assert isinstance(section, Partial)
+@pytest.mark.parametrize("lines", [1, 1000])
+def test_a_file_that_includes_itself_ends(lines):
+    section = parsed("[core]" + f"\nInclude = {MAIN}" * lines)["repositories"]
+    assert section.items == {"pacman/core": {"position": 0}}
+    assert section.gaps == [f"{MAIN}, which is included, was not read"]
 
 
 def test_a_setting_outside_any_section_is_named():
