@@ -72,7 +72,7 @@ class Manners:
     exec: str = "yes"
     reads: bool = True
     forward: bool = False
-    patience: float = 1.0
+    patience: float = 10.0
     without: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -179,15 +179,15 @@ class Sshd(Server):
         transport = paramiko.Transport(sock, disabled_algorithms=self.manners.without)
         for key in (self.host_key, *self.more_host_keys):
             transport.add_server_key(key)
-        transport.handshake_timeout = (
-            self.manners.patience
-        )  # paramiko's timer is a thread that outlives a failure
+        transport.handshake_timeout = self.manners.patience
         host = _Host(self, transport)
         try:
             transport.start_server(threading.Event(), host)
             self.over.wait()
         finally:
             transport.close()
+            # else its timer, a thread, outlives a key exchange that failed
+            transport.packetizer.complete_handshake()
             if transport.ident is not None:
                 transport.join(_SECONDS)
 

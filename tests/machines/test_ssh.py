@@ -19,9 +19,15 @@ from driftscan.machines.ssh import Credentials, Ssh
 from driftscan.model import Answer, Limits, Questions, Target
 from tests.sshd import USER, Manners, Raw, Sshd, answering, framed, saying
 
-# Deadlines are short; what a deadline ends must end within these seconds more.
-LIMITS = Limits(deadline=3, dns=1, connect=1, handshake=1, login=1, session=1, first_byte=1, idle=1)
-SLACK = 2.0
+# Enough for a busy machine: a test of a limit makes that one short. What a limit ends must end
+# within these seconds more.
+LIMITS = Limits(
+    **dict.fromkeys(("dns", "connect", "handshake", "login", "session"), 10),
+    deadline=30,
+    first_byte=10,
+    idle=10,
+)
+SLACK = 10.0
 QUESTIONS = script.questions((), deadline=5)
 
 
@@ -79,7 +85,7 @@ def test_fifty_hosts_at_once_share_their_credentials_and_leave_nothing(folder: P
     answers: list[Answer] = []
     credentials = Credentials(agent="")
     with misbehaving(folder, play=answering(b"x" * 100_000 + b"\n")) as host:
-        limits = replace_limits(deadline=30, handshake=20, first_byte=20, idle=20, connect=20)
+        limits = replace_limits(deadline=60, handshake=30, first_byte=30, idle=30, connect=30)
         workers = [
             threading.Thread(target=lambda: answers.append(ask(host.target(), limits, credentials)))
             for _ in range(50)
@@ -130,13 +136,20 @@ def test_three_hops_are_taken_in_order(folder: Path) -> None:
     assert second.forwarded == [("127.0.0.1", host.port)]
 
 
+def dies_while_asked(jump: Sshd, host: Sshd) -> None:
+    while not host.commands:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    jump.hang_up()
+
+
 @pytest.mark.case("F36")
 def test_a_jump_host_that_dies_on_the_way_leaves_an_incomplete_answer(folder: Path) -> None:
     with misbehaving(folder, play=drip) as host, misbehaving(folder, forward=True) as jump:
         jump.user_key = host.user_key
         files = [str(server.known_hosts) for server in (host, jump)]
         jumps = [f"{USER}@127.0.0.1:{jump.port}"]
-        death = threading.Timer(0.7, jump.hang_up)
+        death = threading.Thread(target=dies_while_asked, args=(jump, host))
         death.start()
         error = fails(host.target(jump=jumps, known_hosts=files))
         death.join()
@@ -233,7 +246,7 @@ def test_a_host_that_takes_passwords_only_is_told_so(folder: Path) -> None:
 @pytest.mark.case("F14")
 def test_an_authentication_that_is_never_answered_ends_in_its_stage(folder: Path) -> None:
     with misbehaving(folder, auth="stall") as host:
-        error = fails(host.target())
+        error = fails(host.target(), replace_limits(login=1))
     assert (error.state, error.stage) == ("timeout", "login")
 
 
@@ -261,8 +274,9 @@ def test_a_server_that_hangs_up_during_authentication_is_an_authentication_failu
 def test_a_shell_that_cannot_be_had_is_told_with_its_stage(
     folder: Path, manners: dict[str, str], state: str, stage: str
 ) -> None:
+    limits = replace_limits(session=1) if state == "timeout" else LIMITS
     with misbehaving(folder, **manners) as host:
-        error = fails(host.target())
+        error = fails(host.target(), limits)
     assert (error.state, error.stage) == (state, stage)
 
 
@@ -355,9 +369,9 @@ def test_an_answer_without_exit_status_is_incomplete(folder: Path, play: Any) ->
 def test_a_dripping_answer_ends_at_the_deadline(folder: Path) -> None:
     with misbehaving(folder, play=drip) as host:
         started = time.monotonic()
-        error = fails(host.target())
+        error = fails(host.target(), replace_limits(deadline=3))
     assert (error.state, error.stage) == ("timeout", "stream")
-    assert time.monotonic() - started >= LIMITS.deadline
+    assert time.monotonic() - started >= 3
 
 
 def test_the_time_that_its_ssh_configuration_takes_is_the_host_s(folder: Path) -> None:
@@ -374,9 +388,9 @@ def test_the_time_that_its_ssh_configuration_takes_is_the_host_s(folder: Path) -
 def test_a_silent_command_ends_when_its_first_byte_is_due(folder: Path) -> None:
     with misbehaving(folder, play=silence) as host:
         started = time.monotonic()
-        error = fails(host.target(), replace_limits(deadline=30))
+        error = fails(host.target(), replace_limits(first_byte=1))
     assert (error.state, error.stage) == ("timeout", "stream")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < LIMITS.deadline / 2
 
 
 @pytest.mark.case("H01")
@@ -394,7 +408,7 @@ def test_an_endless_answer_stops_at_the_limit(folder: Path) -> None:
 @pytest.mark.case("F26")
 def test_a_flood_of_complaints_does_not_block_the_answer_and_is_kept_in_part(folder: Path) -> None:
     with misbehaving(folder, play=answering(errors=b"e" * 5_000_000)) as host:
-        answer = ask(host.target(), replace_limits(deadline=20, idle=10, first_byte=10))
+        answer = ask(host.target())
     assert answer.errors == b"e" * LIMITS.errors
     assert script.unframe(answer.output, QUESTIONS.nonce, ()) == {}
 
@@ -456,7 +470,7 @@ def test_a_message_against_the_protocol_ends_that_host_alone(folder: Path, packe
         over.wait()
 
     with misbehaving(folder, play=play) as host:
-        error = fails(host.target())
+        error = fails(host.target(), replace_limits(deadline=3))
     assert error.state in ("incomplete", "timeout")
 
 
@@ -469,9 +483,9 @@ def test_a_background_child_that_holds_the_stream_is_not_awaited(folder: Path) -
 
     with misbehaving(folder, play=hold) as host:
         started = time.monotonic()
-        answer = ask(host.target(), replace_limits(deadline=20, idle=10))
+        answer = ask(host.target())
     assert answer.status == 0
-    assert 2.0 <= time.monotonic() - started < 5.0
+    assert 2.0 <= time.monotonic() - started < LIMITS.idle
 
 
 def test_an_exit_status_that_overtakes_the_output_does_not_cut_it(folder: Path) -> None:
@@ -482,8 +496,7 @@ def test_an_exit_status_that_overtakes_the_output_does_not_cut_it(folder: Path) 
         channel.close()
 
     with misbehaving(folder, play=late) as host:
-        limits = replace_limits(deadline=20, idle=10, first_byte=10)
-        assert script.unframe(ask(host.target(), limits).output, QUESTIONS.nonce, ()) == {}
+        assert script.unframe(ask(host.target()).output, QUESTIONS.nonce, ()) == {}
 
 
 @pytest.mark.case("F29")
@@ -492,9 +505,9 @@ def test_a_peer_that_stops_reading_does_not_hold_us(folder: Path) -> None:
     with misbehaving(folder, reads=False, play=silence) as host:
         started = time.monotonic()
         with pytest.raises(MachineError) as caught:
-            Ssh(host.target(), Credentials(agent="")).ask(endless, LIMITS)
+            Ssh(host.target(), Credentials(agent="")).ask(endless, replace_limits(deadline=3))
     assert (caught.value.state, caught.value.stage) == ("timeout", "stream")
-    assert time.monotonic() - started < LIMITS.deadline + SLACK
+    assert time.monotonic() - started < 3 + SLACK
 
 
 # --- no SSH at all ------------------------------------------------------------------------------
@@ -583,8 +596,9 @@ def huge_packet(sock: socket.socket, over: threading.Event) -> None:
 def test_what_is_no_ssh_server_is_told_as_what_it_is(
     folder: Path, talk: Any, state: str, stage: str
 ) -> None:
+    limits = replace_limits(handshake=1) if state == "timeout" else LIMITS
     with Raw(talk) as server:
-        error = fails(raw_target(server, folder))
+        error = fails(raw_target(server, folder), limits)
     # a reset may overtake the end of our own connect
     stages = {stage, "tcp"} if talk is reset else {stage}
     assert error.state == state
@@ -643,7 +657,7 @@ def test_a_refused_port_is_told_at_once(folder: Path) -> None:
     error = fails(target)
     assert (error.state, error.stage) == ("unreachable", "tcp")
     assert "connection refused" in error.cause
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < LIMITS.connect
 
 
 @pytest.fixture
@@ -667,7 +681,7 @@ def black_hole() -> Iterator[int]:
 @pytest.mark.case("F02")
 def test_a_black_hole_ends_at_the_limit_of_one_address(folder: Path, black_hole: int) -> None:
     target = way(folder, address="127.0.0.1", port=black_hole)
-    error = fails(target)
+    error = fails(target, replace_limits(connect=1))
     assert (error.state, error.stage) == ("unreachable", "tcp")
     assert "no answer within 1 s" in error.cause
 
@@ -714,7 +728,7 @@ def test_a_resolver_that_never_answers_is_left_at_its_deadline(
 
     monkeypatch.setattr(socket, "getaddrinfo", stuck)
     try:
-        error = fails(way(folder, name="stuck"))
+        error = fails(way(folder, name="stuck"), replace_limits(dns=1))
     finally:
         gate.set()
     assert (error.state, error.stage) == ("timeout", "dns")
@@ -754,7 +768,7 @@ def test_closing_all_ends_every_trip_at_once_and_refuses_new_ones(folder: Path) 
         credentials.close_all()
         for worker in workers:
             worker.join()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < LIMITS.session
         one(host.target())
     assert {error.state for error in errors} == {"interrupted"}
     assert len(errors) == 11
