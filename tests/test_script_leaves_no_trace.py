@@ -25,7 +25,7 @@ from tests.lab.settings import LabError, need
 from tests.shell import Command, commands
 
 QUESTIONS = script.questions(PROBES, deadline=120)
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 # --- no word of it can write -------------------------------------------------------------------
 

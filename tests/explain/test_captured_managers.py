@@ -198,6 +198,6 @@ def test_an_rpm_machine_names_command_account_time_and_line():
 @pytest.mark.parametrize("name", sorted(PAIRS))
 def test_each_statement_rests_on_what_it_cites_and_on_nothing_else(name):
     subject, reference = PAIRS[name]()
-    assert citing.still_standing(subject, reference) == []
+    assert citing.still_standing(subject, reference, name) == []
     assert citing.changed_by_others(subject, reference, name) == []
     assert citing.uncited(subject, reference) == []

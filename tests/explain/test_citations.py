@@ -10,7 +10,7 @@ pytestmark = pytest.mark.long
 @pytest.mark.parametrize("name", recorded.HOSTS)
 def test_without_what_it_cites_a_statement_falls_or_weakens(name):
     subject, reference, _ = recorded.pair(name)
-    assert citing.still_standing(subject, reference) == []
+    assert citing.still_standing(subject, reference, name) == []
 
 
 @pytest.mark.parametrize("name", recorded.HOSTS)
