@@ -18,7 +18,7 @@ def of_text(text: str, path: Path, folder: Path, *, merged: bool = False) -> Inv
     """
     try:
         plain = msgspec.json.decode(text.encode())
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InputError(f"{path}: not what `ansible-inventory --list` prints: {error}") from None
     if not isinstance(plain, dict):
         raise InputError(f"{path}: not what `ansible-inventory --list` prints: no groups by name")

@@ -80,7 +80,7 @@ def _environment(before: bytes) -> tuple[str, ...] | None:
     lines = [line for line in before.split(b"\n") if line.startswith((b"[", b"null"))]
     try:
         return tuple(map(str, json.loads(lines[-1]) or ()))
-    except (IndexError, ValueError):
+    except (IndexError, ValueError, RecursionError):
         return None
 
 

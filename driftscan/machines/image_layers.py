@@ -83,6 +83,13 @@ def read(archive: IO[bytes], wanted: Collection[str], folders: Collection[str] =
     return _image(config, layers)
 
 
+# What documents raise that are not as engines write them, however deep or odd.
+_DAMAGED: tuple[type[Exception], ...] = (
+    *(tarfile.TarError, EOFError, LookupError, TypeError, ValueError, AttributeError),
+    RecursionError,
+)
+
+
 def parts(
     archive: IO[bytes], layer: Callable[[IO[bytes]], Read], budget: "Budget"
 ) -> tuple[Any, list[Read]]:
@@ -98,7 +105,7 @@ def parts(
                 contents.take(outer, member)
         config, names = contents.parts()
         return config, [contents.layer(name) for name in names]
-    except (tarfile.TarError, EOFError, KeyError, TypeError, ValueError) as error:
+    except _DAMAGED as error:
         raise EngineError(f"the saved image cannot be read: {sanitize.safe(str(error))}") from error
 
 
@@ -209,16 +216,24 @@ class _Contents(Generic[Read]):
             if len(images) != 1:
                 raise ValueError(f"it holds {len(images)} images")
             config, layers = images[0]["Config"], images[0]["Layers"]
-            return self._document(normal(config)), [normal(name) for name in layers]
+            return self._configuration(normal(config)), [normal(name) for name in layers]
         if "index.json" not in self._documents:
             raise NoImage("the saved image cannot be read: it holds no manifest.json or index.json")
         manifest = self._manifest(self._document("index.json"))
         blobs = [_blob(layer["digest"]) for layer in manifest["layers"]]
-        return self._document(_blob(manifest["config"]["digest"])), blobs
+        return self._configuration(_blob(manifest["config"]["digest"])), blobs
 
     def _document(self, name: str) -> Any:
         """A JSON document by name."""
         return json.loads(self._documents[self._links.get(name, name)])
+
+    def _configuration(self, name: str) -> dict[str, Any]:
+        """As an engine reads it: of the right kinds where it is read, or not taken."""
+        found: dict[str, Any] = self._document(name)
+        environment = (found.get("config") or {}).get("Env") or []
+        if not all(isinstance(pair, str) for pair in environment):
+            raise ValueError("its environment is no list of texts")
+        return found
 
     def _manifest(self, index: Any, depth: int = 0) -> Any:
         """The first manifest of an image; indexes nest, and attestations stand beside images."""

@@ -20,8 +20,8 @@ _PRIVATE = "PRIVATE KEY-----"
 class KeyFile:
     """A key file: its public part where that can be read, and whether the private part can.
 
-    `private` is "ready", "encrypted" or "absent" (a file with a public key only: an agent must
-    hold the private one).
+    `private` is "ready", "encrypted", "absent" (a file with a public key only: an agent must
+    hold the private one) or "token" (a FIDO key: the file only names what a token keeps).
     """
 
     path: Path
@@ -53,6 +53,12 @@ def needs_passphrase(path: Path) -> MachineError:
     """The error of a key that only its passphrase opens: nothing is ever prompted."""
     cure = f"run `ssh-add {sanitize.safe(str(path))}` before, so that an agent holds it"
     return unusable(path, "needs its passphrase, which is never asked for", cure)
+
+
+def needs_token(path: Path) -> MachineError:
+    """The error of a key that a FIDO token keeps, and no agent has."""
+    cure = f"run `ssh-add {sanitize.safe(str(path))}`, so that an agent uses it, or `road: openssh`"
+    return unusable(path, "is on a security token", cure)
 
 
 def _content(path: Path) -> str:
@@ -98,6 +104,8 @@ def _openssh(path: Path, text: str) -> KeyFile:
     if not data.startswith(_MAGIC) or parts is None:
         raise unusable(path, "is damaged", "compare it with a copy, or create a new one")
     cipher, public = parts
+    if public[4:].startswith(b"sk-"):
+        return KeyFile(path, public, "token")
     return KeyFile(path, public, "ready" if cipher == b"none" else "encrypted")
 
 

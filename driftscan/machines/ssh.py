@@ -266,6 +266,8 @@ class Credentials:
             raise keys.unusable(path, "is a public key, and no agent holds its private key", cure)
         if file.private == "encrypted":
             raise keys.needs_passphrase(path)
+        if file.private == "token":
+            raise keys.needs_token(path)
         return self._keys.get(path, lambda: wire.load(file))
 
 

@@ -283,7 +283,7 @@ def _origin(text: str) -> Item:
     """Where it was installed from, if that is no index; nothing where nobody can read it."""
     try:
         origin = msgspec.json.decode(text, type=_Origin)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, RecursionError):
         return {}
     item: Item = {"url": origin.url} if origin.url else {}
     if origin.vcs_info is not None and origin.vcs_info.commit_id:

@@ -209,6 +209,25 @@ def test_an_interrupt_ends_hung_hosts_at_once_and_keeps_what_is_done(
     assert [p.name for p in (work / "out").glob("[!.]*")] == ["a.json"]
 
 
+@pytest.mark.case("D15")
+def test_a_running_scan_would_leave_no_core(tmp_path, fleet, work):
+    servers = fleet(a=Manners(exec="stall"))
+    process = subprocess.Popen(
+        ["sh", "-c", f"ulimit -c unlimited; exec {sys.executable} -m driftscan scan -o out"],
+        stderr=subprocess.PIPE,
+        cwd=work,
+        env=environment(tmp_path),
+    )
+    deadline = time.monotonic() + 60
+    while not servers["a"].commands:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    limits = (Path("/proc") / str(process.pid) / "limits").read_text()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert re.search(r"^Max core file size +0 ", limits, re.MULTILINE)
+
+
 @pytest.mark.case("D05")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_check_tells_the_hosts_that_were_done_and_that_it_was_interrupted(

@@ -11,6 +11,7 @@ import pytest
 
 from driftscan.cli import configuration
 from driftscan.policy import FAIL_ON
+from driftscan.report.table import FORMS
 from tests.cli.conftest import environment
 
 
@@ -44,6 +45,29 @@ def test_json_is_the_whole_report_with_ids_and_the_exit_code(driftscan, pair):
     assert report["counts"]["hosts"] == 1
     ids = {finding["id"] for finding in report["hosts"][pair[0]]["findings"]}
     assert ids == {"dpkg:curl", "dpkg:telnetd"}
+
+
+@pytest.mark.case("E06")
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_the_same_machines_give_the_same_bytes_in_any_order_and_with_any_seed(
+    tmp_path, work, machine, baseline, form
+):
+    """What Python orders by hash is another each time it starts."""
+    baseline("web", curl="2", bash="2", tar="1")
+    names = [machine(f"host-{n}", curl=str(n % 3), bash="1", **{f"x{n}": "1"}) for n in range(5)]
+    told = set()
+    for seed, order in (("1", names), ("2", names[::-1]), ("3", [*names[2:], *names[:2]])):
+        words = ["check", *order, "--baseline", "baseline://./web", "-f", form, "--all"]
+        done = subprocess.run(
+            [sys.executable, "-m", "driftscan", *words],
+            capture_output=True,
+            cwd=work,
+            env=environment(tmp_path, PYTHONHASHSEED=seed),
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (1, b"")
+        told.add(done.stdout)
+    assert len(told) == 1
 
 
 def test_the_same_two_files_give_the_same_bytes(driftscan, pair):

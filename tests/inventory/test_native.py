@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan.errors import InputError
-from driftscan.inventory import native
+from driftscan.inventory import native, yaml_lines
 from driftscan.inventory.contract import Group
 from driftscan.model import Target
+from driftscan.policy import accept_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -168,6 +169,26 @@ def test_a_host_may_be_a_container_or_this_machine(load):
 )  # fmt: skip
 def test_a_mistake_is_named_with_line_and_column_and_what_to_do(refusal, text, told):
     assert refusal(text)[0].startswith(f"inventory.yml:{told}")
+
+
+def bomb(inside="", levels=11):
+    """YAML whose few lines stand for nine to the power of so many values."""
+    rows = [f"{inside}x0: &x0 [{', '.join('a' * 9)}]"]
+    for n in range(1, levels):
+        rows.append(f"{inside}x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.case("H27")
+def test_a_few_lines_do_not_stand_for_billions(refusal, tmp_path):
+    assert refusal("hosts: {a: {}}\n" + bomb())[0].endswith(
+        "aliases are not allowed: write the value out"
+    )
+    with pytest.raises(InputError, match=r":\d+:\d+: more than 200000 values"):
+        yaml_lines.read_leniently("all:\n  vars:\n" + bomb("    "), "hosts.yml")
+    (tmp_path / "accept.yml").write_text("accepted: *x10\n" + bomb())
+    with pytest.raises(InputError, match="aliases are not allowed"):
+        accept_file.load(tmp_path / "accept.yml")
 
 
 @pytest.mark.case("H27")

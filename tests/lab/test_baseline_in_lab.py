@@ -202,6 +202,7 @@ def test_without_the_cache_every_instruction_runs_again_and_a_local_base_is_not_
     assert any("alpha (2.0)" in line for line in said)
 
 
+@pytest.mark.case("D09", "F42")
 def test_a_failed_build_tells_the_builders_last_lines_and_leaves_the_old_baseline(
     made: Lab, builder: str, driftscan, tmp_path: Path
 ) -> None:

@@ -194,6 +194,47 @@ def test_bombs_end_at_a_limit(monkeypatch):
         contents(docker_save(tar(*((f"f{n}", b"") for n in range(6)))))
 
 
+@pytest.mark.case("H26", "H36")
+@pytest.mark.parametrize(
+    "document",
+    [
+        "[" * 200_000,
+        "[]",
+        "{}",
+        "5",
+        "NaN",
+        '"text"',
+        '[{"Config": [], "Layers": 5}]',
+        '[{"Config": "c", "Layers": [{}]}]',
+        "9" * 5000,
+        b"\xff\xfe",
+    ],
+)
+@pytest.mark.parametrize("name", ["manifest.json", "index.json"])
+def test_a_document_of_an_image_that_no_engine_wrote_is_told(name, document):
+    data = document if isinstance(document, bytes) else document.encode()
+    with pytest.raises(EngineError, match="the saved image cannot be read: "):
+        contents(tar((name, data)))
+
+
+@pytest.mark.case("H26", "H36")
+@pytest.mark.parametrize(
+    "config",
+    [
+        "[" * 200_000,
+        "[]",
+        "5",
+        '{"config": 5}',
+        '{"config": {"Env": 5}}',
+        '{"config": {"Env": [5]}}',
+    ],
+)
+def test_a_configuration_of_an_image_that_no_engine_wrote_is_told(config):
+    manifest = b'[{"Config": "c.json", "Layers": []}]'
+    with pytest.raises(EngineError, match="the saved image cannot be read: "):
+        contents(tar(("manifest.json", manifest), ("c.json", config.encode())))
+
+
 def test_links_among_directories_end():
     layer = tar(("a", "b"), ("b", "a"))
     assert contents(docker_save(layer, tar(("a/x", b"1"))))["/a/x"] == b"1"

@@ -79,6 +79,37 @@ def test_a_key_with_a_passphrase_is_not_asked_for_and_ssh_add_is_named(
 
 
 @pytest.mark.case("F17")
+@pytest.mark.parametrize(
+    "kind", ["sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"]
+)
+def test_a_key_on_a_token_is_told_and_serves_from_an_agent(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ssh-keygen -t ed25519-sk writes it (PROTOCOL.key, PROTOCOL.u2f of OpenSSH)."""
+
+    def text(*parts: bytes) -> bytes:
+        return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+    public = text(kind.encode(), bytes(32), b"ssh:")
+    data = b"openssh-key-v1\0" + text(b"none", b"none", b"") + b"\0\0\0\1" + text(public, bytes(96))
+    body = base64.encodebytes(data).decode()
+    path = tmp_path / "key"
+    path.write_text(
+        f"-----BEGIN OPENSSH PRIVATE KEY-----\n{body}-----END OPENSSH PRIVATE KEY-----\n"
+    )
+    path.chmod(0o600)
+
+    error = wrong(hop(path))
+    assert error.cause == f"key {path} is on a security token"
+    assert "ssh-add" in error.cure
+    assert "road: openssh" in error.cure
+
+    monkeypatch.setattr(agent, "identities", lambda _path: (public,))
+    (login,) = logins(hop(path, agent_at=str(tmp_path / "agent")))
+    assert login.asbytes() == public
+
+
+@pytest.mark.case("F17")
 def test_a_missing_key_is_told(tmp_path: Path) -> None:
     assert "does not exist" in wrong(hop(tmp_path / "none")).cause
 

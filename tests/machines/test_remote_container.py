@@ -131,7 +131,11 @@ def test_a_name_that_could_be_more_than_a_name_never_reaches_the_host(name: str)
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) is None
 
 
-@pytest.mark.parametrize("before", [b"", b"[\n", b"[1\n", b"null\n", b"Welcome\n", b"[]\n\xff\n"])
+@pytest.mark.case("H26")
+@pytest.mark.parametrize(
+    "before",
+    [b"", b"[\n", b"[1\n", b"null\n", b"Welcome\n", b"[]\n\xff\n", b"[" * 200_000 + b"\n"],
+)
 def test_what_is_printed_before_the_answer_may_be_anything(before: bytes) -> None:
     target = Target(name="h", road="ssh", engine="docker", container="web")
     answer = answers.Answer(before + f"{NOTHING.nonce} BEGIN 1\n".encode(), b"", 0, 1.0)

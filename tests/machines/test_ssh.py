@@ -173,7 +173,7 @@ def test_an_unknown_host_key_stops_before_authentication_and_shows_its_fingerpri
     assert host.commands == []
 
 
-@pytest.mark.case("F13")
+@pytest.mark.case("F13", "E05")
 def test_another_host_key_is_a_mismatch_that_names_the_line(folder: Path) -> None:
     with misbehaving(folder) as host:
         host.known_hosts.write_text("# one\n" + host.known_line(paramiko.ECDSAKey.generate()))
@@ -214,7 +214,7 @@ def test_the_key_type_that_is_known_is_asked_for_first(folder: Path) -> None:
 # --- authentication ---------------------------------------------------------------------------
 
 
-@pytest.mark.case("F15")
+@pytest.mark.case("F15", "E05")
 def test_a_refused_key_is_named_and_not_tried_again(folder: Path) -> None:
     with misbehaving(folder, auth="refuse") as host:
         error = fails(host.target())

@@ -174,9 +174,13 @@ def test_a_module_of_a_go_program_has_its_version(line, key, item):
     assert found == {key: {"version": item, "go": "1.22.5"}}
 
 
-def test_a_direct_url_that_is_no_json_leaves_the_rest():
+@pytest.mark.case("H26")
+@pytest.mark.parametrize(
+    "text", ["{oops", "[" * 60_000, '{"url": NaN}', '{"url": ' + "9" * 5000 + "}", '{"x":' * 30_000]
+)
+def test_a_direct_url_that_is_no_json_leaves_the_rest(text):
     info = "/opt/v/lib/python3.11/site-packages/x-1.dist-info"
-    (item,) = items("python", f"{info}/direct_url.json:{{oops", f"9 {info}").values()
+    (item,) = items("python", f"{info}/direct_url.json:{text}", f"9 {info}").values()
 
     assert item == {"version": "1", "installer": ""}
 

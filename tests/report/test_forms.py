@@ -9,7 +9,8 @@ from markdown_it import MarkdownIt
 from msgspec.structs import replace
 
 from driftscan.cli import configuration
-from driftscan.model import Accepted, HostReport, Report, Unreached
+from driftscan.model import Accepted, Gap, HostReport, Report, Unreached
+from driftscan.policy import judge
 from driftscan.report import github, markdown
 from driftscan.report.inert import inert
 from driftscan.report.table import FORMS, Look, render
@@ -205,6 +206,52 @@ def test_junit_fails_what_is_drift_skips_what_is_accepted_and_passes_the_rest():
     assert [kind for kind, _ in whole["web_a", "dpkg:b"]] == ["failure"]
     assert lenient["web_a", "dpkg:b"] == []
     assert lenient["web_b", "in sync"] == []
+
+
+def _sorry(fail_on="installed"):
+    """Drift, a section unknown, a host away, a host in order: the run that every form must tell."""
+    gap = Gap(what="apt-sources", side="dim", why="not readable by this account", cure="sudo")
+    lost = Unreached(target="gone", state="timeout", stage="tcp", cause="no answer", cure="call")
+    quiet = replace(_host(), state="in-sync", findings=[])
+    hosts = {
+        "bad": _host(),
+        "dim": replace(quiet, state="incomplete", unknown=[gap]),
+        "gone": HostReport(state="timeout", unreached=lost),
+        "good": quiet,
+    }
+    return judge(hosts, fail_on)
+
+
+@pytest.mark.case("E01", "E02")
+@pytest.mark.parametrize(("fail_on", "code"), [("installed", 4), ("never", 3)])
+def test_every_form_says_what_is_unreachable_unknown_and_drift_and_is_never_green(fail_on, code):
+    report = _sorry(fail_on)
+    assert (report.exit_code, report.complete) == (code, False)
+    told = {form: render(form, report, Look()) for form in FORMS}
+
+    first = "2/4 hosts complete, 1 unreachable, 1 partial; "
+    assert told["text"].startswith(first)
+    assert told["markdown"].startswith(f"### driftscan: {first}")
+    assert told["github"].splitlines()[-1].startswith(f"driftscan: {first}")
+    plain = json.loads(told["json"])
+    assert (plain["complete"], plain["exit_code"]) == (False, code)
+    assert {name: host["state"] for name, host in plain["hosts"].items()} == {
+        "bad": "drift",
+        "dim": "incomplete",
+        "gone": "timeout",
+        "good": "in-sync",
+    }
+    cases = _cases(report)
+    assert [kind for kind, _ in cases["gone", "compared"]] == ["error"]
+    assert any(
+        kind == "error" for (host, _), told in cases.items() if host == "dim" for kind, _ in told
+    )
+    failing = [kind for kind, _ in cases["bad", "dpkg:b"]]
+    assert failing == (["failure"] if code == 4 else [])
+    assert "::error title=gone was not compared::" in told["github"]
+    for text in (told["text"], told["markdown"], told["github"]):
+        assert "apt-sources" in text
+        assert "gone" in text
 
 
 @pytest.mark.parametrize("state", ["expired", "changed"])
