@@ -1,5 +1,6 @@
 """Another release of the operating system: one cause for the whole host."""
 
+import re
 from collections.abc import Sequence
 
 from driftscan.explain import wanted
@@ -7,7 +8,7 @@ from driftscan.explain.case import Case
 from driftscan.explain.records import Records
 from driftscan.explain.runs import Transaction
 from driftscan.explain.wording import run, some
-from driftscan.model import Cause, Divergence, Evidence, Item, Side, Want
+from driftscan.model import Cause, Divergence, Evidence, Item, Side, Want, managers
 from driftscan.model.managers import is_package
 
 
@@ -82,19 +83,44 @@ def _told(case: Case, ours: str, theirs: str) -> Evidence:
 
 # --- the transaction that moved the host -------------------------------------------------------
 
-_SHARE = 0.3
-"""Of the packages: what one transaction must have upgraded or removed to be a release's."""
+# The package that a release names itself by, of Debian and its children, Alpine, and rpm systems.
+_ITSELF = re.compile(r"base-files|alpine-(?:release|base)|[a-z0-9-]+-release(?:-[a-z]+)?")
+_MAJOR = re.compile(r"(?:[0-9]+:)?([0-9]+(?:\.[0-9]+)?)")
 
 
 def _moved(records: Records) -> Transaction | None:
-    """The one that moved most packages, if it moved enough or its command says so."""
-    counts = [(len(_upgraded(t)) + len(_gone(t)), t) for t in records.transactions]
-    touched = {name for t in records.transactions for name in t.operations}
-    best = max(counts, key=lambda pair: (pair[0], pair[1].start), default=None)
-    if best is None or not best[0]:
-        return None
-    count, transaction = best
-    return transaction if transaction.of_release or count >= _SHARE * len(touched) else None
+    """The one that moved most packages, of those that changed the release.
+
+    Its command says so, or it upgraded the package that the release names itself by. How many
+    packages it moved proves nothing: so does each upgrade of a machine that lay idle.
+    """
+    counts = [
+        (len(_upgraded(t)) + len(_gone(t)), t.start, t)
+        for t in records.transactions
+        if t.of_release or _crosses(t)
+    ]
+    best = max(counts, key=lambda row: row[:2], default=None)
+    return best[2] if best and best[0] else None
+
+
+def _crosses(transaction: Transaction) -> bool:
+    upgraded = {
+        managers.bare(name): done
+        for name, done in transaction.operations.items()
+        if done.action in ("upgrade", "downgrade")
+    }
+    return any(
+        _release(name, done.old) != _release(name, done.new)
+        for name, done in upgraded.items()
+        if _ITSELF.fullmatch(name)
+    )
+
+
+def _release(name: str, version: str) -> str:
+    """`12.4+deb12u15` is of 12, as Debian's point releases are one release; `9.4-1.el9` of 9.4."""
+    found = _MAJOR.match(version)
+    whole = found[1] if found else ""
+    return whole.partition(".")[0] if name == "base-files" else whole
 
 
 def _done(transaction: Transaction, *actions: str) -> list[str]:

@@ -80,7 +80,7 @@ DPKG = Manager(
     whole=re.compile(
         r"(?<![-\w])(?:upgrade|dist-upgrade|full-upgrade|safe-upgrade|do-release-upgrade)(?![-\w])"
     ),
-    release=re.compile(r"(?<![-\w])(?:dist-upgrade|full-upgrade|do-release-upgrade)(?![-\w])"),
+    release=re.compile(r"(?<![-\w])do-release-upgrade(?![-\w])"),
     file=".deb",
     hold="dpkg selection hold",
     needs_name=re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9.+-]*)"),

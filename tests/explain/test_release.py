@@ -1,5 +1,7 @@
 """Another release: one cause, the command that moved the host, and what was lost by it."""
 
+import pytest
+
 from tests.build import explained, image, package, transaction
 from tests.explain.test_package_causes import FACTS, causes, history, host, texts
 
@@ -12,7 +14,10 @@ def upgraded(evidence=None, **more):
     """A host that was moved to Debian 13, and the image of Debian 12 it was made from."""
     upgrade = transaction(
         "apt-get dist-upgrade -y",
-        upgrade={f"p{n}": "1 -> 2" for n in range(40)},
+        upgrade={
+            **{f"p{n}": "1 -> 2" for n in range(39)},
+            "base-files": "12.4+deb12u15 -> 13.8+deb13u1",
+        },
         install={"libmagick-7": "7"},
         remove={"php8.2-fpm": "8.2", "libmagick-6": "6"},
         automatic=["libmagick-7"],
@@ -83,3 +88,31 @@ def test_another_release_without_logs_names_no_command():
     release = next(c for c in report.causes if c.type == "release-differs")
     assert release.host_record is None
     assert "moved" not in release.text
+
+
+@pytest.mark.parametrize(
+    ("package", "versions", "moves"),
+    [
+        ("base-files", "12.4+deb12u9 -> 12.4+deb12u15", False),
+        ("base-files", "12.4 -> 12.4+deb12u15", False),
+        ("base-files", "12.4+deb12u15 -> 13.8+deb13u1", True),
+        ("base-files", "12ubuntu4.6 -> 12ubuntu4.7", False),
+        ("base-files", "12ubuntu4.6 -> 13ubuntu10", True),
+        ("centos-linux-release.noarch", "8.4-1.2105.el8 -> 8.5-1.2111.el8", True),
+        ("fedora-release-common.noarch", "40-39 -> 40-40", False),
+        ("alpine-release", "3.22.1-r0 -> 3.23.0-r0", True),
+        ("php", "1 -> 2", False),
+    ],
+)
+def test_only_what_upgrades_the_release_itself_moved_the_host(package, versions, moves):
+    others = {f"p{n}": "1 -> 2" for n in range(40)}
+    upgrade = transaction("apt-get dist-upgrade -y", upgrade={**others, package: versions})
+
+    release = next(
+        cause
+        for cause in upgraded(evidence={"apt-history": history(upgrade)}).causes
+        if cause.type == "release-differs"
+    )
+
+    assert ("moved it there" in release.text) == moves
+    assert (release.host_record is not None) == moves
