@@ -81,6 +81,9 @@ payload() {
   printf '\n%s . %s\n' "$N" "$rc"
 }
 
+# What needs no look has an empty answer: to start two programs for it would cost 2 ms.
+nothing() { printf '\n%s . 0\n' "$N"; }
+
 gap() { case $2 in *"$NL"*) ;; *) say "! $1 $2" ;; esac; }
 
 # lacks TOOLS DIRECTORY...: tells which of them are missing, if a directory to look at is there.
@@ -132,11 +135,16 @@ matching() {
   flag=$1 pattern=$2 regex=$3
   shift 3
   # One that is there is enough to go on: picking out all of 600 would cost 170 ms.
-  for d in "$@"; do if [ -d "$d" ]; then break; fi; done
-  ! [ -d "$d" ] || find -H "$@" -mindepth 1 -maxdepth 1 -type f -name "$pattern" \
+  for d in "$@"; do if [ -d "$d" ]; then payload matches "$@"; return 0; fi; done
+  nothing
+}
+
+matches() {
+  find -H "$@" -mindepth 1 -maxdepth 1 -type f -name "$pattern" \
     -exec grep "$flag" -s -E -e "$regex" '{}' + | head -c @OUTPUT@
 }
 
+# stats PATTERN DIRECTORY...: what stat(1) tells of what is named so in them.
 stats() {
   pattern=$1
   shift
@@ -144,7 +152,11 @@ stats() {
     shift
     if [ -d "$d" ]; then set -- "$@" "$d"; fi
   done
-  [ $# -eq 0 ] || find -H "$@" -maxdepth 1 -name "$pattern" \
+  if [ $# -eq 0 ]; then nothing; else payload statted "$@"; fi
+}
+
+statted() {
+  find -H "$@" -maxdepth 1 -name "$pattern" \
     -exec stat -c '%Y %f %u %g %s %n' '{}' + | head -c @OUTPUT@
 }
 """
@@ -246,12 +258,12 @@ def _call(probe: str, ask: Question) -> str:
             words = f"{flag} {_quoted(pattern)} {_quoted(regex)} {_globs(places)}"
             closed = _closed([place, "*"] for place in places)
             lacks = f"lacks 'find grep' {_globs(places)}\n"
-            return f'{closed}{lacks}say "C {_checked(_NAME, name)}"\npayload matching {words}'
+            return f'{closed}{lacks}say "C {_checked(_NAME, name)}"\nmatching {words}'
         case Stats(name=name, directories=places, pattern=pattern):
             words = f"{_quoted(pattern)} {_globs(places)}"
             closed = _closed([place, "*"] for place in places)
             lacks = f"lacks 'find stat' {_globs(places)}\n"
-            return f'{closed}{lacks}say "C {_checked(_NAME, name)}"\npayload stats {words}'
+            return f'{closed}{lacks}say "C {_checked(_NAME, name)}"\nstats {words}'
         case Shell(name=name, body=body):
             tools = [tool for tool in _TOOLS[2:] if _unguarded(tool, body)]
             lacks = f"lacks '{' '.join(tools)}' /\n" if tools else ""

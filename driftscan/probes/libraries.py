@@ -71,13 +71,15 @@ maps=$(grep -H -s -E '^[0-9a-f-]+ ..x. [^/]*/' /proc/[0-9]*/maps | awk '
 [ -n "$maps" ] && printf '%s\n' "$maps"
 # Who listens: the sockets of the kernel's tables that wait (0A, and the flag 10000 of unix(7)),
 # joined with the open files of the processes. Ports stay hexadecimal.
-{ grep -H -s -E '^ *[0-9]+: [0-9A-F:]+ [0-9A-F:]+ 0A ' /proc/net/tcp /proc/net/tcp6
-  grep -H -s -E '^ *[0-9]+: [0-9A-F:]+ 0+:0000 07 ' /proc/net/udp /proc/net/udp6
-  grep -H -s -E ' 00010000 [0-9]+ [0-9]+ +[0-9]+ /' /proc/net/unix
+{ grep -H -s -E -e '^ *[0-9]+: [0-9A-F:]+ [0-9A-F:]+ 0A ' \
+    -e '^ *[0-9]+: [0-9A-F:]+ 0+:0000 07 ' -e ' 00010000 [0-9]+ [0-9]+ +[0-9]+ /' \
+    /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6 /proc/net/unix
   ls -lnq /proc/[0-9]*/fd
 } | awk '
-  /^\/proc\/net\/tcp/ { name[$11] = "tcp/" $3; next }
-  /^\/proc\/net\/udp/ { name[$11] = "udp/" $3; next }
+  # The 1000th line of a table has no space before its number.
+  /^\/proc\/net\/[tu][cd]p/ { sub(/:/, ": ") }
+  /^\/proc\/net\/tcp/ { if ($5 == "0A") name[$11] = "tcp/" $3; next }
+  /^\/proc\/net\/udp/ { if ($5 == "07") name[$11] = "udp/" $3; next }
   /^\/proc\/net\/unix/ { name[$7] = "unix:" substr($0, index($0, " /") + 1); next }
   /^\/proc\// { split($0, part, "/"); pid = part[3]; next }
   match($0, /socket:\[[0-9]+\]$/) {

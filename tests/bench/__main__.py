@@ -23,7 +23,7 @@ from driftscan.machines.local import Local
 from driftscan.model import Collected, Fingerprint, Limits, Meta, Side, Target
 from driftscan.probes.contract import Probe
 from driftscan.probes.table import PROBES
-from tests.bench import cpu, peers
+from tests.bench import cpu, lab, peers
 from tests.bench.client import Cost
 from tests.bench.fleet import fleet
 from tests.lab.settings import LabError
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=50, help="how many real sshd to scan at once")
     many = parser.parse_args().hosts
     say(f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.platform()}")
-    for section in (startup, host, offline):
+    for section in (startup, host, lab_hosts, offline):
         section()
     try:
         with tempfile.TemporaryDirectory(prefix="driftscan-bench-") as folder:
@@ -83,6 +83,18 @@ def host() -> None:
         row(f"  {probe.NAME}", ms(used - empty), f"{size / 1000:.1f} kB")
     used, size = scripted(PROBES)
     row("all of it", ms(used), f"{size / 1000:.1f} kB")
+
+
+def lab_hosts() -> None:
+    """What it costs servers of the lab, where the lab runs."""
+    head("the script on hosts of the lab, CPU, least of 5", "figure", "goal", "answer", "gzip -1")
+    names = lab.running()
+    for name in names:
+        for cost in lab.costs(name):
+            sizes = (f"{size / 1000:.0f} kB" for size in (cost.plain, cost.packed))
+            row(f"{name}, {cost.name}", ms(cost.cpu), cost.goal, *sizes)
+    if not names:
+        row("the lab does not run: `make lab` starts it")
 
 
 def scripted(probes: Sequence[Probe]) -> tuple[float, int]:
