@@ -4,8 +4,10 @@ import re
 
 import msgspec
 import pytest
+import yaml
 
 from driftscan.model import Collected, Failed, Fingerprint
+from tests import openssh
 from tests.lab import alpine, arch, engine, idle
 
 pytestmark = pytest.mark.lab
@@ -64,3 +66,32 @@ def test_the_image_has_the_packages_of_its_container(driftscan, machine):
     image = scanned(driftscan, f"image://{idle.image(name)}")
     container = scanned(driftscan, f"docker://{idle.container(name)}")
     assert image.facts[section] == container.facts[section]
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("road", ["ssh", "openssh"])
+def test_over_ssh_it_gives_the_facts_that_it_gives_in_its_engine(
+    driftscan, machine, environment, tmp_path, road
+):
+    """Neither has a package of sshd here: one of ours puts each session into the machine."""
+    chosen, container = engine.current(), idle.container(machine[0])
+    settings = [
+        f"SetEnv DOCKER_HOST={environment.get('DOCKER_HOST', '')}",
+        f'ForceCommand exec {chosen.client} exec -i {container} sh -c "$SSH_ORIGINAL_COMMAND"',
+    ]
+    with openssh.sshd(tmp_path / "server", *settings) as server:
+        host = {
+            "address": "127.0.0.1",
+            "port": server.port,
+            "user": openssh.USER,
+            "key": str(server.key),
+            "known_hosts": str(server.known_hosts),
+            "road": road,
+        }
+        inventory = tmp_path / "inventory.yml"
+        inventory.write_text(yaml.safe_dump({"hosts": {machine[0]: host}}))
+        done = driftscan("scan", machine[0], inventory=inventory)
+    assert done.code == 0, done.err
+    found = msgspec.json.decode(done.out, type=Fingerprint)
+    assert (found.meta.kind, found.meta.privilege) == ("host", "root")
+    assert found.facts == scanned(driftscan, f"docker://{container}").facts
