@@ -168,7 +168,11 @@ def learn(
 def baseline_of(target: Target, inventory: Inventory | None) -> Target:
     """The baseline a target answers to, through its groups; raises InputError if it has none."""
     if not target.baseline:
-        place = f"give its group a `baseline:` in {inventory.path}, or " if inventory else ""
+        place = ""
+        if inventory:
+            place = f"give its group a `baseline:` in {inventory.path}, or "
+            if inventory.is_ansibles:
+                place = "set `driftscan_baseline` for its group (a variable of Ansible's), or "
         raise InputError(f"{target.name} has no baseline: {place}name one with --baseline TARGET")
     return Target(name=f"baseline://{target.baseline}", road="baseline", path=target.baseline)
 

@@ -62,6 +62,9 @@ def test_a_host_s_baseline_is_its_group_s():
     )
     with pytest.raises(InputError, match=r"a has no baseline: give its group .* in inv\.yml"):
         baseline_of(Target(name="a", road="ssh"), inventory)
+    ansibles = Inventory("inv.ini", {}, {}, is_ansibles=True)
+    with pytest.raises(InputError, match="a has no baseline: set `driftscan_baseline` for its"):
+        baseline_of(Target(name="a", road="ssh"), ansibles)
     with pytest.raises(InputError, match="a has no baseline: name one with --baseline"):
         baseline_of(Target(name="a", road="ssh"), None)
 

@@ -22,6 +22,7 @@ _IGNORED = (
     *(".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst"),
     *(".orig", ".cfg", ".retry"),
 )
+LISTED = "save what `ansible-inventory --list` prints, and give that"
 _NEVER = {"group_vars", "host_vars", "vars_plugins"}
 
 
@@ -30,7 +31,7 @@ def of_directory(path: Path) -> Inventory:
     found = Read()
     files = list(_files(path))
     if not files:
-        raise InputError(f"{path}: no inventory in this directory")
+        raise InputError(f"{path}: no inventory in this directory: name the file or its directory")
     for file in files:
         read_file(file, found)
     return finished(found, path, path)
@@ -73,15 +74,14 @@ def refuse_script(path: Path, text: str) -> None:
 def read_text(text: str, path: Path, into: Read) -> None:
     """Adds an INI or YAML inventory, told apart by its name, else by what it looks like."""
     root = None
+    if path.suffix == ".toml":
+        raise InputError(f"{path}: TOML is not read: {LISTED}")
     if text.startswith("$ANSIBLE_VAULT"):
         raise InputError(f"{path}:1: encrypted with ansible-vault, which is not opened")
     if path.suffix in YAML or text.lstrip().startswith("---"):
         root = yaml_lines.read_leniently(text, str(path))
         if ansible_yaml.is_plugin(root):
-            raise InputError(
-                f"{path}: configures a plugin of Ansible, which is not run: save what"
-                " `ansible-inventory --list` prints, and give that"
-            )
+            raise InputError(f"{path}: configures a plugin of Ansible, which is not run: {LISTED}")
     if root is None:
         ansible_ini.read(text, str(path), into)
     elif root.kind != "nothing":
@@ -154,7 +154,8 @@ def finished(found: Read, path: Path, folder: Path, *, files: bool = True) -> In
         notes += more
     if not hosts:
         raise InputError(f"{path}: no host in it: name at least one")
-    return Inventory(str(path), hosts, _groups(found, hosts), tuple(unique(notes)))
+    all_ = _groups(found, hosts)
+    return Inventory(str(path), hosts, all_, tuple(unique(notes)), is_ansibles=True)
 
 
 def _settle(found: Read) -> None:

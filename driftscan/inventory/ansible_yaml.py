@@ -8,6 +8,7 @@ from driftscan.inventory.yaml_lines import NAMES, Value
 
 _KEYS = ("hosts", "children", "vars")
 _DEPTH = 50
+_OF_PLAYS = {"hosts", "tasks", "roles", "import_playbook", "ansible.builtin.import_playbook"}
 
 
 def looks_like_one(root: Value) -> bool:
@@ -25,6 +26,12 @@ def looks_like_one(root: Value) -> bool:
 def is_plugin(root: Value) -> bool:
     """Whether it configures a plugin that asks a cloud for the hosts."""
     return root.kind == "mapping" and any(key.text == "plugin" for key, _ in root.entries)
+
+
+def is_playbook(root: Value) -> bool:
+    """Whether it is a list of plays, or of other playbooks."""
+    keys = {key.text for item in root.items if item.kind == "mapping" for key, _ in item.entries}
+    return root.kind == "list" and bool(keys & _OF_PLAYS)
 
 
 def read(root: Value, name: str, into: Read) -> None:

@@ -30,6 +30,7 @@ class Inventory(Struct, frozen=True):
     groups: dict[str, Group]
     notes: tuple[str, ...] = ()
     reader: str = "driftscan"
+    is_ansibles: bool = False
 
 
 PROFILES: tuple[str, ...] = tuple(filter(None, get_args(Profile)))

@@ -59,9 +59,11 @@ def _matches(pattern: str, inventory: Inventory) -> set[str]:
     part = (
         None if pattern.startswith("~") or pattern in inventory.hosts else _PART.fullmatch(pattern)
     )
-    names = _named(part[1] if part else pattern, inventory)
-    if part:
-        names = _sliced(names, part)
+    whole = _named(part[1] if part else pattern, inventory)
+    names = _sliced(whole, part) if part else whole
+    if not names and part and whole:
+        count = f"{len(whole)} host" + ("" if len(whole) == 1 else "s")
+        raise InputError(f"--limit {pattern[:200]!r}: {part[1]} has {count}, counted from 0")
     if not names:
         hint = meant(pattern, [*inventory.hosts, *inventory.groups])
         raise InputError(f"--limit {pattern[:200]!r} matches no host of {inventory.path}{hint}")

@@ -28,6 +28,8 @@ def load(named: str, program: str = "", seconds: float = ansible_program.SECONDS
     """
     if named == STANDARD_INPUT:
         text = decoded(sys.stdin.buffer.read(MAX_SIZE + 1), "standard input")
+        if not text.strip():
+            raise InputError("standard input: nothing came: what was to print an inventory did not")
         return _of_text(text, Path("standard input"), Path.cwd())[0]
     path = Path(named)
     folder = path if path.is_dir() else path.parent
@@ -51,6 +53,8 @@ def _of_text(text: str, path: Path, folder: Path) -> tuple[Inventory, bool]:
         return ansible_listed.of_text(text, path, folder), False
     if path.suffix in ansible.YAML or _is_mapping(text):
         root = _root(text)
+        if root is not None and ansible_yaml.is_playbook(root):
+            raise InputError(f"{path}: a playbook of Ansible's: name the inventory it is run with")
         if root is None or (not ansible_yaml.looks_like_one(root) and not _is_plugin(root)):
             return native.of_text(text, str(path), folder), False
         if {key.text for key, _ in root.entries} <= _OURS:

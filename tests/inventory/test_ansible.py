@@ -1,5 +1,7 @@
 """Inventories of Ansible: INI, YAML, JSON, directories, group_vars; what is told, not guessed."""
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -235,6 +237,8 @@ def test_what_is_not_used_is_told(write, words, note):
         ("hosts", "# nothing\n", "hosts:1:1: the file is empty"),
         ("hosts", "[a]\n", "hosts: no host in it: name at least one"),
         ("hosts", "#!/bin/sh\n", "hosts: a script, which is not run"),
+        ("h.toml", "[web]\nhosts = {}\n", "h.toml: TOML is not read: save what `ansible-inventory"),
+        ("site.yml", "- hosts: web\n  roles: [x]\n", "site.yml: a playbook of Ansible's: name the"),
         ("c.yml", "plugin: aws_ec2\n", "c.yml: configures a plugin of Ansible, which is not run"),
         ("h.yml", "web: {hosts: [a]}\n", "h.yml:1:14: expected a mapping, got a list"),
         ("h.json", "{", "h.json: not what `ansible-inventory --list` prints"),
@@ -288,3 +292,10 @@ def test_our_own_form_may_be_written_as_json(tmp_path):
     path = tmp_path / "inventory.yml"
     path.write_text('{"defaults": {"user": "ops"}, "hosts": {"a": {"address": "127.0.0.1"}}}')
     assert [(h.name, h.user) for h in loading.load(str(path)).hosts.values()] == [("a", "ops")]
+
+
+def test_an_empty_standard_input_is_told_as_such(monkeypatch):
+    for data in (b"", b"\n \n"):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        with pytest.raises(InputError, match="standard input: nothing came"):
+            loading.load("-")

@@ -53,7 +53,7 @@ def test_a_file_of_patterns_is_a_limit(tmp_path):
     ("limit", "told"),
     [
         ("wep", "'wep' matches no host of inv, did you mean 'web'?"),
-        ("web[9]", "'web[9]' matches no host of inv"),
+        ("web[9]", "'web[9]': web has 5 hosts, counted from 0"),
         ("~(", "not a regular expression"),
         ("web:!web", "leaves none of inv"),
         ("!", "nothing stands after ! or &"),
