@@ -172,6 +172,7 @@ def test_an_unknown_probe_makes_its_own_sections_failed_and_no_others(tmp_path):
     assert not isinstance(found.facts["os"], Failed)
 
 
+@pytest.mark.case("F33")
 def test_a_file_that_was_changed_on_the_host_is_told_and_nothing_of_it_is_believed(tmp_path):
     text = collector.text([ONE]).replace("say END", ": ; say END")
     path = installed(tmp_path, [ONE], text)

@@ -1,5 +1,6 @@
 """Bad input ends with exit code 2 and says what, where and what to do, before any connection."""
 
+import json
 import os
 import socket
 
@@ -147,3 +148,23 @@ def test_a_closed_port_is_a_result_and_no_mistake_of_the_user(driftscan, work, m
     done = driftscan("compare", "a", machine("b", curl="1"))
     assert (done.code, done.err) == (3, "")
     assert "a was not compared: unreachable" in done.out
+
+
+HOSTILE_NAMES = ("-oProxyCommand=touch made", "a;touch made", "$(touch made)", "`touch made`")
+
+
+@pytest.mark.case("H24")
+@pytest.mark.parametrize("road", ["ssh", "openssh"])
+@pytest.mark.parametrize("field", ["address", "user", "jump", "container"])
+def test_shell_text_and_options_in_an_inventory_run_nothing(driftscan, work, road, field):
+    key = work / "key"
+    paramiko.ECDSAKey.generate().write_private_key_file(str(key))
+    for value in (*HOSTILE_NAMES, "a\ntouch made"):
+        fields = {"address": "127.0.0.1", "port": 1, "road": road, "key": str(key)}
+        fields |= {field: value} if field != "container" else {"engine": "docker", field: value}
+        (work / "inventory.yml").write_text(json.dumps({"hosts": {"a": fields}}))
+        done = driftscan("scan", "a", "--deadline", "5")
+        assert done.code in (2, 3), "refused in the inventory, or before anything is started"
+        assert done.out == ""
+        assert "connection refused" not in done.err.lower(), (value, done.err)
+        assert sorted(path.name for path in work.iterdir()) == ["inventory.yml", "key"]

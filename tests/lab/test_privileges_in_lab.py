@@ -92,6 +92,7 @@ def test_root_through_the_rule_sees_all_and_the_account_alone_does_not(
     assert root.facts["dpkg"] == plain.facts["dpkg"]
 
 
+@pytest.mark.case("F33")
 def test_the_rule_gives_no_other_command_as_root(guarded: hosts.Running) -> None:
     for words in (
         "sh -s",
@@ -107,6 +108,7 @@ def test_the_rule_gives_no_other_command_as_root(guarded: hosts.Running) -> None
     assert caught.value.state == "become_failed"
 
 
+@pytest.mark.case("F33")
 def test_root_is_lost_with_the_first_byte_of_the_file_that_changes(guarded: hosts.Running) -> None:
     put(guarded, collector.PATH, collector.text(PROBES) + "#\n", "755")
     try:

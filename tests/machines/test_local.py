@@ -122,6 +122,7 @@ def test_sudo_is_asked_for_exactly_one_command(tool: Callable[[str], None], tmp_
     assert (tmp_path / "asked").read_text() == "-n sh -s\n"
 
 
+@pytest.mark.case("F33")
 def test_a_refusal_of_sudo_is_told(
     tool: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_collector_behind_the_key_answers_the_same_facts(server: OpenSsh, prog
     assert found["host"].outputs.keys() == plain["host"].outputs.keys()
 
 
+@pytest.mark.case("F32")
 def test_a_stolen_key_runs_nothing_but_the_collector(
     server: OpenSsh, program: Path, tmp_path: Path
 ) -> None:
