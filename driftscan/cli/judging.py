@@ -17,7 +17,7 @@ _FAREWELL = 0.5
 if TYPE_CHECKING:
     from driftscan.cli.options import Asking, Explaining
     from driftscan.details.needs import Needs
-    from driftscan.model import Comparison, HostReport, Side, Target, Unreached, Want
+    from driftscan.model import Comparison, HostReport, Mirror, Side, Target, Unreached, Want
     from driftscan.resolve import Wanting
     from driftscan.simulate import Road
 
@@ -192,6 +192,8 @@ class _Run:
 
         symptom = self._explaining.symptom
         report = engine.explain(*sides, pair.comparison, self._about, symptom)
+        if self._about is None and len({side.is_image for side in sides}) == 1:
+            report = replace(report, mirror=_mirror(report, sides, symptom))
         if self._road is not None:
             report = simulate.simulated(report, *sides, self._road)
         self.reports[pair.names[0]] = replace(report, trips=trips)
@@ -209,3 +211,13 @@ class _Run:
             faults.tell(error)
             lost = scan.unreached(name, scan.fault(error), 0)
             self.reports[name] = HostReport(state=lost.state, unreached=lost)
+
+
+def _mirror(report: "HostReport", sides: "tuple[Side, Side]", symptom: str) -> "Mirror | None":
+    """Of two machines of one kind none is the record: the fault may be the other one's."""
+    from driftscan import diff
+    from driftscan.explain import engine, mirror
+
+    subject, reference = sides
+    compared = diff.compare(reference.fingerprint, subject.fingerprint)
+    return mirror.mirror(report, engine.explain(reference, subject, compared, None, symptom))

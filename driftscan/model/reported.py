@@ -217,6 +217,15 @@ class About(Told, frozen=True, kw_only=True):
     difference: list[str] = []
 
 
+class Mirror(Told, frozen=True, kw_only=True):
+    """The lead cause of the same pair in the other order, and the command that tells it all."""
+
+    level: Level
+    cause: str
+    text: str
+    command: str
+
+
 class HostReport(Told, frozen=True, kw_only=True):
     """One pair, explained. `since`: until when the subject is known to have been as it should."""
 
@@ -234,6 +243,7 @@ class HostReport(Told, frozen=True, kw_only=True):
     symptom: str = ""
     hypotheses: list[Hypothesis] = []
     since: Evidence | None = None
+    mirror: Mirror | None = None
     trips: int = 1
     accepted: list[Accepted] = []
     about: About | None = None

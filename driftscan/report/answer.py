@@ -25,6 +25,8 @@ def answer(page: Page, host: HostReport, amount: Amount) -> None:
     page.item("", " ".join(part for part in parts if part), indent=0, name=lead.id)
     if host.since is not None:
         page.line(f"{words.since(host)}.")
+    if mirror := words.mirror(host):
+        page.line(f"Seen from the other side: {mirror}")
     if beside(lead) or amount.all:
         proofs(page, lead, amount)
     page.line()

@@ -78,6 +78,8 @@ def _host(name: str, host: HostReport) -> Iterator[str]:
     yield from (f"- because: {code(words.cause(cause))}" for cause in causes)
     if since := words.since(host):
         yield f"- since: {code(since)}"
+    if mirror := words.mirror(host):
+        yield f"- seen from the other side: {code(mirror)}"
     for level in LEVELS:
         yield from _level([finding for finding in open_ if finding.level == level], host)
     for rule in host.accepted:

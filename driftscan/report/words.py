@@ -54,6 +54,15 @@ def details(one: Finding, host: HostReport) -> list[str]:
     return [" ".join(line.split()) for line in page.text().split("\n")[1:] if line]
 
 
+def mirror(host: HostReport) -> str:
+    """What the other order tells, and the command for it."""
+    told = host.mirror
+    if told is None:
+        return ""
+    worse = " and it breaks" if told.level == "breaks" else ""
+    return f"{told.text} [{told.cause}]{worse}: {told.command}"
+
+
 def since(host: HostReport) -> str:
     """Until when the host is known to have been as it should, if that is known."""
     told = host.since

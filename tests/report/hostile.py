@@ -16,6 +16,7 @@ from driftscan.model import (
     HostRecord,
     HostReport,
     Meta,
+    Mirror,
     Place,
     Remedy,
     Report,
@@ -169,6 +170,7 @@ def _report() -> Report:
         ],
         symptom="symptom",
         since=Evidence(text="until then", confidence="recorded"),
+        mirror=Mirror(level="breaks", cause="hold:x", text="web-b is it", command="driftscan x"),
         accepted=[rule],
     )
     lost = Unreached(target="web-c", state="timeout", stage="connect", cause="none", cure="look")

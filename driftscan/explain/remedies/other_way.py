@@ -48,7 +48,7 @@ def _build(baseline: Baseline) -> Step:
 
 
 def _swapped(case: Case, causes: Sequence[Cause]) -> Remedy:
-    again = ("driftscan", "compare", case.reference.name, case.subject.name)
+    again = words.compare(case.reference.fingerprint.meta, case.subject.fingerprint.meta)
     why = f"prints the commands that would change {case.reference.label}"
     step = words.run(*again, why=why, phase="again")
     ids = [cause.id for cause in causes]

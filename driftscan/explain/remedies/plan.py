@@ -74,11 +74,10 @@ def _not_going_back(case: Case, causes: Sequence[Cause]) -> set[str]:
     return {claim for cause in causes if cause.type == "ahead" for claim in cause.claims}
 
 
-def _again(case: Case) -> list[str]:
-    subject, reference = case.subject.name, case.reference.name
-    if case.reference.is_image:
-        return ["driftscan", "check", subject]
-    return ["driftscan", "compare", subject, reference]
+def _again(case: Case) -> tuple[str, ...]:
+    if case.reference.baseline is not None:
+        return ("driftscan", "check", case.subject.name)
+    return words.compare(case.subject.fingerprint.meta, case.reference.fingerprint.meta)
 
 
 def _rebuild(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> list[Remedy]:

@@ -3,7 +3,7 @@
 import re
 import shlex
 
-from driftscan.model import Phase, Step
+from driftscan.model import Meta, Phase, Step
 from driftscan.sanitize import safe
 
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,250}(:[a-z0-9-]{1,30})?", re.ASCII)
@@ -52,3 +52,13 @@ def review(text: str, why: str = "", phase: Phase = "settings") -> Step:
 def run(*words: str, why: str = "", phase: Phase = "settings") -> Step:
     """One command of words, each quoted."""
     return Step(run=shlex.join(words), why=why, phase=phase)
+
+
+def compare(subject: Meta, reference: Meta) -> tuple[str, ...]:
+    """The command that compares two machines as their targets are written."""
+    return ("driftscan", "compare", _target(subject), _target(reference))
+
+
+def _target(meta: Meta) -> str:
+    """The name that this machine goes by is not how it is written."""
+    return "local://" if meta.target == meta.address == "local" else meta.target
