@@ -23,7 +23,7 @@ from driftscan.model import (
     Section,
     Shell,
 )
-from driftscan.probes import loader, processes, reading
+from driftscan.probes import loader, processes, reading, rpm
 from driftscan.probes.contract import About
 from driftscan.probes.loader import Told, folded
 from driftscan.probes.twins import loader as twin
@@ -60,7 +60,14 @@ printf 'self %s\n' "$$"
 cat /proc/stat /proc/[0-9]*/stat | awk '
   $1 == "btime" { print "boot", $2 }
   $1 ~ /^[0-9]+$/ { p = $1; if (sub(/^.*\) /, "")) print "stat", p, $1, $3, $7, $20 }'
-ls -lnq /proc/[0-9]*/exe /proc/[0-9]*/ns/mnt /proc/self/ns/mnt | sed -n 's,^[^/]*\(/proc/\),\1,p'
+# The ls of busybox knows no -q, and writes no character raw without it.
+links() {
+  ls "$1" /proc/[0-9]*/exe /proc/[0-9]*/ns/mnt /proc/self/ns/mnt |
+    sed -n 's,^[^/]*\(/proc/\),\1,p'
+}
+how=-lnq links=$(links -lnq)
+[ -n "$links" ] || { how=-ln links=$(links -ln); }
+printf '%s\n' "$links"
 stat -L -c 'root %d:%i %n' / /proc/[0-9]*/root
 grep -H -s -E '^(0:|[0-9]+:name=systemd):.*[.]service' /proc/[0-9]*/cgroup
 maps=$(grep -H -s -E '^[0-9a-f-]+ ..x. [^/]*/' /proc/[0-9]*/maps | awk '
@@ -74,7 +81,7 @@ maps=$(grep -H -s -E '^[0-9a-f-]+ ..x. [^/]*/' /proc/[0-9]*/maps | awk '
 { grep -H -s -E -e '^ *[0-9]+: [0-9A-F:]+ [0-9A-F:]+ 0A ' \
     -e '^ *[0-9]+: [0-9A-F:]+ 0+:0000 07 ' -e ' 00010000 [0-9]+ [0-9]+ +[0-9]+ /' \
     /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6 /proc/net/unix
-  ls -lnq /proc/[0-9]*/fd
+  ls "$how" /proc/[0-9]*/fd
 } | awk '
   # The 1000th line of a table has no space before its number.
   /^\/proc\/net\/[tu][cd]p/ { sub(/:/, ": ") }
@@ -91,11 +98,41 @@ maps=$(grep -H -s -E '^[0-9a-f-]+ ..x. [^/]*/' /proc/[0-9]*/maps | awk '
   }'
 
 # dpkg lists a file under /lib or /usr/lib, whichever its package was built with.
-printf '%s\n' "$@" "$targets" "$maps" |
-  sed -n -e 's/^map [0-9,]* //' -e 's/ (deleted)$//' -e '/^$/d' \
-    -e p -e 's,^/usr/,/,p' -e t -e 's,^/,/usr/,p' | sort -u |
-  { cd /var/lib/dpkg/info && set -- *.list && grep -H -s -F -x -f - -- "$@"; }
-[ -r /var/lib/dpkg/arch ] && read -r f </var/lib/dpkg/arch && printf 'native %s\n' "$f"
+wanted() {
+  printf '%s\n' "$@" "$targets" "$maps" |
+    sed -n -e 's/^map [0-9,]* //' -e 's/ (deleted)$//' -e '/^$/d' \
+      -e p -e 's,^/usr/,/,p' -e t -e 's,^/,/usr/,p' | sort -u
+}
+if [ -d /var/lib/dpkg/info ]; then
+  wanted "$@" | { cd /var/lib/dpkg/info && set -- *.list && grep -H -s -F -x -f - -- "$@"; }
+  [ -r /var/lib/dpkg/arch ] && read -r f </var/lib/dpkg/arch && printf 'native %s\n' "$f"
+  return 0
+fi
+among='!listed { if ($0 == ".") listed = 1; else want[$0]; next }'
+if [ -r /lib/apk/db/installed ]; then
+  echo 'have apk'
+  { wanted "$@"; echo .; cat /lib/apk/db/installed; } | awk "$among"'
+    /^P:/ { p = substr($0, 3) }
+    /^F:/ { d = "/" substr($0, 3) }
+    /^R:/ { f = d "/" substr($0, 3); if (f in want) print p ".list:" f }'
+fi
+if [ -r /var/lib/pacman/local ]; then
+  echo 'have pacman'
+  { wanted "$@"; echo .; grep -H -s '^[a-z].*[^/]$' /var/lib/pacman/local/*/files; } |
+    awk "$among"'
+      { i = index($0, "/files:"); f = "/" substr($0, i + 7); if (!(f in want)) next
+        n = split(substr($0, 1, i - 1), part, "/"); p = part[n]
+        sub(/-[^-]*-[^-]*$/, "", p); print p ".list:" f }'
+fi
+"""
+        + rpm.FOUND
+        + rpm.AS_NOBODY
+        + r"""
+[ -r "$db" ] && command -v rpm >/dev/null || return 0
+# All names at once: to ask for 200 files costs more than to read those of 300 packages.
+owned=$({ wanted "$@"; echo .; as_nobody -qa --qf '[%{=NAME}.%{=ARCH}.list:%{FILENAMES}\n]'
+} | awk "$among"'{ f = substr($0, index($0, ".list:/") + 6); if (f in want) print }')
+[ -z "$owned" ] || printf 'have rpm\n%s\n' "$owned"
 return 0
 """,
         twin.read,
@@ -172,6 +209,10 @@ def _libraries(told: Told) -> Section:
     return Collected(items=_cached(told))
 
 
+_LISTING = {"dpkg", "rpm", "pacman"}
+"""Those that tell which file is whose."""
+
+
 def _cached(told: Told) -> Items:
     """The cache's entries in its order, which is the linker's: the first namesake wins."""
     entries = [_entry(line) for line in told.cache]
@@ -183,7 +224,7 @@ def _cached(told: Told) -> Items:
         place = dirname(folded(path) if merged[name, folded(path)] == 1 else path)
         item: Item = {"position": ranks[name]}
         ranks[name] += 1
-        if "dpkg" in told.have:
+        if _LISTING & told.have:
             item |= _owner(path, target, told.owners)
         items.setdefault(f"{name}|{place}", item)
     return items

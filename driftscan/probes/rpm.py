@@ -47,6 +47,18 @@ done
 """.replace("@PLACES@", " ".join(twin.PLACES)).replace("@DATABASES@", " ".join(rpmdb.DATABASES))
 """The start of a question: the database in `$db`, its folder in `$d`; without one, its end."""
 
+AS_NOBODY = r"""
+as_nobody() {
+  [ -d /usr/lib/sysimage/rpm ] || [ -d /var/lib/rpm ] || return 0
+  if [ -w "$d" ]; then
+    timeout -s KILL 60 chroot --userspec=65534:65534 --groups=65534 / rpm --dbpath "$d" "$@"
+  else
+    timeout -s KILL 60 rpm --dbpath "$d" "$@"
+  fi
+}
+"""
+"""After FOUND: asks rpm, as nobody where this account could write, for then rpm would."""
+
 ASK = (
     Shell(
         "packages",

@@ -14,16 +14,9 @@ from driftscan.probes.twins import rpm as twin
 NAME = "rpm-conffiles"
 _BODY = (
     rpm.FOUND
+    + rpm.AS_NOBODY
     + r"""
 [ -r "$db" ] || { printf 'denied %s\n' "$db"; return 0; }
-as_nobody() {
-  [ -d /usr/lib/sysimage/rpm ] || [ -d /var/lib/rpm ] || return 0
-  if [ -w "$d" ]; then
-    timeout -s KILL 60 chroot --userspec=65534:65534 --groups=65534 / rpm --dbpath "$d" "$@"
-  else
-    timeout -s KILL 60 rpm --dbpath "$d" "$@"
-  fi
-}
 # rpm(8), VERIFY OPTIONS: the third mark is the sum, `?` what could not be read, `c` configuration.
 verified=$({ as_nobody -Va @OPTION@--nodeps --noscripts 2>&1; echo "ended $?"; } | sed -n \
   @ONLY@-e 's,^missing@MARK@\(/.*\) (Permission denied)$,unread \1,p' -e 's,^error: .*,failed,p' \

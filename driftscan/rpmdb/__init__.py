@@ -5,6 +5,14 @@ file may cost. Nothing is trusted: lengths are checked against the file's, chain
 whatever is wrong is one ParseError that says what and where.
 """
 
-from driftscan.rpmdb.answering import DATABASES, FORMAT, RECOMMENDED, Shipped, answer, shipped
+from driftscan.rpmdb.answering import (
+    DATABASES,
+    FORMAT,
+    RECOMMENDED,
+    Shipped,
+    answer,
+    owners,
+    shipped,
+)
 
-__all__ = ["DATABASES", "FORMAT", "RECOMMENDED", "Shipped", "answer", "shipped"]
+__all__ = ["DATABASES", "FORMAT", "RECOMMENDED", "Shipped", "answer", "owners", "shipped"]

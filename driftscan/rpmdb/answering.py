@@ -1,7 +1,7 @@
 """The files of a database -> the lines that the host's own `rpm -qa` prints for our question."""
 
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 
 from msgspec import Struct
 
@@ -107,6 +107,18 @@ def shipped(files: Mapping[str, bytes], *, configuration: bool) -> Iterator[Ship
                     digest.decode("ascii", "replace"),
                     flags & (_MISSING_OK | _GHOST | _DOCUMENTATION) != 0,
                 )
+
+
+def owners(files: Mapping[str, bytes], paths: Set[str]) -> Iterator[str]:
+    """Of these files those that packages have, as `name.arch.list:path`; ParseError as `answer`."""
+    for header in _headers(files):
+        folders, bases = header.texts(tags.DIRNAMES), header.texts(tags.BASENAMES)
+        package = b"%s.%s" % (_told(header.text(tags.NAME)), _told(header.text(tags.ARCH)))
+        for folder, base in zip(header.numbers(tags.DIRINDEXES), bases, strict=False):
+            if folder < len(folders):
+                path = (folders[folder] + base).decode("utf-8", "surrogateescape")
+                if path in paths:
+                    yield f"{package.decode('utf-8', 'surrogateescape')}.list:{path}"
 
 
 def _record(header: Header) -> bytes:

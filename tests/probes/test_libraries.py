@@ -430,3 +430,34 @@ def test_libraries_that_an_upgrade_replaced_under_a_service_are_deleted_and_have
         "libmagickcore-6.q16-6",
         "libmagickwand-6.q16-6",
     }
+
+
+@pytest.mark.parametrize("machine", ["owned-rpm", "owned-apk", "owned-pacman"])
+def test_files_are_whose_the_managers_of_other_families_say(captured, oracle, machine):
+    """What is loaded, and on a machine with ldconfig what the linker finds."""
+    sections = libraries.parse(captured("libraries", machine))
+    owners = {}
+    for line in oracle("libraries", machine):
+        path, _, owner = line.partition(" ")
+        owners[libraries.folded(path)] = owner
+    loads = {p: o for i in sections["processes"].items.values() for p, o in i["loads"].items()}
+    assert loads
+    assert {p: o for p, o in loads.items() if libraries.folded(p) in owners} == {
+        p: owners[libraries.folded(p)] for p in loads if libraries.folded(p) in owners
+    }
+    assert "" not in loads.values()
+    found = sections["libraries"]
+    for key, item in found.items.items() if isinstance(found, Collected) else ():
+        soname, _, place = key.replace("|", "\0", 1).replace("|", "\0", 1).split("\0")
+        assert item["owner"] == owners[f"{place}/{soname}"]
+
+
+def test_a_tool_that_tells_no_owner_leaves_it_unknown():
+    """An rpm that cannot be asked, and a database that is closed: no library is called foreign."""
+    line = "\tlibz.so.1 (libc6,x86-64) => /lib64/libz.so.1"
+    lines = ("have cache", "have ldconfig", line, "target /usr/lib64/libz.so.1")
+    (item,) = answered(*lines)["libraries"].items.values()
+    assert item == {"position": 0}
+    owned = "zlib.x86_64.list:/usr/lib64/libz.so.1"
+    (item,) = answered(*lines, "have rpm", owned)["libraries"].items.values()
+    assert item == {"position": 0, "owner": "zlib.x86_64"}

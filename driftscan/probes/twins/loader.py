@@ -4,11 +4,12 @@ import struct
 from collections.abc import Iterator
 
 from driftscan.model import Tree
-from driftscan.probes.twins import tools
+from driftscan.probes.twins import rpm, tools
 
 _CACHE = "/etc/ld.so.cache"
 _INFO = "/var/lib/dpkg/info"
 _ARCH = "/var/lib/dpkg/arch"
+_PACMAN = "/var/lib/pacman/local"
 _PROGRAMS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
 
 
@@ -29,9 +30,28 @@ def read(tree: Tree) -> Iterator[str]:
     targets = [tree.real(path) or path for path in paths]
     yield from (f"target {target}" for target in targets)
     wanted = {way for path in (*paths, *targets) for way in tools.ways(path)}
+    if not tools.is_directory(tree, _INFO):
+        yield from _others(tree, wanted)
+        return
     yield from tools.owners(tree, wanted)
     for line in tools.lines(tree, _ARCH)[:1]:
         yield f"native {line}"
+
+
+def _others(tree: Tree, wanted: set[str]) -> Iterator[str]:
+    """Whose the files are by apk's, pacman's and rpm's lists."""
+    if tree.readable("/lib/apk/db/installed"):
+        yield "have apk"  # of musl, which has no cache
+    if tools.is_directory(tree, _PACMAN) and tree.readable(_PACMAN):
+        yield "have pacman"
+        for path in tools.expand(tree, f"{_PACMAN}/*/files"):
+            package = path.split("/")[-2].rsplit("-", 2)[0]
+            named = (f"/{line}" for line in tools.lines(tree, path))
+            yield from (f"{package}.list:{name}" for name in named if name in wanted)
+    found = rpm.owners(tree, wanted)
+    if found:
+        yield "have rpm"
+        yield from found
 
 
 # --- ld.so.cache -------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import hashlib
 import stat
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Set
 from pathlib import PurePosixPath
 
 from driftscan import rpmdb
@@ -75,6 +75,22 @@ def verified(tree: Tree, *, configuration: bool) -> Iterator[str]:
     yield "have rpm"
     for path in sorted(shipped, key=tools.bytes_of):
         yield from _compared(tree, shipped[path])
+
+
+def owners(tree: Tree, paths: Set[str]) -> list[str]:
+    """Of these files those that packages have, `name.arch.list:path`; none if nobody can tell."""
+    *_, found = ("", *_database_of(tree))
+    if not found or not tree.readable(found):
+        return []
+    try:
+        return list(rpmdb.owners(_files(tree, found), paths))
+    except ParseError:
+        return []
+
+
+def _database_of(tree: Tree) -> list[str]:
+    names = [f"{place}/{name}" for place in PLACES for name in rpmdb.DATABASES]
+    return [path for path in names if _size(tree, path)][:1]
 
 
 def _compared(tree: Tree, one: rpmdb.Shipped) -> Iterator[str]:
