@@ -404,6 +404,36 @@ def test_at_the_end_of_the_run_s_time_the_rest_is_skipped_and_told(driftscan, fl
     assert done.err.count(": skipped at deadline: ") == 2
 
 
+def silent(_channel, _script, over):
+    """A host that begins no answer."""
+    over.wait()
+
+
+def faltering(channel, script, over):
+    """A host whose answer stops, though the connection stays."""
+    channel.sendall(replayed(recorded.answers(), script.encode())[:2000])
+    over.wait()
+
+
+@pytest.mark.case("E04")
+@pytest.mark.parametrize(
+    ("stage", "manners", "place"),
+    [
+        ("session", Manners(exec="stall"), "exec"),
+        pytest.param("session", Manners(session="stall"), "session", marks=LONG),
+        pytest.param("login", Manners(auth="stall"), "login", marks=LONG),
+        pytest.param("first-byte", Manners(silent), "stream", marks=LONG),
+        pytest.param("idle", Manners(faltering), "stream", marks=LONG),
+    ],
+)
+def test_each_stage_has_a_limit_that_the_command_line_sets(driftscan, fleet, stage, manners, place):
+    fleet(a=manners)
+    done = driftscan("scan", "a", "--timeout", f"{stage}=1")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith(f"driftscan: a: timeout at {place}: ")
+    assert "(1 s)" in done.err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -228,6 +228,7 @@ def asked(made: Lab, image: str, body: str, seconds: float = 60) -> str:
     return Image(made.engine, image).ask(questions, Limits(deadline=seconds)).output.decode()
 
 
+@pytest.mark.case("H36")
 def test_the_throw_away_container_can_read_every_file_and_nothing_else(
     made: Lab, tmp_path: Path
 ) -> None:
@@ -257,6 +258,7 @@ CMD ["/bin/false"]
     assert "256" in lines
 
 
+@pytest.mark.case("H36")
 def test_an_image_whose_shell_hangs_is_removed_at_the_deadline(made: Lab, tmp_path: Path) -> None:
     text = """ARG BASE
 FROM ${BASE}
@@ -277,6 +279,7 @@ RUN printf '#!/bin/bash\\necho begun; sleep 1000\\n' > /s && chmod 755 /s && mv 
     assert made.containers() == before
 
 
+@pytest.mark.case("H36")
 def test_an_image_without_a_shell_says_so(made: Lab, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("x")
     image = made.image(tmp_path, "FROM scratch\nCOPY x /\n")
