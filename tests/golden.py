@@ -12,13 +12,15 @@ from tests import recorded
 PLACE = Path(__file__).parent / "explain" / "golden"
 SYMPTOM = "unable to open image"
 # name of the report -> host and what its user saw
+# Both forms of these, and of other families the text alone.
 REPORTS = {name: (name, "") for name in recorded.HOSTS} | {"web-a-symptom": ("web-a", SYMPTOM)}
+TEXTS = REPORTS | {name: (name, "") for name in recorded.FAMILIES}
 
 
 @cache
 def report(name: str) -> Report:
     """What `driftscan check HOST` tells, from what the host answered once."""
-    host, symptom = REPORTS[name]
+    host, symptom = TEXTS[name]
     return policy.judge({host: recorded.explained(host, symptom)}, "installed")
 
 
@@ -35,6 +37,7 @@ def data(name: str) -> str:
 def main() -> None:
     """Write both forms of each."""
     PLACE.mkdir(exist_ok=True)
-    for name in REPORTS:
+    for name in TEXTS:
         (PLACE / f"{name}.txt").write_text(text(name))
+    for name in REPORTS:
         (PLACE / f"{name}.json").write_text(data(name))

@@ -27,9 +27,11 @@ from driftscan.model import (
 )
 from driftscan.probes.table import PROBES
 
-DETAILS = "details"
+DETAILS, BASELINE = "details", "baseline"
 PLACE = Path(__file__).parent / "explain" / "recorded"
 HOSTS = tuple(sorted({*story.HOSTS, *(path.stem for path in PLACE.glob("web-?.xz"))}))
+FAMILIES = ("alpine", "bullseye", "rpm")
+"""Machines of other managers with baselines of their own, and Debian 11 beside that of the web."""
 
 
 def side(name: str) -> Side:
@@ -37,17 +39,20 @@ def side(name: str) -> Side:
     return Side(fingerprint=_fingerprint(name))
 
 
-def baseline() -> Side:
-    """The image of inventories/demo/web, as it was built for the recorded hosts."""
-    found = _baseline()
+def baseline(of: str = "") -> Side:
+    """The image of inventories/demo/web, as it was built for the recorded hosts.
+
+    `of` a machine of another family: that of its own Dockerfile.
+    """
+    found = _baseline(f"{of}-{BASELINE}" if _has(of, BASELINE) else f"{BASELINE}.json")
     return Side(fingerprint=found.fingerprint, baseline=found)
 
 
 def pair(name: str) -> tuple[Side, Side, Comparison]:
     """A recorded host, the image, and how they differ; with what the second trip brought."""
-    subject, reference = side(name), baseline()
+    subject, reference = side(name), baseline(name)
     compared = diff.compare(subject.fingerprint, reference.fingerprint)
-    details = _details()[name]
+    details = _details_of(name)
     return _with(subject, details["subject"]), _with(reference, details["reference"]), compared
 
 
@@ -106,8 +111,21 @@ def _taken(found: Fingerprint) -> str:
 
 
 @cache
-def _baseline() -> Baseline:
-    return msgspec.json.decode(packed("baseline.json"), type=Baseline)
+def _baseline(name: str) -> Baseline:
+    return msgspec.json.decode(packed(name), type=Baseline)
+
+
+def _has(machine: str, what: str) -> bool:
+    return (PLACE / f"{machine}-{what}.xz").exists()
+
+
+def _details_of(name: str) -> dict[str, Sections]:
+    """What the second trip brought, by side; a machine of another family has a file of its own."""
+    if name not in FAMILIES:
+        return _details()[name]
+    if not _has(name, DETAILS):
+        return {"subject": {}, "reference": {}}
+    return msgspec.json.decode(packed(f"{name}-{DETAILS}"), type=dict[str, Sections])
 
 
 @cache

@@ -91,6 +91,8 @@ def one(finding: Finding) -> str:
         if ours == theirs:
             return f"{finding.key}{_fields(finding)}"
         old, new = short(ours, theirs)
+        # What begins with a digit would look like the whole version.
+        old = ours if old[:1].isdigit() else old
         return f"{finding.key} {old} -> {new}"
     side = {"missing": "missing", "extra": "only here"}.get(finding.kind, "differs")
     return f"{finding.key} ({side})"

@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tests import golden
+from tests import golden, recorded
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schema/report.json").read_text())
 NEW = "differs: if it is meant to, `make docs` writes it anew"
@@ -24,7 +24,7 @@ def of(name, kind):
     return next(cause for cause in host(name).causes if cause.type == kind)
 
 
-@pytest.mark.parametrize("name", golden.REPORTS)
+@pytest.mark.parametrize("name", golden.TEXTS)
 def test_the_text_is_as_recorded_and_fits_a_screen(name):
     text = golden.text(name)
     assert max(map(len, text.splitlines())) <= 100
@@ -37,6 +37,26 @@ def test_the_json_is_as_recorded_and_as_its_schema_says(name):
     data = golden.data(name)
     jsonschema.validate(json.loads(data), SCHEMA)
     assert data == (golden.PLACE / f"{name}.json").read_text(), f"{name}.json {NEW}"
+
+
+@pytest.mark.parametrize("name", recorded.FAMILIES)
+def test_the_json_of_another_family_is_as_its_schema_says(name):
+    jsonschema.validate(json.loads(golden.data(name)), SCHEMA)
+
+
+def test_one_cause_explains_every_version_of_another_release():
+    release = of("bullseye", "release-differs")
+    assert release.explains.differences == release.explains.of > 100
+    assert "moved it there" not in release.text  # its dist-upgrade was of Debian 11 itself
+
+
+def test_machines_of_rpm_and_apk_name_what_stands_in_the_way():
+    assert {"repository-missing:updates", "hold:nginx-core", "removed:php-opcache.x86_64"} <= {
+        cause.id for cause in host("rpm").causes
+    }
+    assert {"removed:legacy", "pin:motd", "hold:greet", "repository-foreign:edge/lab"} <= {
+        cause.id for cause in host("alpine").causes
+    }
 
 
 def test_the_missing_repository_of_web_a_claims_every_version_and_imagemagick_is_worst():

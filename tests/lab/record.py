@@ -18,6 +18,7 @@ from driftscan.machines.ssh import Credentials, Ssh
 from driftscan.model import Limits, Side, Target, Want
 from driftscan.probes.table import PROBES
 from tests import recorded
+from tests.lab import record_families
 from tests.lab.images import HOSTS as LAB
 
 SYMPTOM = "unable to open image"
@@ -101,17 +102,18 @@ def main() -> None:
     Those of the demo go with the program, the others to the tests.
     """
     for name in (host.name for host in LAB):
-        _write(_DEMO if name in HOSTS else recorded.PLACE, name, answer(name))
-    _write(_DEMO, "baseline.json", _BASELINE.read_bytes())
+        packed(_DEMO if name in HOSTS else recorded.PLACE, name, answer(name))
+    packed(_DEMO, "baseline.json", _BASELINE.read_bytes())
     with tempfile.TemporaryDirectory() as empty:
         os.environ["XDG_CACHE_HOME"] = empty  # all is asked anew
-        _write(recorded.PLACE, recorded.DETAILS, details())
+        packed(recorded.PLACE, recorded.DETAILS, details())
     for name in HOSTS:
-        _write(_DEMO, f"{name}-again", again(name))
-    _write(_DEMO, "baseline.json", demo_baseline())
+        packed(_DEMO, f"{name}-again", again(name))
+    packed(_DEMO, "baseline.json", demo_baseline())
+    record_families.record(packed)
 
 
-def _write(place: Path, name: str, data: bytes) -> None:
+def packed(place: Path, name: str, data: bytes) -> None:
     path = place / f"{name}.xz"
     path.write_bytes(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME))
     os.write(1, f"{path.relative_to(_ROOT)}: {path.stat().st_size} bytes\n".encode())
