@@ -143,6 +143,7 @@ class _Run:
         from driftscan import diff, simulate
         from driftscan.explain import engine
 
+        subject, reference = _told_apart((one, subject), (other, reference))
         comparison = diff.compare(subject.fingerprint, reference.fingerprint)
         wants: list[Want] = []
         if self._explaining.details:
@@ -211,6 +212,22 @@ class _Run:
             faults.tell(error)
             lost = scan.unreached(name, scan.fault(error), 0)
             self.reports[name] = HostReport(state=lost.state, unreached=lost)
+
+
+def _told_apart(*pair: "tuple[Target, Side]") -> "list[Side]":
+    """Where both have one name, as today's and last month's of a host, a file goes by its path."""
+    from msgspec.structs import replace
+
+    sides = [side for _, side in pair]
+    if len({side.name for side in sides}) == len(sides):
+        return sides
+    return [
+        replace(side, fingerprint=replace(found, meta=replace(found.meta, target=target.path)))
+        if target.road == "file"
+        else side
+        for target, side in pair
+        for found in (side.fingerprint,)
+    ]
 
 
 def _mirror(report: "HostReport", sides: "tuple[Side, Side]", symptom: str) -> "Mirror | None":

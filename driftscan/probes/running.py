@@ -280,6 +280,9 @@ _VIRTUAL = {
 _NOT_TOLD = re.compile(
     r"/(?:proc|sys|dev|run)(?:/.*)?|/var/lib/(?:docker|containerd|containers|kubelet)/.*"
     r"|/etc/(?:hosts|hostname|resolv\.conf)|/snap/.*|/media/.*"
+    # an engine's folders that were moved elsewhere
+    r"|/.*/(?:overlay2?|overlay-containers|containers)/[0-9a-f]{64}(?:-init)?/.*"
+    r"|/.*/io\.containerd\.[a-z0-9.-]+/.*"
 )
 _NETWORK = re.compile(r"nfs4?|cifs|smb3?|ceph|glusterfs|fuse\.(?:glusterfs|sshfs|s3fs|ceph)|9p")
 # What the kernel fills in by itself, by memory, address or moment.

@@ -76,6 +76,18 @@ def test_the_same_two_files_give_the_same_bytes(driftscan, pair):
         assert first == second
 
 
+def test_two_fingerprints_of_one_host_are_told_apart_by_their_files(driftscan, work, machine):
+    (work / "before").mkdir()
+    old = work / machine("web-a", curl="7.88.1-10", bash="5.2")
+    old.rename(work / "before" / old.name)
+    new = machine("web-a", curl="7.88.1-12", bash="5.2")
+
+    done = driftscan("compare", new, "before/web-a.json")
+
+    assert done.out.startswith(f"{new}  vs  before/web-a.json  as root\n")
+    assert f"Or the other way: driftscan compare before/web-a.json {new}" in done.out
+
+
 @pytest.mark.parametrize(("level", "code"), [("installed", 1), ("breaks", 0), ("never", 0)])
 def test_fail_on_decides_what_is_drift(driftscan, pair, level, code):
     assert driftscan("compare", *pair, "--fail-on", level).code == code

@@ -39,6 +39,26 @@ def test_mounts_are_those_of_findmnt_without_the_kernels_and_the_engines(capture
     assert items == {"/": {"type": "overlay", "options": []}}
 
 
+# As they stood in /proc/mounts of machines whose engines keep their data elsewhere.
+ENGINES = (
+    "mount /data/docker/overlay2/16fc350780db78f93dfa59f8603249b3b5c6a14477142ed3199fbe187945a346"
+    "/merged overlay rw,relatime overlay",
+    "mount /home/ci/.local/share/containers/storage/overlay/"
+    "0a1b350780db78f93dfa59f8603249b3b5c6a14477142ed3199fbe187945a346/merged fuse.fuse-overlayfs"
+    " rw,nosuid fuse-overlayfs",
+    "mount /data/docker/containers/"
+    "16fc350780db78f93dfa59f8603249b3b5c6a14477142ed3199fbe187945a346/mounts/shm tmpfs rw shm",
+    "mount /srv/k3s/agent/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/7/fs ext4 rw"
+    " /dev/sda1",
+)
+
+
+def test_what_an_engine_mounts_is_no_fact_wherever_it_keeps_its_data():
+    assert parsed(*ENGINES, "mount /data ext4 rw /dev/sdb1")["mounts"].items == {
+        "/data": {"type": "ext4", "options": []}
+    }
+
+
 def test_mounts_of_other_machines_are_read(fixtures):
     """jc's own reading of mount(8) is the oracle for which points there are."""
     folder = fixtures / "jc" / "tests" / "fixtures"
