@@ -15,7 +15,7 @@ def parents(case: Case) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for divergence in case.comparison.divergences:
-        told = _told(case, divergence) if divergence.section in ("software", "units") else ""
+        told = _told(case, divergence) if divergence.section in _TOLD else ""
         if told:
             found[divergence.id] = told
             continue
@@ -41,11 +41,18 @@ def _below_roots(case: Case) -> dict[str, str]:
 
 # Sections that tell of some files that no package owns why they matter.
 _TELLING = ("programs", "libraries", "vendored", "runtimes")
+_TOLD = ("software", "units", "files")
 _ROOT = re.compile(r"/(?:opt|srv)/[^/]+/")
 
 
 def _told(case: Case, divergence: Divergence) -> str:
-    """The divergence that tells of the same thing already, and why it matters."""
+    """The divergence that tells of the same thing already, and why it matters.
+
+    An edited file of a package is told with its package, not among other files too.
+    """
+    edited = f"conffiles:{divergence.key}"
+    if divergence.section == "files":
+        return edited if edited in case.by_id else ""
     dropped = divergence.section == "units" and {*divergence.changes} == {"dropins"}
     scope = f"unit:{divergence.key}/"
     for other in case.comparison.divergences:

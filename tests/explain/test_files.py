@@ -764,3 +764,16 @@ def test_an_extension_whose_package_or_program_one_side_lacks_is_no_difference_o
         report = explained(ours, fingerprint("web-b", {}, facts={"extensions": {}}))
 
         assert [f.id for f in report.findings] == [f"dpkg:{lacking}"]
+
+
+def test_an_edited_file_of_a_package_is_told_once_with_its_package():
+    path = "/etc/a.conf"
+
+    def side(name, digest, **facts):
+        files = {path: {"digest": digest, "mode": "644"}}
+        return fingerprint(name, {"a": package("1")}, facts={"files": files, **facts})
+
+    edited = {path: {"package": "a", "state": "edited"}}
+    report = explained(side("web-a", "2", conffiles=edited), side("web-b", "1", conffiles={}))
+    (finding,) = report.findings
+    assert [member.id for member in finding.members] == [f"conffiles:{path}", f"files:{path}"]
