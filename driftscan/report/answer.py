@@ -100,7 +100,7 @@ def _told(host: HostReport, cause: Cause) -> str:
     if cause.type == "repository-missing" and subject and cause.text.startswith(f"{subject} "):
         rest = cause.text.removeprefix(subject)
         return f"{subject} never ran line {where.line} of {where.file}: it{rest}"
-    return f"{cause.text} ({place(where)})"
+    return cause.text if place(where) in cause.text else f"{cause.text} ({place(where)})"
 
 
 def _share(cause: Cause) -> str:
