@@ -39,13 +39,14 @@ _ARCHITECTURE = (
 # Possessive (`++`) and anchored at the start of a word: one pass, whatever a host sends.
 _VALUE = r"(?:(?:\"[^\"]*\"?|'[^']*'?)[^\s'\"]*+|[^\s'\"]++)"
 _ASSIGNMENT = re.compile(
-    rf"(?<![\w.-])(?=[\w.-]*?{_SECRET_WORD})([\w.-]++[\"']?\s?[=:]\s?)(?!{_ARCHITECTURE})({_VALUE})",
+    rf"(?<![\w.-])(?!(?<=/etc/)passwd:)(?=[\w.-]*?{_SECRET_WORD})([\w.-]++[\"']?\s?[=:]\s?)(?!{_ARCHITECTURE})({_VALUE})",
     re.ASCII,
 )
 _OPTION = re.compile(
     rf"(?<![\w-])(?=--?[\w.-]*?{_SECRET_WORD})(--?[A-Za-z][\w.-]*+\s++)(?!-)({_VALUE})", re.ASCII
 )
-_URL_USER = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,30}://)[^/\s'\"]*@")
+# `[user@]` is how our own sentences write it.
+_URL_USER = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,30}://)(?!\[user@\])[^/\s'\"]*@")
 _BASIC = re.compile(r"(?i)\b(Authorization:\s*+\w++\s++|Bearer\s++)([A-Za-z0-9._~+/=-]{6,})")
 _USER_OPTION = re.compile(
     r"(?<!\S)((?:-u|--user|--proxy-user)[\s=]?['\"]?)([^\s:'\"]++:)([^\s'\"]++)"

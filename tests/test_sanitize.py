@@ -142,6 +142,8 @@ def test_a_token_of_a_known_form_is_not_kept_wherever_it_stands(token):
         "libkeyutils1:arm64",
         "/usr/lib/x86_64-linux-gnu/libsecret-1.so.0",
         "unit:auth.service/HOME",
+        "/etc/passwd: not a directory",
+        "write it like ssh://[user@]host[:port]",
     ],
 )
 def test_what_is_no_secret_stays(text):
