@@ -23,7 +23,7 @@ from driftscan.model import (
     Section,
     Shell,
 )
-from driftscan.probes import apps, etc_paths, reading, software
+from driftscan.probes import apps, etc_paths, reading, rpm, software
 from driftscan.probes.contract import About
 from driftscan.probes.twins import files as twin
 
@@ -33,7 +33,8 @@ _PRUNED = " -o ".join(f"-path '{pattern}'" for pattern in etc_paths.PATTERNS)
 _SECRET = " | ".join(sorted(etc_paths.SECRET))
 
 _BODY = (
-    r"""
+    rpm.LISTED
+    + r"""
 [ -d /etc ] || return 0
 awk -F : 'FILENAME == "/etc/group" { print "gid", $3, $1; next } { print "uid", $3, $1 }' \
   /etc/passwd /etc/group
@@ -45,6 +46,9 @@ owned=$({ grep -Hs @OWNED@ /var/lib/dpkg/info/*.list | sed 's,^/var/lib/dpkg/inf
   fi
   grep -Hs @LISTED@ /var/lib/pacman/local/*/files |
     sed 's,^/var/lib/pacman/local/\(.*\)-[^-]*-[^-]*/files:,owned \1.list:/,'
+  # What a package only names somebody else has written.
+  [ -d /var/lib/dpkg/info ] || rpm_listed | sed -n '/^[^ ]*g[^ ]* /d
+    s,^[^ ]* \(.*[.]list:\)\(/.*\),\2 owned \1\2,p' | grep @OWNED@ | sed 's,^/.* owned ,owned ,'
 } | sort)
 [ -z "$owned" ] || printf '%s\n' "$owned"
 find /etc -xdev -mindepth 1 '(' @PRUNED@ ')' -prune -o -type l -exec ls -lnd '{}' + 2>&1 |

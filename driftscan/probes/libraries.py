@@ -34,7 +34,8 @@ ASK = (
     # One question for both sections: the owners of all paths cost one reading of dpkg's lists.
     Shell(
         "loader",
-        r"""
+        rpm.LISTED
+        + r"""
 [ -e /etc/ld.so.cache ] && echo 'have cache'
 command -v ldconfig >/dev/null && echo 'have ldconfig'
 for f in /lib/ld-musl-*.so.1; do [ -e "$f" ] && echo 'have musl'; done
@@ -124,14 +125,9 @@ if [ -r /var/lib/pacman/local ]; then
         n = split(substr($0, 1, i - 1), part, "/"); p = part[n]
         sub(/-[^-]*-[^-]*$/, "", p); print p ".list:" f }'
 fi
-"""
-        + rpm.FOUND
-        + rpm.AS_NOBODY
-        + r"""
-[ -r "$db" ] && command -v rpm >/dev/null || return 0
-# All names at once: to ask for 200 files costs more than to read those of 300 packages.
-owned=$({ wanted "$@"; echo .; as_nobody -qa --qf '[%{=NAME}.%{=ARCH}.list:%{FILENAMES}\n]'
-} | awk "$among"'{ f = substr($0, index($0, ".list:/") + 6); if (f in want) print }')
+owned=$({ wanted "$@"; echo .; rpm_listed; } | awk "$among"'
+  { f = substr($0, index($0, ".list:/") + 6) }
+  f in want { print substr($0, index($0, " ") + 1) }')
 [ -z "$owned" ] || printf 'have rpm\n%s\n' "$owned"
 return 0
 """,

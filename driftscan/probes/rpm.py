@@ -59,6 +59,21 @@ as_nobody() {
 """
 """After FOUND: asks rpm, as nobody where this account could write, for then rpm would."""
 
+LISTED = (
+    """
+rpm_listed() {
+"""
+    + FOUND
+    + AS_NOBODY
+    + r"""
+[ -r "$db" ] && command -v rpm >/dev/null || return 0
+as_nobody -qa --qf '[%{FILEFLAGS:fflags} %{=NAME}.%{=ARCH}.list:%{FILENAMES}\n]'
+}
+"""
+).replace("printf 'denied %s\\n' \"$d\"; ", "")
+"""A function that prints `FLAGS name.arch.list:path` of all files of packages; `g` marks those that
+are only named (rpm(8)). All at once: to ask whose 200 files are costs as much."""
+
 ASK = (
     Shell(
         "packages",

@@ -1,7 +1,7 @@
 """Programs, libraries and Java archives that no package owns, by the directory they are in.
 
-Nothing is run. Small ones have a digest, large ones are told by their size. Where no package
-manager's lists can be read without running it (rpm), only places are told where none puts files.
+Nothing is run but rpm, which tells its packages' files. Small ones have a digest, large ones are
+told by their size. Where no package manager tells, only places are where none puts files.
 """
 
 import re
@@ -20,7 +20,7 @@ from driftscan.model import (
     Section,
     Shell,
 )
-from driftscan.probes import apps, reading
+from driftscan.probes import apps, reading, rpm
 from driftscan.probes.contract import About
 from driftscan.probes.loader import folded
 from driftscan.probes.twins import software as twin
@@ -33,9 +33,13 @@ _FOUND = (
     "-exec stat -c '%Y %f %u %g %s %n' '{}' +"
 )
 _BODY = (
-    r"""
+    rpm.LISTED
+    + r"""
 set --
-if [ -d /var/lib/dpkg/info ] || [ -r /lib/apk/db/installed ] || [ -d /var/lib/pacman/local ]; then
+listed=
+[ -d /var/lib/dpkg/info ] || listed=$(rpm_listed | sed 's,^[^ ]* .*[.]list:/,/,')
+if [ -d /var/lib/dpkg/info ] || [ -r /lib/apk/db/installed ] || [ -d /var/lib/pacman/local ] ||
+  [ -n "$listed" ]; then
   echo 'have owners'
   for d in @PACKAGED@ /opt; do
     # On most systems /bin, /sbin and /lib are links: looked at once.
@@ -46,7 +50,8 @@ for d in @LOCAL@; do
   if [ -d "$d" ] && ! [ -h "$d" ]; then set -- "$@" "$d"; fi
 done
 @WALK@
-found=$({ cat /var/lib/dpkg/info/*.list /var/lib/dpkg/diversions
+found=$({ printf '%s\n' "$listed"
+  cat /var/lib/dpkg/info/*.list /var/lib/dpkg/diversions
   if [ -r /lib/apk/db/installed ]; then
     awk '/^F:/ { d = substr($0, 3) } /^R:/ { print "/" d "/" substr($0, 3) }' /lib/apk/db/installed
   fi
@@ -94,9 +99,8 @@ def asked(roots: Sequence[str]) -> tuple[Question, ...]:
 
 
 ASK = asked(())
-_SOURCE = (
-    f"{', '.join((*twin.PACKAGED, '/opt', *twin.LOCAL))}, against dpkg's, apk's or pacman's lists"
-)
+_PLACES = ", ".join((*twin.PACKAGED, "/opt", *twin.LOCAL))
+_SOURCE = f"{_PLACES}, against the lists of dpkg, rpm, apk or pacman"
 GIVES = (
     About(
         "software",

@@ -11,8 +11,8 @@ from driftscan.rpmdb.answering import (
     RECOMMENDED,
     Shipped,
     answer,
-    owners,
+    listed,
     shipped,
 )
 
-__all__ = ["DATABASES", "FORMAT", "RECOMMENDED", "Shipped", "answer", "owners", "shipped"]
+__all__ = ["DATABASES", "FORMAT", "RECOMMENDED", "Shipped", "answer", "listed", "shipped"]

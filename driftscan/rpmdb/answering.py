@@ -1,7 +1,7 @@
 """The files of a database -> the lines that the host's own `rpm -qa` prints for our question."""
 
 import stat
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -109,16 +109,19 @@ def shipped(files: Mapping[str, bytes], *, configuration: bool) -> Iterator[Ship
                 )
 
 
-def owners(files: Mapping[str, bytes], paths: Set[str]) -> Iterator[str]:
-    """Of these files those that packages have, as `name.arch.list:path`; ParseError as `answer`."""
+def listed(files: Mapping[str, bytes], *, ghosts: bool) -> Iterator[tuple[str, str]]:
+    """`name.arch` and path of all files of packages, without `ghosts` of those they bring; raises
+    ParseError as `answer` does."""
     for header in _headers(files):
         folders, bases = header.texts(tags.DIRNAMES), header.texts(tags.BASENAMES)
         package = b"%s.%s" % (_told(header.text(tags.NAME)), _told(header.text(tags.ARCH)))
-        for folder, base in zip(header.numbers(tags.DIRINDEXES), bases, strict=False):
-            if folder < len(folders):
-                path = (folders[folder] + base).decode("utf-8", "surrogateescape")
-                if path in paths:
-                    yield f"{package.decode('utf-8', 'surrogateescape')}.list:{path}"
+        name = package.decode("utf-8", "surrogateescape")
+        rows = zip(
+            header.numbers(tags.DIRINDEXES), bases, header.numbers(tags.FILEFLAGS), strict=False
+        )
+        for folder, base, flags in rows:
+            if folder < len(folders) and (ghosts or not flags & _GHOST):
+                yield name, (folders[folder] + base).decode("utf-8", "surrogateescape")
 
 
 def _record(header: Header) -> bytes:

@@ -129,3 +129,9 @@ def test_whatever_a_host_says_only_parse_errors_escape(lines):
     except ParseError:
         return
     assert isinstance(sections["files"], Collected | Partial | Absent)
+
+
+def test_on_a_machine_of_rpm_a_packages_file_is_told_by_its_package(captured):
+    item = files.parse(captured("files", "owned-rpm"))["files"].items["/etc/nginx/nginx.conf"]
+    assert item["package"] == "nginx-core.x86_64"
+    assert "digest" not in item

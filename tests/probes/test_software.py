@@ -88,3 +88,12 @@ def test_whatever_a_host_says_only_parse_errors_escape(lines):
     except ParseError:
         return
     assert set(sections) == {about.name for about in software.GIVES}
+
+
+def test_on_a_machine_of_rpm_what_its_packages_have_is_not_told(captured, oracle):
+    items = software.parse(captured("software", "owned-rpm"))["software"].items
+    told = {f"{place}/{name}" for place, item in items.items() for name in item["files"]}
+    assert {path for path in told if path.startswith("/usr/") and "/local/" not in path} == set(
+        oracle("software", "owned-rpm")
+    )
+    assert "/usr/bin/sleep" not in told

@@ -8,7 +8,7 @@ from posixpath import basename
 
 from driftscan.model import Node, Tree
 from driftscan.probes import etc_paths
-from driftscan.probes.twins import apps, software, tools
+from driftscan.probes.twins import apps, rpm, software, tools
 
 MOST = 5000
 """Files."""
@@ -29,9 +29,7 @@ def read(tree: Tree, roots: Sequence[str] = ()) -> Iterator[str]:
         for line in tools.lines(tree, path):
             fields = [*line.split(":"), "", ""]
             yield f"{kind} {fields[2]} {fields[0]}"
-    owned = sorted(
-        [*_dpkg(tree, roots), *_apk(tree, roots), *_pacman(tree, roots)], key=tools.bytes_of
-    )
+    owned = sorted(_owned(tree, roots), key=tools.bytes_of)
     yield from owned
     found = list(_walk(tree, "/etc"))
     links = [f"link {p} -> {n.target}" for p, n in found if stat.S_ISLNK(n.mode)]
@@ -74,6 +72,19 @@ def _sums(tree: Tree, files: list[tuple[str, Node]], owned: set[str]) -> Iterato
         total += node.size
         if total <= TOTAL and not etc_paths.secret(path) and tree.readable(path):
             yield f"sum {hashlib.sha256(tree.read(path, LARGEST)).hexdigest()}  {path}"
+
+
+def _owned(tree: Tree, roots: Sequence[str]) -> Iterator[str]:
+    for owned in (_dpkg, _apk, _pacman, _rpm):
+        yield from owned(tree, roots)
+
+
+def _rpm(tree: Tree, roots: Sequence[str]) -> Iterator[str]:
+    """What a package only names somebody else has written."""
+    if not tools.is_directory(tree, "/var/lib/dpkg/info"):
+        for name, path in rpm.listed(tree, ghosts=False):
+            if etc_paths.within(path, roots):
+                yield f"owned {name}.list:{path}"
 
 
 def _dpkg(tree: Tree, roots: Sequence[str]) -> Iterator[str]:

@@ -48,7 +48,7 @@ def _others(tree: Tree, wanted: set[str]) -> Iterator[str]:
             package = path.split("/")[-2].rsplit("-", 2)[0]
             named = (f"/{line}" for line in tools.lines(tree, path))
             yield from (f"{package}.list:{name}" for name in named if name in wanted)
-    found = rpm.owners(tree, wanted)
+    found = [f"{name}.list:{path}" for name, path in rpm.listed(tree) if path in wanted]
     if found:
         yield "have rpm"
         yield from found

@@ -2,7 +2,7 @@
 
 import hashlib
 import stat
-from collections.abc import Generator, Iterable, Iterator, Set
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from driftscan import rpmdb
@@ -77,13 +77,13 @@ def verified(tree: Tree, *, configuration: bool) -> Iterator[str]:
         yield from _compared(tree, shipped[path])
 
 
-def owners(tree: Tree, paths: Set[str]) -> list[str]:
-    """Of these files those that packages have, `name.arch.list:path`; none if nobody can tell."""
+def listed(tree: Tree, *, ghosts: bool = True) -> list[tuple[str, str]]:
+    """`name.arch` and path of all files of packages; none where nobody can tell."""
     *_, found = ("", *_database_of(tree))
     if not found or not tree.readable(found):
         return []
     try:
-        return list(rpmdb.owners(_files(tree, found), paths))
+        return list(rpmdb.listed(_files(tree, found), ghosts=ghosts))
     except ParseError:
         return []
 

@@ -9,7 +9,7 @@ from itertools import chain
 from posixpath import basename
 
 from driftscan.model import Node, Tree
-from driftscan.probes.twins import apps, tools
+from driftscan.probes.twins import apps, rpm, tools
 
 PACKAGED = (
     *("/bin", "/sbin", "/lib", "/lib64", "/usr/bin", "/usr/sbin"),
@@ -48,14 +48,16 @@ def read(tree: Tree, roots: Sequence[str] = ()) -> Iterator[str]:
     """The script's lines: `have owners`, what of the further roots was not looked at, stat lines
     sorted by path, and `sum SHA256  PATH`."""
     places = [path for path in LOCAL if _own(tree, path)]
-    if tools.is_directory(tree, "/var/lib/dpkg/info") or _lists(tree):
+    packaged = tools.is_directory(tree, "/var/lib/dpkg/info")
+    listed = [] if packaged else [path for _, path in rpm.listed(tree)]
+    if packaged or listed or _lists(tree):
         yield "have owners"
         places = [path for path in (*PACKAGED, "/opt") if _own(tree, path)] + places
     more = list(apps.walk(tree, roots, BESIDE))
     yield from (line for line, node in more if node is None)
     beside = ((path, node) for path, node in more if node is not None and _told(path, node))
     found = dict(chain(*(_walk(tree, place) for place in places), beside))
-    owned = {_plain(path) for path in _owned(tree)} if found else set()
+    owned = {_plain(path) for path in (*listed, *_owned(tree))} if found else set()
     lines = [
         tools.stat_line(node, path) for path, node in found.items() if _plain(path) not in owned
     ]
