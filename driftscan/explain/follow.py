@@ -26,7 +26,10 @@ def parents(case: Case) -> dict[str, str]:
     for divergence in case.comparison.divergences:
         # An archive of no package is among the software of its directory.
         software = f"software:{divergence.key.rpartition('@')[2]}"
-        if divergence.section == "jars" and divergence.id not in found and software in case.by_id:
+        if divergence.section == "verified-software":
+            software = f"software:{divergence.key.rpartition('/')[0]}"
+        inside = divergence.section in ("jars", "verified-software")
+        if inside and divergence.id not in found and software in case.by_id:
             found[divergence.id] = found.get(software, software)
     return {**_below_roots(case), **found}
 

@@ -8,11 +8,13 @@ from driftscan.explain.case import Case
 from driftscan.model import Cause, Divergence, Evidence, Item, Side, Want
 
 SECTION = "software"
+LARGE = "verified-software"
+"""The digests of large files, which --verify has."""
 
 
 def wants(case: Case) -> list[Want]:
     """What the files that differ tell of themselves: builds, versions, digests."""
-    members = [d for d in case.comparison.divergences if d.section == SECTION]
+    members = [d for d in case.comparison.divergences if d.section in (SECTION, LARGE)]
     return binaries.wants(list(_paths(members, "subject")), list(_paths(members, "reference")))
 
 
@@ -20,8 +22,11 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`unpackaged`: one cause a place, such as /opt/NAME, with a guess of how it came there."""
     places: dict[str, list[Divergence]] = {}
     for divergence in open_:
-        if divergence.section == SECTION:
-            places.setdefault(place_of(divergence.key), []).append(divergence)
+        if divergence.section in (SECTION, LARGE):
+            directory = divergence.key
+            if divergence.section == LARGE:
+                directory = directory.rpartition("/")[0]
+            places.setdefault(place_of(directory), []).append(divergence)
     return [_unpackaged(case, place, places[place]) for place in sorted(places)]
 
 
@@ -66,6 +71,10 @@ def _named(item: Item | None) -> dict[str, str]:
 def _paths(members: Sequence[Divergence], side: str) -> Iterator[str]:
     """The files of one side that the other lacks or has otherwise."""
     for divergence in members:
+        if divergence.section == LARGE:
+            own = divergence.subject if side == "subject" else divergence.reference
+            yield from [divergence.key] if own is not None else []
+            continue
         here, there = _named(divergence.subject), _named(divergence.reference)
         if side != "subject":
             here, there = there, here
@@ -91,8 +100,15 @@ def _found(case: Case, divergence: Divergence) -> Evidence:
         (case.subject, divergence.subject),
         (case.reference, divergence.reference),
     )
-    told = [f"{loaded.some(sorted(_named(item)))} on {side.label}" for side, item in pairs if item]
     there = [side for side, item in pairs if item is not None]
+    if divergence.section == LARGE:
+        labels = " than on ".join(side.label for side in there)
+        return Evidence(
+            text=f"{divergence.key} has other bytes on {labels}",
+            confidence="recorded",
+            cites=[c for side in there for c in case.cite(side, LARGE, divergence.key)],
+        )
+    told = [f"{loaded.some(sorted(_named(item)))} on {side.label}" for side, item in pairs if item]
     return Evidence(
         text=f"in {divergence.key}: {', '.join(told)}",
         confidence="recorded",

@@ -128,7 +128,7 @@ def lost(facts: Mapping[str, Section]) -> list[str]:
     return [root for root, item in items.items() if item.get("state") != "directory"]
 
 
-_PATHS = (NAME, "files", "software")
+_PATHS = (NAME, "files", "software", "verified-software")
 
 
 def above(section: str, key: str, roots: Iterable[str]) -> str:

@@ -68,6 +68,13 @@ found=$({ printf '%s\n' "$listed"
   { path = substr($0, index($0, " /") + 1) }
   !(plain(path) in own)' | sort -u -k 6 | head -n @MOST@)
 [ -n "$found" ] || return 0
+""".replace("@PACKAGED@", " ".join(twin.PACKAGED))
+    .replace("@LOCAL@", " ".join(twin.LOCAL))
+    .replace("@PRUNED@", " -o ".join(f"-path '{path}'" for path in twin.PRUNED))
+    .replace("@FOUND@", _FOUND)
+    .replace("@MOST@", str(twin.MOST + 1))
+)
+_SMALL = r"""
 printf '%s\n' "$found"
 set -f
 IFS=$NL
@@ -78,13 +85,18 @@ for f in $(printf '%s\n' "$found" |
 done
 [ $# -eq 0 ] || sha256sum -- "$@" | sed 's/^/sum /'
 return 0
-""".replace("@PACKAGED@", " ".join(twin.PACKAGED))
-    .replace("@LOCAL@", " ".join(twin.LOCAL))
-    .replace("@PRUNED@", " -o ".join(f"-path '{path}'" for path in twin.PRUNED))
-    .replace("@FOUND@", _FOUND)
-    .replace("@MOST@", str(twin.MOST + 1))
-    .replace("@LARGEST@", str(twin.LARGEST))
-)
+""".replace("@LARGEST@", str(twin.LARGEST))
+_LARGE = r"""
+set -f
+IFS=$NL
+for f in $(printf '%s\n' "$found" | awk '$5 > @LARGEST@' | sort -n -k 5,5 | awk '
+  { t += $5; print t <= @TOTAL@ ? "sum" : "unsummed", substr($0, index($0, " /") + 1) }'); do
+  p=${f#* }
+  case $f in unsummed*) printf '%s\n' "$f"; continue ;; esac
+  if [ -r "$p" ]; then sha256sum -- "$p" | sed 's/^/sum /'; else printf 'closed %s\n' "$p"; fi
+done
+return 0
+""".replace("@LARGEST@", str(twin.LARGEST)).replace("@TOTAL@", str(twin.TOTAL))
 _WALKED = """more=$(@WALK@
 )
 printf '%s\\n' "$more" | grep '^[cdu]'"""
@@ -92,10 +104,20 @@ printf '%s\\n' "$more" | grep '^[cdu]'"""
 
 def asked(roots: Sequence[str]) -> tuple[Question, ...]:
     """The question, about these further roots too."""
+    read = partial(twin.read, roots=roots)
+    return (Shell("unowned", _body(roots) + _SMALL.lstrip("\n"), read),)
+
+
+def large(roots: Sequence[str]) -> Question:
+    """The digests of those that are too large for every day: `sum`, `unsummed` or `closed`."""
+    return Shell("large", _body(roots) + _LARGE.lstrip("\n"), partial(twin.large, roots=roots))
+
+
+def _body(roots: Sequence[str]) -> str:
     walk = apps.walk(roots, twin.BESIDE, _FOUND)
     body = _BODY.replace("@WALK@\n", f"{_WALKED.replace('@WALK@', walk)}\n" if walk else "")
     more = """  printf '%s\\n' "$more" | grep '^[-0-9]'\n""" if walk else ""
-    return (Shell("unowned", body.replace("@MORE@", more), partial(twin.read, roots=roots)),)
+    return body.replace("@MORE@", more)
 
 
 ASK = asked(())

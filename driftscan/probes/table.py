@@ -81,7 +81,7 @@ PROBES: tuple[Probe, ...] = (
 ON_DEMAND: tuple[Probe, ...] = (apps, verify)
 """Those that `of` adds where its scope has something for them."""
 
-_WALKING = {probe.NAME: probe.asked for probe in (languages, software, files, apps)}
+_WALKING = {probe.NAME: probe.asked for probe in (languages, software, files, apps, verify)}
 """Those that look below the further roots too, by what they ask then."""
 
 

@@ -5,12 +5,25 @@ rpm itself verifies. Configuration files of dpkg and rpm are told by `conffiles`
 unpacked (path-exclude of dpkg.cfg(5)) and documentation that is not there are no difference.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
-from driftscan.model import Collected, Item, Partial, Payload, Raw, Section, Shell
-from driftscan.probes import conffiles, etc_paths, rpm_conffiles
+from driftscan.errors import ParseError
+from driftscan.model import (
+    Collected,
+    Item,
+    Items,
+    Partial,
+    Payload,
+    Question,
+    Raw,
+    Section,
+    Shell,
+)
+from driftscan.probes import apps, conffiles, etc_paths, rpm_conffiles, software
 from driftscan.probes.contract import About
 from driftscan.probes.loader import folded
+from driftscan.probes.twins import software as unowned
 from driftscan.probes.twins import verify as twin
 
 NAME = "verify"
@@ -137,10 +150,17 @@ done
 """.replace("@DOCUMENTATION@", " | ".join(twin.DOCUMENTATION))
 _LIMITED = _BODY.replace("@SECONDS@", str(twin.SECONDS)).replace("@MOST@", str(twin.MOST))
 
-ASK = (
-    Shell("changed", _LIMITED, twin.read),
-    Shell("rpm", rpm_conffiles.body(configuration=False), twin.rpm),
-)
+
+def asked(roots: Sequence[str]) -> tuple[Question, ...]:
+    """The questions; of what no package owns below these further roots too."""
+    return (
+        Shell("changed", _LIMITED, twin.read),
+        Shell("rpm", rpm_conffiles.body(configuration=False), twin.rpm),
+        software.large(roots),
+    )
+
+
+ASK = asked(())
 GIVES = (
     About(
         "verified",
@@ -151,6 +171,14 @@ GIVES = (
         cost="only with --verify: 1 s of CPU for each 500 MB of packages; "
         f"{twin.SECONDS} s, {twin.MOST} files",
         source="the packages' own checksums, and all files they name",
+    ),
+    About(
+        "verified-software",
+        "facts",
+        "path, of what no package owns and is over 1 MB",
+        "digest (half of the SHA-256)",
+        privilege="any user, of files that it may read",
+        source="as software, from the smallest on, up to 200 MB in all",
     ),
     About("verified-times", "evidence", "as verified", "changed (seconds since 1970), uid"),
 )
@@ -178,7 +206,38 @@ def parse(raw: Raw) -> Mapping[str, Section]:
         gaps += section.gaps if isinstance(section, Partial) else []
         section = Partial(items=items, gaps=gaps) if gaps else Collected(items=items)
     times = {folded(path): item for path, item in conffiles.times(found).items()}
-    return {"verified": section, "verified-times": Collected(items=times)}
+    summed = _summed(raw.outputs.get("large", _NONE).lines)
+    sections = {"verified": section, "verified-times": Collected(items=times)}
+    return {**sections, "verified-software": summed}
+
+
+_SUM = re.compile(r"sum \\?([0-9a-f]{64})  (/.*)")
+
+
+def _summed(lines: Iterable[str]) -> Section:
+    """The digests; what was left out has no item, and a gap."""
+    items: Items = {}
+    gaps, left = list[str](), list[str]()
+    for line in lines:
+        match = _SUM.fullmatch(line)
+        if match is not None:
+            items[folded(match[2])] = {"digest": match[1][:32]}
+        elif line.startswith("unsummed /"):
+            left.append(line.removeprefix("unsummed "))
+        elif line != "have owners":
+            gaps.append(_unseen(line))
+    if left:
+        files = "file is" if len(left) == 1 else "files are"
+        most = unowned.TOTAL >> 20
+        gaps.append(f"{len(left)} {files} told by size alone, as {left[0]}: {most} MB are summed")
+    return Partial(items=items, gaps=gaps) if gaps else Collected(items=items)
+
+
+def _unseen(line: str) -> str:
+    gap = apps.unseen(line)
+    if not gap:
+        raise ParseError(f"expected a file and its sum, got {line!r}")
+    return gap
 
 
 _NONE = Payload(())

@@ -54,5 +54,39 @@ def test_the_same_bytes_under_another_name_are_told():
     assert f"the same bytes elsewhere on b: {PLACE}/new is {PLACE}/old" in told(ours, theirs)
 
 
+def test_other_bytes_of_the_same_length_are_a_cause_where_all_was_summed():
+    path = f"{PLACE}/big"
+    ours, theirs = (
+        fingerprint(
+            name,
+            {},
+            facts={
+                "software": {PLACE: {"files": {"big": "2000000"}}},
+                "verified-software": {path: {"digest": digest}},
+            },
+        )
+        for name, digest in (("a", "d1"), ("b", "d2"))
+    )
+    (cause,) = explained(ours, theirs).causes
+    assert cause.id == f"unpackaged:{PLACE}"
+    assert cause.text == f"a and b differ in one file that no package owns below {PLACE}: big"
+    assert f"{path} has other bytes on a than on b" in told(ours, theirs)
+
+
+def test_a_file_that_one_side_lacks_is_one_difference_summed_or_not():
+    path = f"{PLACE}/big"
+    ours = fingerprint(
+        "a",
+        {},
+        facts={
+            "software": {PLACE: {"files": {"big": "2000000"}}},
+            "verified-software": {path: {"digest": "d1"}},
+        },
+    )
+    theirs = fingerprint("b", {}, facts={"software": {}, "verified-software": {}})
+    report = explained(ours, theirs)
+    assert [finding.id for finding in report.findings] == [f"software:{PLACE}"]
+
+
 def test_without_a_second_trip_nothing_is_told_of_it():
     assert not [t for t in told(machine("a", {"x": "1"}), machine("b", {})) if "build-id" in t]

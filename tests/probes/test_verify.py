@@ -83,6 +83,16 @@ def test_what_an_account_may_not_read_is_a_gap_and_not_missing(captured):
     assert "not readable by this account: /usr/share/zoneinfo/Africa/" in section.gaps[0]
 
 
+def test_large_files_of_no_package_are_summed_from_the_smallest_on(captured, oracle):
+    section = verify.parse(captured("verify", "verify-dpkg"))["verified-software"]
+    sums = {line[66:]: line[:32] for line in oracle("verify-large", "verify-dpkg")}
+    assert {path: item["digest"] for path, item in section.items.items()} == sums
+    assert section.gaps == ["1 file is told by size alone, as /opt/big/huge2: 200 MB are summed"]
+    closed = verify.parse(captured("verify", "verify-dpkg-nobody"))["verified-software"]
+    assert "/opt/big/tool2: denied" in closed.gaps
+    assert closed.items.keys() == sums.keys() - {"/opt/big/tool2"}
+
+
 def test_limits_and_prelink_are_told_and_nothing_that_they_hide_is_called_changed():
     of, is_ = f"of x {'a' * 32}  ", f"is {'b' * 32}  "
     section = parsed("prelinked", "have dpkg", f"{of}/bin/x", f"{is_}/bin/x", "cut", "more")
@@ -131,6 +141,7 @@ STARTS = st.sampled_from(
 def test_whatever_a_host_says_only_parse_errors_escape(lines):
     try:
         section = parsed("have dpkg", *lines)
+        verify.parse(Raw(outputs={"large": Payload(tuple(lines))}))
     except ParseError:
         return
     assert isinstance(section, Collected | Partial)

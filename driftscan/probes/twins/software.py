@@ -39,7 +39,9 @@ PRUNED = (
 MOST = 3000
 """Files."""
 LARGEST = 1 << 20
-"""Bytes of a file that is summed."""
+"""Bytes of a file that is summed every day."""
+TOTAL = 200 << 20
+"""Bytes of all larger ones that are summed on demand, from the smallest on."""
 
 NAMED = ("*.so", "*.so.[0-9]*", "*.jar", "*.war")
 
@@ -124,3 +126,23 @@ def _told(path: str, node: Node) -> bool:
 def is_software(name: str, node: Node) -> bool:
     """Whether a file is a program, a library or an archive of Java's."""
     return node.mode & 0o100 != 0 or any(fnmatchcase(name, pattern) for pattern in NAMED)
+
+
+def large(tree: Tree, roots: Sequence[str] = ()) -> Iterator[str]:
+    """The script's lines: `sum SHA256  PATH`, `unsummed PATH` or `closed PATH`, by size."""
+    found = []
+    for line in read(tree, roots):
+        fields = line.split(" ", 5)
+        if len(fields) == 6 and fields[4].isdigit() and int(fields[4]) > LARGEST:
+            found.append((int(fields[4]), fields[5]))
+        elif line.startswith(("closed ", "deep ")) or line == "unwalked":
+            yield line
+    total = 0
+    for size, path in sorted(found, key=lambda one: (one[0], tools.bytes_of(one[1]))):
+        total += size
+        if total > TOTAL:
+            yield f"unsummed {path}"
+        elif not tree.readable(path):
+            yield f"closed {path}"
+        else:
+            yield f"sum {hashlib.sha256(tree.read(path, TOTAL)).hexdigest()}  {path}"
