@@ -65,9 +65,15 @@ class _CasesReport:
 
 def _commit() -> str:
     """What was tested; with a plus where files are not as that commit has them."""
-    words = ["git", "-C", str(cases.TESTS.parent), "describe", "--always", "--dirty=+"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "(no commit)"
+    made = [":!tests/cases.json", ":!docs/reliability.md"]
+    head = _git("rev-parse", "--short", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *made)
+    return f"{head or '(no commit)'}{'+' if changed else ''}"
+
+
+def _git(*words: str) -> str:
+    command = ["git", "-C", str(cases.TESTS.parent), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _cases(node: pytest.Item) -> list[str]:
