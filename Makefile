@@ -6,7 +6,7 @@ RUN := tests/lab/.run
 INVENTORY := $(RUN)/inventory.yml
 UNIT := -m "not lab and not sshd and not long and not soak"
 
-.PHONY: help demo test check soak reliability env lab lab-down bench fuzz audit record docs lock clean
+.PHONY: help demo test test-long test-lab check soak reliability env lab lab-down bench fuzz audit record docs lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -21,9 +21,14 @@ test: env ## everything: `make check`, then the tests on real servers
 	  echo "DRIFTSCAN_LAB=off: the tests on real servers were not run"; \
 	else \
 	  $(BIN)/python -m tests.lab up && . $(RUN)/env.sh && \
-	  $(BIN)/python -m pytest -n 2 -m "(sshd or long) and not lab and not soak" && \
-	  $(BIN)/python -m pytest -m "lab and not soak"; \
+	  $(MAKE) --no-print-directory -j 2 --output-sync=target test-long test-lab; \
 	fi
+
+# At once: those of the lab mostly wait for its engine.
+test-long:
+	@$(BIN)/python -m pytest -n 2 -m "(sshd or long) and not lab and not soak"
+test-lab:
+	@$(BIN)/python -m pytest -m "lab and not soak"
 
 check: env ## style, types, floors, shell, unit tests: no network, no engine, under 60 s
 	@$(BIN)/ruff format --check -q driftscan tests
@@ -34,7 +39,7 @@ check: env ## style, types, floors, shell, unit tests: no network, no engine, un
 	@$(BIN)/driftscan script | shellcheck -s sh -S warning -
 	@$(BIN)/driftscan script --collector 2> /dev/null | shellcheck -s sh -S warning -
 	@shellcheck -S warning tests/lab/*.sh tests/lab/recipes/*.sh .ci/*.sh .ci/run
-	@$(BIN)/python -m pytest -q -n 4 $(UNIT)
+	@$(BIN)/python -m pytest -q -n 3 $(UNIT)
 
 soak: env ## load, crashes and faults at length: many minutes
 	@$(BIN)/python -m pytest -m soak

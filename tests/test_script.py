@@ -166,13 +166,8 @@ def test_other_answers_tell_their_lines_and_status(odd):
 VOLATILE = re.compile(r"(?:clock|self|stat|map|root|listen|mount|module) |/proc/|[^ /]+\.list:/")
 
 
-# Twice the whole script for each shell: `make check` does so in the one that is least like dash.
-LONG = [name for name in SHELLS if name != "busybox"]
-
-
-@pytest.mark.parametrize(
-    "shell", ["busybox", *(pytest.param(name, marks=pytest.mark.long) for name in LONG)]
-)
+@pytest.mark.long  # twice the whole script for each shell
+@pytest.mark.parametrize("shell", SHELLS)
 def test_every_shell_tells_the_same_of_this_machine(shell):
     def steady(raws):
         return {

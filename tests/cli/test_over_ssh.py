@@ -79,7 +79,7 @@ def test_scan_writes_a_fingerprint_a_host_and_tells_who_failed(driftscan, fleet,
 
 
 def test_one_host_goes_to_standard_output_and_nothing_else_does(driftscan, fleet, work):
-    fleet(a=Manners(recorded.host))
+    fleet(a=Manners(really))
     done = driftscan("scan", "a")
     (work / "a.json").write_text(done.out)
     assert store.load(work / "a.json").meta.target == "a"
@@ -87,7 +87,7 @@ def test_one_host_goes_to_standard_output_and_nothing_else_does(driftscan, fleet
 
 @pytest.mark.long
 def test_a_host_is_as_it_was_and_then_as_this_machine(driftscan, fleet):
-    fleet(a=Manners(recorded.host))
+    fleet(a=Manners(really))
     driftscan("scan", "-o", "out")
 
     again = driftscan("compare", "a", "out/a.json", "-f", "json")

@@ -259,7 +259,9 @@ def start(name: str, image: str = "web-b", setup_commands: Sequence[str] = ()) -
     container = f"{PREFIX}-test-{name}-{os.getpid()}"
     place = RUN / f"test-{name}-{os.getpid()}"
     try:
-        host = launch(chosen, name, container, full, 2300, serving[1])
+        # two runs at once do not look for a free port from the same one
+        first = 2300 + os.getpid() % 50 * 10
+        host = launch(chosen, name, container, full, first, serving[1])
         for command in setup_commands:
             host.shell(command)
         host = Running(
