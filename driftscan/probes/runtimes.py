@@ -85,7 +85,7 @@ find_owners() {
   set -f
   set --
   for r in $files; do owned "$r" || set -- "$@" -e "$r" -e "${r#/usr}"; done
-  [ $# -eq 0 ] || owners=$owners$NL$(find . -name '*.list' -exec grep -HFxs "$@" '{}' +)
+  [ $# -eq 0 ] || owners=$owners$NL$(set +f; grep -HFxs "$@" -- *.list)
   set --
   for line in $owners; do
     line=${line#./} p=${line%%.list:*}
