@@ -134,7 +134,7 @@ def test_leaving_early_ends_what_is_under_way(tmp_path, key):
         began = time.monotonic()
         arriving.close()
     assert names == [loaded.name, "local"]
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_a_file_that_is_a_folder_or_a_report_is_told(tmp_path):

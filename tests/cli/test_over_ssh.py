@@ -513,7 +513,7 @@ def test_a_second_interrupt_ends_at_once(tmp_path, work):
     """What hangs here cannot be closed: a program that is asked for the way."""
     (work / "bin").mkdir()
     slow = work / "bin" / "ssh"
-    slow.write_text("#!/bin/sh\nexec sleep 4\n")
+    slow.write_text(f"#!/bin/sh\n: > {work / 'asked'}\nexec sleep 12\n")
     slow.chmod(0o755)
     paramiko.ECDSAKey.generate().write_private_key_file(str(work / "key"))
     rows = "".join(f"  h{n}: {{address: 127.0.0.1, port: 1, key: key}}\n" for n in range(3))
@@ -526,14 +526,17 @@ def test_a_second_interrupt_ends_at_once(tmp_path, work):
         cwd=work,
         env=environment(tmp_path, PATH=f"{work / 'bin'}:{os.environ['PATH']}"),
     )
-    time.sleep(2.5)
+    deadline = time.monotonic() + 60
+    while not (work / "asked").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     time.sleep(0.2)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 130
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 8
 
 
 def late(channel, _script, over):

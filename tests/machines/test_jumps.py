@@ -142,7 +142,7 @@ def test_hosts_that_wait_for_a_place_end_at_once_when_all_is_stopped(tmp_path: P
         stopping.start()
         started = time.monotonic()
         found = all_of(targets, credentials, deadline=60, first_byte=60, idle=60)
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 20
         stopping.join()
     assert [e.state for e in found if isinstance(e, MachineError)] == ["interrupted"] * 6
 

@@ -88,7 +88,7 @@ def test_closing_ends_it_at_once_from_another_thread() -> None:
         here.ask(asking("sleep 62"), Limits(deadline=20))
     timer.join()
     assert caught.value.state == "interrupted"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
 
 
 def _running(command: str) -> bool:
