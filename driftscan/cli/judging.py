@@ -222,7 +222,10 @@ def _told_apart(*pair: "tuple[Target, Side]") -> "list[Side]":
     if len({side.name for side in sides}) == len(sides):
         return sides
     return [
-        replace(side, fingerprint=replace(found, meta=replace(found.meta, target=target.path)))
+        replace(
+            side,
+            fingerprint=replace(found, meta=replace(found.meta, target=target.path, machine="")),
+        )
         if target.road == "file"
         else side
         for target, side in pair

@@ -27,7 +27,10 @@ for f in /etc/apt/apt.conf.d/* /etc/apt/apt.conf; do
   case $f in *"$NL"*) continue ;; esac
   if [ -r "$f" ]; then set -- "$@" "$f"; else printf 'denied %s\n' "$f"; fi
 done
-[ $# -eq 0 ] || awk 'FNR == 1 { print "file " FILENAME } { print " " $0 }' "$@"
+# Comments stay behind; their lines keep their numbers.
+[ $# -eq 0 ] || awk 'FNR == 1 { print "file " FILENAME }
+  /^[ \t]*\/\// && !/\*/ { print " "; next }
+  { print " " $0 }' "$@"
 find /var/lib/apt/periodic -maxdepth 1 -name '*-stamp' -exec stat -c 'stamp %Y %n' '{}' +
 d=/var/log/unattended-upgrades
 if [ -d "$d" ]; then

@@ -17,6 +17,8 @@ from driftscan.probes.twins import texts
 
 LIMIT = 2 << 20
 
+# Comments stay behind, for they are most of what such files hold; their lines keep their numbers.
+# `#include`, `#clear` and `#1000` mean something, and a comment may go on in the next line.
 _BODY = r"""
 set --
 for f in @GLOBS@; do
@@ -25,7 +27,9 @@ for f in @GLOBS@; do
   if [ -r "$f" ]; then set -- "$@" "$f"; else printf 'closed %s\n' "$f"; fi
 done
 @CLOSED@
-[ $# -eq 0 ] || awk 'FNR == 1 { print "file " FILENAME } { print " " $0 }' "$@" | head -c @LIMIT@
+[ $# -eq 0 ] || awk 'FNR == 1 { print "file " FILENAME }
+  /^[ \t]*#/ && !/^[ \t]*#(include|clear|[0-9])/ && !/\\$/ { print " "; next }
+  { print " " $0 }' "$@" | head -c @LIMIT@
 return 0
 """
 

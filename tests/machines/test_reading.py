@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import tempfile
 import time
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from driftscan.machines.local import Local
 from driftscan.machines.reading import Reader
 from driftscan.machines.root import Root
 from driftscan.model import Files, Limits, Lines, Partial, Shell, Stats, Target
+from driftscan.probes import texts
 from driftscan.probes.table import PROBES
 
 LOCAL = Local(Target(name="local", road="local"))
@@ -156,6 +158,37 @@ def test_what_is_closed_to_this_account_is_denied_and_not_empty():
         (where / "closed").chmod(0o700)
     assert told(read) == told(live)
     assert read.gaps == {f"{where}/closed": "denied", f"{where}/secret": "denied"}
+
+
+_MEANT = re.compile(r"#include|#clear|#1000|^[ \t]*[ax/]")
+LINES = st.lists(
+    st.tuples(
+        st.sampled_from(("", " ", "\t")),
+        st.sampled_from(
+            ("#", "//", "# ", "#include /x", "#clear y;", "#1000 ALL=", "a # b", "x=#")
+        ),
+        st.sampled_from(("", "word", "more \\", "\\\\", "*/", "\xe4")),
+    ).map("".join),
+    max_size=6,
+)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(LINES)
+def test_comments_stay_behind_on_both_ways_and_lines_keep_their_numbers(tmp_path, lines):
+    path = tmp_path / "some.conf"
+    path.write_text("\n".join(lines), encoding="latin-1")
+    made = probe(texts.question("files", (str(path),)))
+    live, read = asked(LOCAL, made), asked(Reader(partial(at, "/")), made)
+    assert told(live["made"]) == told(read["made"])
+    kept = texts.read(live["made"], "files").files.get(str(path), [])
+    assert len(kept) == len(path.read_text(encoding="latin-1").splitlines())
+    meant = [
+        n for n, line in enumerate(lines) if re.search(r"include|clear|1000|^[ \t]*[ax/]", line)
+    ]
+    assert all(kept[n].encode() for n in meant)
 
 
 def test_a_question_that_only_runs_has_an_empty_answer(tmp_path):

@@ -1,5 +1,6 @@
 """The question whether the machine updates itself, read from files."""
 
+import re
 from collections.abc import Iterator
 
 from driftscan.model import Tree
@@ -7,6 +8,7 @@ from driftscan.probes.twins import tools
 
 _LOGS = "/var/log/unattended-upgrades"
 _KEPT = 40
+_COMMENT = re.compile(r"[ \t]*//[^*]*")
 
 
 def read(tree: Tree) -> Iterator[str]:
@@ -20,7 +22,7 @@ def read(tree: Tree) -> Iterator[str]:
     for path in files:
         if text := tools.lines(tree, path):
             yield f"file {path}"
-            yield from (f" {line}" for line in text)
+            yield from (" " if _COMMENT.fullmatch(line) else f" {line}" for line in text)
     for path in tools.named(tree, "/var/lib/apt/periodic", "*-stamp"):
         if node := tree.lstat(path):
             yield f"stamp {node.mtime} {path}"

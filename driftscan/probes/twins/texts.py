@@ -1,9 +1,17 @@
 """The twin of `probes/texts.py`: the lines of text files, from files that are only read."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from driftscan.model import Tree
 from driftscan.probes.twins import tools
+
+_COMMENT = re.compile(r"[ \t]*#(?!include|clear|[0-9]).*(?<!\\)", re.DOTALL)
+
+
+def without_comments(lines: Iterable[str]) -> Iterator[str]:
+    """The lines, those that only say something to people empty."""
+    return ("" if _COMMENT.fullmatch(line) else line for line in lines)
 
 
 def reader(globs: tuple[str, ...], places: tuple[str, ...]) -> Callable[[Tree], Iterable[str]]:
@@ -20,6 +28,6 @@ def reader(globs: tuple[str, ...], places: tuple[str, ...]) -> Callable[[Tree], 
         for path in filter(tree.readable, files):
             lines = tools.lines(tree, path)
             yield from [f"file {path}"] if lines else []
-            yield from (f" {line}" for line in lines)
+            yield from (f" {line}" for line in without_comments(lines))
 
     return read
