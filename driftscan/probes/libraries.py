@@ -68,7 +68,7 @@ links() {
 }
 how=-lnq links=$(links -lnq)
 [ -n "$links" ] || { how=-ln links=$(links -ln); }
-printf '%s\n' "$links"
+[ -z "$links" ] || printf '%s\n' "$links"
 stat -L -c 'root %d:%i %n' / /proc/[0-9]*/root
 grep -H -s -E '^(0:|[0-9]+:name=systemd):.*[.]service' /proc/[0-9]*/cgroup
 maps=$(grep -H -s -E '^[0-9a-f-]+ ..x. [^/]*/' /proc/[0-9]*/maps | awk '
