@@ -155,7 +155,7 @@ def test_a_difference_that_is_accepted_passes_until_its_value_changes(
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        ("chmod 000 /var/lib/dpkg/status", "dpkg of web-x"),
+        ("chmod 000 /var/lib/dpkg/status", "conffiles, cron, dpkg, dpkg-needs, dpkg-times"),
         ("truncate -s 40000 /var/lib/dpkg/status", "dpkg of web-x"),
     ],
     ids=["unreadable", "truncated"],
@@ -168,7 +168,7 @@ def test_a_package_database_that_cannot_be_read_is_incomplete(driftscan, baselin
         done = driftscan("check", "web-x", inventory=plain)
 
     assert done.code == 3, done.out + done.err
-    assert told in done.out
+    assert told in " ".join(done.out.split())
 
 
 def test_a_plain_account_is_told_what_it_could_not_see(driftscan, baseline):
