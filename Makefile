@@ -30,7 +30,7 @@ test-long:
 test-lab:
 	@$(BIN)/python -m pytest -m "lab and not soak"
 
-check: env ## style, types, floors, shell, unit tests: no network, no engine, under 60 s
+check: env ## style, types, floors, shell, unit tests: no network, no engine
 	@$(BIN)/ruff format --check -q driftscan tests
 	@$(BIN)/ruff check -q driftscan tests
 	@$(BIN)/mypy --no-error-summary
