@@ -3,6 +3,8 @@
 import re
 import socket
 import threading
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -45,6 +47,23 @@ def answering(body: bytes = b"", errors: bytes = b"", status: int = 0) -> Play:
     return play
 
 
+class Crowd:
+    """A host that takes a moment to answer, and counts how many it answers at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self.most = 0
+        self._seconds, self._now, self._lock = seconds, 0, threading.Lock()
+
+    def play(self, channel: paramiko.Channel, script: str, over: threading.Event) -> None:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        time.sleep(self._seconds)
+        with self._lock:
+            self._now -= 1
+        answering()(channel, script, over)
+
+
 def saying(output: bytes, errors: bytes, status: int) -> Play:
     """A host that does something else with the script."""
 
@@ -76,7 +95,7 @@ class Manners:
     without: dict[str, list[str]] = field(default_factory=dict)
 
 
-class Server:
+class Server(ABC):
     """Listens on 127.0.0.1; one thread a connection; on leaving nothing of it is left."""
 
     def __init__(self) -> None:
@@ -108,9 +127,9 @@ class Server:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
+    @abstractmethod
     def serve(self, sock: socket.socket) -> None:
         """One connection, in a thread of its own."""
-        raise NotImplementedError
 
     def _start(self, run: Callable[..., None], *arguments: Any) -> None:
         thread = threading.Thread(target=run, args=arguments, daemon=True)

@@ -216,21 +216,18 @@ class _Run:
 
 def _told_apart(*pair: "tuple[Target, Side]") -> "list[Side]":
     """Where both have one name, as today's and last month's of a host, a file goes by its path."""
-    from msgspec.structs import replace
-
     sides = [side for _, side in pair]
     if len({side.name for side in sides}) == len(sides):
         return sides
-    return [
-        replace(
-            side,
-            fingerprint=replace(found, meta=replace(found.meta, target=target.path, machine="")),
-        )
-        if target.road == "file"
-        else side
-        for target, side in pair
-        for found in (side.fingerprint,)
-    ]
+    return [_by_path(side, target.path) if target.road == "file" else side for target, side in pair]
+
+
+def _by_path(side: "Side", path: str) -> "Side":
+    """That both are one machine is meant, and no slip in an inventory."""
+    from msgspec.structs import replace
+
+    meta = replace(side.fingerprint.meta, target=path, machine="")
+    return replace(side, fingerprint=replace(side.fingerprint, meta=meta))
 
 
 def _mirror(report: "HostReport", sides: "tuple[Side, Side]", symptom: str) -> "Mirror | None":

@@ -3,17 +3,15 @@
 import functools
 import math
 import os
-import re
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from driftscan.cli import completing, configuration
+from driftscan.cli import checked, completing, configuration
 
 if TYPE_CHECKING:
     from driftscan.policy import FailOn
@@ -118,54 +116,6 @@ def _bundle(
     return decorate
 
 
-def _outputs(
-    _context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    """`FORMAT=PATH`, each; the folder has to be there before anything is asked."""
-    found = []
-    for word in words:
-        name, there, path = word.partition("=")
-        if name not in configuration.FORMATS or not there or not path:
-            known = ", ".join(f"{name}=PATH" for name in configuration.FORMATS)
-            raise click.BadParameter(f"{word!r} is not one of {known}")
-        if path != "-" and not Path(path).parent.is_dir():
-            raise click.BadParameter(
-                f"{word!r}: the folder {str(Path(path).parent)!r} is not there"
-            )
-        found.append((name, path))
-    return tuple(found)
-
-
-def _timeouts(
-    _context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]
-) -> tuple[tuple[str, float], ...]:
-    """`STAGE=SECONDS`, each."""
-    found = []
-    for word in words:
-        wrong = configuration.wrong_timeout(word)
-        if wrong:
-            raise click.BadParameter(wrong)
-        stage, _, seconds = word.partition("=")
-        found.append((stage, float(seconds)))
-    return tuple(found)
-
-
-def _fix(_context: click.Context, _parameter: click.Parameter, word: str | None) -> str | None:
-    """A folder that is there or can be made, known before anything is asked."""
-    if word is not None and not Path(word).is_dir():
-        if Path(word).exists() or Path(word).is_symlink():
-            raise click.BadParameter(f"{word!r} is not a folder")
-        if not Path(word).absolute().parent.is_dir():
-            raise click.BadParameter(f"the folder of {word!r} is not there")
-    return word
-
-
-def _network(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
-    if name and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,253}", name) is None:
-        raise click.BadParameter(f"{name!r} is not the name of a network")
-    return name
-
-
 INVENTORY = click.option(
     "-i",
     "--inventory",
@@ -197,27 +147,12 @@ ENGINE = click.option(
 )
 
 
-def _apps(
-    _context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Roots of applications that may be walked; reading the contract costs 40 ms."""
-    if words:
-        from driftscan.inventory.contract import MOST_ROOTS, ROOT_FORM, is_root
-
-        for word in words:
-            if not is_root(word):
-                raise click.BadParameter(f"{word!r} is not {ROOT_FORM}")
-        if len(set(words)) > MOST_ROOTS:
-            raise click.BadParameter(f"{len(set(words))} are more than {MOST_ROOTS}")
-    return tuple(sorted(set(words)))
-
-
 APP = click.option(
     "--app",
     multiple=True,
     metavar="PATH",
     envvar="DRIFTSCAN_APP",
-    callback=_apps,
+    callback=checked.apps,
     help="Look below this directory too: its packages of languages, programs, libraries and"
     " configuration. May be given several times; adds to the inventory's `app`.",
 )
@@ -262,7 +197,7 @@ asking = _bundle(
         multiple=True,
         metavar="STAGE=SECONDS",
         envvar="DRIFTSCAN_TIMEOUTS",
-        callback=_timeouts,
+        callback=checked.timeouts,
         help=f"How long one stage may take: {configuration.DEFAULT_TIMEOUTS}.",
     ),
     click.option(
@@ -318,7 +253,7 @@ explaining = _bundle(
         metavar="NAME",
         envvar="DRIFTSCAN_NETWORK",
         show_envvar=True,
-        callback=_network,
+        callback=checked.network,
         help="The network of containers that fetch, such as host; without it the engine's default.",
     ),
     click.option(
@@ -346,7 +281,7 @@ reporting = _bundle(
         "outputs",
         multiple=True,
         metavar="FORMAT=PATH",
-        callback=_outputs,
+        callback=checked.outputs,
         help="Also write a report to a file; may be given several times.",
     ),
     click.option(
@@ -390,7 +325,7 @@ fixing = _bundle(
     click.option(
         "--fix",
         metavar="DIR",
-        callback=_fix,
+        callback=checked.fix,
         help="Also write the remedy of each host to DIR: HOST.sh, HOST.pins, HOST.auto."
         " Simulates it too.",
     ),

@@ -13,7 +13,7 @@ from driftscan.machines import ssh as road
 from driftscan.machines.ssh import Credentials
 from driftscan.model import Answer, Target
 from tests.machines.test_ssh import ask, drip, free_port, misbehaving, replace_limits
-from tests.sshd import USER, Sshd, framed
+from tests.sshd import USER, Crowd, Sshd
 
 
 @pytest.fixture(autouse=True)
@@ -46,28 +46,15 @@ def all_of(targets: list[Target], credentials: Credentials, **limits: float) -> 
 
 @pytest.mark.case("E08")
 def test_no_more_hosts_than_allowed_go_through_one_jump_host_at_once(tmp_path: Path) -> None:
-    now, most, lock = 0, 0, threading.Lock()
-
-    def slow(channel: paramiko.Channel, text: str, _over: threading.Event) -> None:
-        nonlocal now, most
-        with lock:
-            now += 1
-            most = max(most, now)
-        time.sleep(0.2)
-        with lock:
-            now -= 1
-        channel.sendall(framed(text))
-        channel.send_exit_status(0)
-        channel.close()
-
-    with misbehaving(tmp_path, play=slow) as host, misbehaving(tmp_path, forward=True) as jump:
+    slow = Crowd(0.2)
+    with misbehaving(tmp_path, play=slow.play) as host, misbehaving(tmp_path, forward=True) as jump:
         jump.user_key = host.user_key
         targets = [behind(jump.port, host, jump.known_hosts)] * 12
         names = ("connect", "handshake", "login", "session", "first_byte", "idle")
         seconds = dict.fromkeys(names, 20.0)
         found = all_of(targets, Credentials(agent="", per_jump=3), deadline=60, **seconds)
     assert [type(one) for one in found] == [Answer] * 12
-    assert most == 3
+    assert slow.most == 3
 
 
 @pytest.mark.case("F36")

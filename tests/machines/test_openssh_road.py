@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-import paramiko
 import pytest
 
 from driftscan import script
@@ -23,7 +22,7 @@ from driftscan.model import Limits, Questions, Target
 from driftscan.probes.table import PROBES
 from tests.openssh import USER, OpenSsh, binary, keygen, sshd
 from tests.sshd import USER as SSH_USER
-from tests.sshd import Manners, Raw, Sshd, answering
+from tests.sshd import Crowd, Manners, Raw, Sshd
 
 pytestmark = pytest.mark.sshd
 
@@ -307,19 +306,8 @@ def test_a_connection_that_is_cut_is_incomplete(server: OpenSsh, tmp_path: Path)
 
 @pytest.mark.case("E08")
 def test_no_more_hosts_than_allowed_go_through_one_jump_host_at_once(tmp_path: Path) -> None:
-    now, most, lock = 0, 0, threading.Lock()
-
-    def slow(channel: paramiko.Channel, text: str, _over: threading.Event) -> None:
-        nonlocal now, most
-        with lock:
-            now += 1
-            most = max(most, now)
-        time.sleep(0.3)
-        with lock:
-            now -= 1
-        answering()(channel, text, _over)
-
-    with Sshd(tmp_path, Manners(slow)) as host, Sshd(tmp_path, Manners(forward=True)) as jump:
+    slow = Crowd(0.3)
+    with Sshd(tmp_path, Manners(slow.play)) as host, Sshd(tmp_path, Manners(forward=True)) as jump:
         jump.user_key = host.user_key
         known = tmp_path / "known"
         known.write_text(host.known_hosts.read_text() + jump.known_hosts.read_text())
@@ -331,4 +319,4 @@ def test_no_more_hosts_than_allowed_go_through_one_jump_host_at_once(tmp_path: P
         with ThreadPoolExecutor(6) as pool:
             said = list(pool.map(lambda road: road.ask(NOTHING, LIMITS).output, roads))
     assert all(answered(output) for output in said)
-    assert most == 2
+    assert slow.most == 2
