@@ -5,7 +5,7 @@ import binascii
 import hmac
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,8 @@ from driftscan.errors import InputError
 
 State = Literal["ok", "unknown", "mismatch", "revoked", "certificate-authority"]
 DEFAULT_PORT = 22
+# ssh's buffer (match.c): a list with a longer pattern matches nothing
+_MAX_PATTERN = 1022
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +22,14 @@ class Verdict:
     """What the files say of a key, and the line that decided (None for an unknown host).
 
     `certificate-authority`: a CA vouches for the host's certificate, which only the openssh road
-    can check; neither the key itself nor its revocation is in the files.
+    can check; no key of the host itself is in the files. `vouched`: one does beside a key that
+    is in the files and is another.
     """
 
     state: State
     file: str | None = None
     line: int | None = None
+    vouched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,16 @@ class KnownHosts:
         if _key_type(key_blob) != key_type:
             return Verdict("unknown")
         name, *bare = _names(host, port)
-        found = _judged(self._covering(name), key_blob)
+        entries = self._covering(name)
+        found = _judged(entries, key_blob)
         # ssh looks for the bare name only when `[host]:port` is unknown, and only a match counts
         if found.state == "unknown" and bare:
-            fallback = _judged(self._covering(bare[0]), key_blob)
-            return fallback if fallback.state not in ("mismatch", "unknown") else found
-        return found
+            others = self._covering(bare[0])
+            fallback = _judged(others, key_blob)
+            if fallback.state not in ("mismatch", "unknown"):
+                return fallback
+            entries += others
+        return _beside_authority(found, entries)
 
     def known_types(self, host: str, port: int) -> list[str]:
         """The key types known for this host, in the files' order: offer these first.
@@ -108,19 +116,28 @@ def _names(host: str, port: int) -> list[str]:
 
 
 def _judged(entries: list[Entry], key_blob: bytes) -> Verdict:
-    """revoked > ok > a CA > another key; a CA goes before a mismatch, for the host may show its
-    certificate to ssh, while the key beneath it was never meant to be known."""
+    """revoked > ok > another key; a CA says nothing of a bare key."""
     same = [entry for entry in entries if entry.key_blob == key_blob]
     ranked: list[tuple[State, list[Entry]]] = [
         ("revoked", [entry for entry in same if entry.marker == "@revoked"]),
         ("ok", [entry for entry in same if not entry.marker]),
-        ("certificate-authority", [e for e in entries if e.marker == "@cert-authority"]),
         ("mismatch", [entry for entry in entries if not entry.marker]),
     ]
     for state, deciding in ranked:
         if deciding:
             return Verdict(state, deciding[0].file, deciding[0].line)
     return Verdict("unknown")
+
+
+def _beside_authority(found: Verdict, entries: list[Entry]) -> Verdict:
+    """What a CA changes: a host without a known key may show its certificate to ssh. A key that
+    has changed stays that."""
+    authority = next((entry for entry in entries if entry.marker == "@cert-authority"), None)
+    if authority is None or found.state not in ("unknown", "mismatch"):
+        return found
+    if found.state == "mismatch":
+        return replace(found, vouched=True)
+    return Verdict("certificate-authority", authority.file, authority.line)
 
 
 def _lower(name: str) -> str:
@@ -135,7 +152,10 @@ def covers(hosts: str, name: str) -> bool:
     covered = False
     for pattern in hosts.split(","):
         negated = pattern.startswith("!")
-        if _matches(_lower(pattern[negated:]), name):
+        pattern = pattern[negated:]
+        if len(pattern.encode("utf-8", "surrogateescape")) > _MAX_PATTERN:
+            return False
+        if _matches(_lower(pattern), name):
             if negated:
                 return False
             covered = True

@@ -319,7 +319,8 @@ def trust(hop: Hop, known: KnownHosts, key: "HostKey", target: str) -> None:
             f"its key has changed: {shown}, which is not the one in {place}",
             "somebody may be in between, or the host was reinstalled: ask who runs it, compare the"
             " fingerprint on its console, and only then"
-            f" `driftscan trust --replace {shlex.quote(target)}`",
+            f" `driftscan trust --replace {shlex.quote(target)}`"
+            + (f" (a certificate of it: {OTHER_ROAD})" if verdict.vouched else ""),
         ),
         "revoked": (
             "host_key_revoked",

@@ -105,6 +105,28 @@ def test_another_known_key_is_replaced_only_when_that_is_asked_for(driftscan, se
     assert old.read_text() == f"# mine\n{kept}{line}{names}"
 
 
+@pytest.mark.case("F13")
+def test_a_certificate_authority_does_not_hide_that_a_key_has_changed(driftscan, server):
+    authority = (
+        f"@cert-authority * {server.known_line(paramiko.ECDSAKey.generate()).split(' ', 1)[1]}"
+    )
+    server.known_hosts.write_text(authority + server.known_line(paramiko.ECDSAKey.generate()))
+    scanned = driftscan("scan", "a")
+    assert scanned.code == 3
+    assert "host_key_mismatch" in scanned.err
+    assert "driftscan trust --replace a" in scanned.err
+    assert "--road openssh" in scanned.err
+
+    done = driftscan("trust", "a", "--yes")
+    assert done.code == 3
+    assert f"another key is known ({server.known_hosts}:2)" in done.err
+    assert verdict(server) == "mismatch"
+
+    assert driftscan("trust", "a", "--yes", "--replace").code == 0
+    assert verdict(server) == "ok"
+    assert server.known_hosts.read_text().startswith(authority)
+
+
 def test_a_revoked_key_is_never_added(driftscan, server):
     server.known_hosts.write_text(f"@revoked {server.known_line(server.host_key)}")
     done = driftscan("trust", "a", "--yes", "--replace")

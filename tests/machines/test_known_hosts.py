@@ -240,6 +240,24 @@ TABLE = {
     "cr before the name": ("\rweb-a {ed}\n", "web-a", 22, "unknown", None),
     "a letter that is a k in Unicode only": ("\u212aai {ed}\n", "kai", 22, "unknown", None),
     "a zero byte": ("web-a {ed}\0 {ed2}\n", "web-a", 22, "ok", 1),
+    "an authority for all and the bare host": (
+        "@cert-authority * {ca}\nweb-a {ed}\n",
+        "web-a",
+        2222,
+        "ok",
+        2,
+    ),
+    "a pattern as long as ssh reads": (f"{'x' * 1022},web-a {{ed}}\n", "web-a", 22, "ok", 1),
+    "a longer pattern": (f"{'x' * 1023},web-a {{ed}}\n", "web-a", 22, "unknown", None),
+    "a longer pattern behind": (f"web-a,{'é' * 512} {{ed}}\n", "web-a", 22, "unknown", None),
+    "a longer negation": (f"!{'x' * 1022},web-a {{ed}}\n", "web-a", 22, "ok", 1),
+    "a negation before a longer pattern": (
+        f"!web-a,{'?' * 1100},web-a {{ed}}\n",
+        "web-a",
+        22,
+        "unknown",
+        None,
+    ),
     "an address of IPv6": ("::1 {ed}\n", "::1", 22, "ok", 1),
     "an address of IPv6 with a port": ("[::1]:2222 {ed}\n", "::1", 2222, "ok", 1),
 }
@@ -256,31 +274,45 @@ def test_the_verdict_is_that_of_ssh(sshd, keys, tmp_path, text, host, port, stat
 
 
 CA_TABLE = {
-    # what ssh says of the certificate, what of the bare key; ours: the openssh road decides
-    "a CA for the host": ("@cert-authority web-* {ca}\n", "ok", "unknown", 1),
+    # what ssh says of the certificate, what of the bare key, and ours of the bare key: where no
+    # key of the host is known the openssh road decides
+    "a CA for the host": (
+        "@cert-authority web-* {ca}\n",
+        *("ok", "unknown"),
+        ("certificate-authority", 1, False),
+    ),
     "a CA and another key of the host": (
         "web-a {ed2}\n@cert-authority * {ca}\n",
-        "ok",
-        "mismatch",
-        2,
+        *("ok", "mismatch"),
+        ("mismatch", 1, True),
     ),
-    "a CA that did not sign": ("@cert-authority web-a {ed2}\n", "unknown", "unknown", 1),
+    "a CA before a key of another type": (
+        "@cert-authority web-a {ca}\nweb-a {ec}\n",
+        *("ok", "mismatch"),
+        ("mismatch", 2, True),
+    ),
+    "a CA that did not sign": (
+        "@cert-authority web-a {ed2}\n",
+        *("unknown", "unknown"),
+        ("certificate-authority", 1, False),
+    ),
 }
 
 
 @pytest.mark.sshd
-@pytest.mark.parametrize(("text", "cert", "bare", "line"), CA_TABLE.values(), ids=CA_TABLE)
+@pytest.mark.parametrize(("text", "cert", "bare", "ours"), CA_TABLE.values(), ids=CA_TABLE)
 @pytest.mark.case("F13")
 def test_a_certificate_authority_needs_the_openssh_road(
-    sshd, keys, tmp_path, text, cert, bare, line
+    sshd, keys, tmp_path, text, cert, bare, ours
 ):
     path = written(tmp_path / "known_hosts", text, keys, 22)
     said = [
         ssh_says(path, sshd.cert, "web-a", 22, "ssh-ed25519-cert-v01@openssh.com"),
         ssh_says(path, sshd.cert, "web-a", 22, "ssh-ed25519"),
     ]
-    found = verdict(path, keys, "web-a", 22)
-    assert (said, found) == ([cert, bare], Verdict("certificate-authority", str(path), line))
+    state, line, vouched = ours
+    assert said == [cert, bare]
+    assert verdict(path, keys, "web-a", 22) == Verdict(state, str(path), line, vouched)
 
 
 def test_a_known_key_is_trusted_beside_a_certificate_authority(keys, tmp_path):
