@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from driftscan import plausible, store
+from driftscan import plausible, regular, store
 from driftscan.errors import InputError, StoreError
 from driftscan.model import Absent, Collected, Fingerprint
 
@@ -45,7 +46,11 @@ class Folder:
         self.run = run
 
     def result(self, name: str) -> Fingerprint | None:
-        """What this run has already found of a target, if anything."""
+        """What this run has already found of a target, if anything.
+
+        Raises StoreError, with the cure, if another account could have written what is there.
+        """
+        _refuse(self.path / file_name(name))
         found = self._last(name, [])
         return found if found is not None and found.meta.taken >= self.run.started else None
 
@@ -79,7 +84,7 @@ class Folder:
         if not path.exists():
             return None
         try:
-            found = store.load(path)
+            found = store.load(path, ours=True)
         except StoreError as error:
             aside = path.with_name(f"{path.name}.unreadable")
             with suppress(OSError):
@@ -87,6 +92,19 @@ class Folder:
             notes.append(f"{error}: it is now {aside.name}")
             return None
         return found if isinstance(found, Fingerprint) else None
+
+
+def _refuse(path: Path) -> None:
+    """A fingerprint that is there decides what is `suspect`, what is asked and what is replaced."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return  # not there; or the folder itself tells
+    if not stat.S_ISREG(found.st_mode):
+        raise StoreError(f"{path}: is no regular file: take it out of the folder")
+    if why := regular.others(found):
+        cure = "" if "chmod" in why else ": look at it, then chown or remove it"
+        raise StoreError(f"{path}: {why}{cure}")
 
 
 def _lost(now: Fingerprint, last: Fingerprint) -> list[str]:

@@ -1,8 +1,10 @@
 """Fingerprints, baselines and reports on disk: written whole or not at all, read strictly."""
 
+import errno
 import fcntl
 import os
 import re
+import select
 import stat
 import tempfile
 import time
@@ -13,6 +15,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from driftscan import regular
 from driftscan.errors import StoreError
 from driftscan.model import SCHEMA, Baseline, Fingerprint, Report
 from driftscan.sanitize import safe
@@ -22,6 +25,7 @@ PRIVATE = 0o600
 PUBLIC = 0o644
 _TURN = 10.0
 _LOOK = 0.01
+_READER = 10.0
 
 
 def save(path: Path, noun: Fingerprint | Baseline) -> None:
@@ -41,9 +45,12 @@ def encode(noun: Fingerprint | Baseline) -> bytes:
     return msgspec.json.format(msgspec.json.encode(plain, order="sorted"), indent=1) + b"\n"
 
 
-def load(path: Path) -> Fingerprint | Baseline:
-    """What a file holds. Raises StoreError that names the file and what is wrong with it."""
-    data = _bytes(path)
+def load(path: Path, *, ours: bool = False) -> Fingerprint | Baseline:
+    """What a file holds; with `ours` one that no other account could have written.
+
+    Raises StoreError that names the file and what is wrong with it.
+    """
+    data = _bytes(path, ours=ours)
     try:
         head = msgspec.json.decode(data, type=_Head)
         kind = _kind(path, head)
@@ -73,13 +80,15 @@ def load_report(path: Path) -> Report:
 
 
 def write(path: Path, data: bytes, mode: int = PRIVATE) -> None:
-    """Put the data at the path, whole or not at all; what is no regular file is written into.
+    """Put the data at the path, whole or not at all; a pipe or a device is written into.
 
     Raises StoreError that names the path when it cannot be.
     """
     try:
-        if _is_stream(path):
+        if regular.is_handed(path):
             path.write_bytes(data)
+        elif _is_stream(path):
+            _pour(path, data)
         else:
             _replace(path, data, mode)
     except OSError as error:
@@ -133,24 +142,60 @@ def own(folder: Path) -> None:
         found = folder.stat()
     except OSError as error:
         raise StoreError(f"{folder}: cannot be read: {error.strerror or error}") from error
-    if found.st_uid not in (os.geteuid(), 0):
-        raise StoreError(
-            f"{folder}: belongs to another account (uid {found.st_uid}):"
-            " run as that, or name a folder of your own"
-        )
-    if found.st_mode & stat.S_IWOTH:
-        mode = stat.S_IMODE(found.st_mode)
-        raise StoreError(f"{folder}: everybody may write there (mode {mode:04o}): chmod o-w it")
+    if why := regular.others(found):
+        cure = "" if "chmod" in why else ": run as that, or name a folder of your own"
+        raise StoreError(f"{folder}: {why}{cure}")
 
 
 def _is_stream(path: Path) -> bool:
-    """A pipe, a terminal, `/dev/stdout`: replacing it would be of no use, or of harm."""
-    if path.is_absolute() and path.parts[1:2] == ("dev",):
+    """A pipe, a terminal, `/dev/stdout`: replacing it would be of no use, or of harm.
+
+    A link is replaced whatever it leads to: anybody may have put it where everybody may write.
+    """
+    if regular.is_handed(path):
         return True
     try:
-        return not stat.S_ISREG(path.stat().st_mode) and not path.is_dir()
+        mode = path.lstat().st_mode
     except FileNotFoundError:
         return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
+
+
+def _pour(path: Path, data: bytes) -> None:
+    """Write into a device, or a pipe of ours or root's that somebody reads before long."""
+    if not path.is_fifo():
+        path.write_bytes(data)
+        return
+    with os.fdopen(_entered(path), "wb", buffering=0) as pipe:
+        watch = select.poll()
+        watch.register(pipe, select.POLLOUT)
+        rest = memoryview(data)
+        while rest:
+            if not watch.poll(_READER * 1000):
+                raise OSError(errno.ETIMEDOUT, f"nobody has read the pipe for {_READER:g} s")
+            rest = rest[pipe.write(rest) or 0 :]
+
+
+def _entered(path: Path) -> int:
+    """The pipe, opened when it has a reader: another account's would get what is private."""
+    ends = time.monotonic() + _READER
+    while (owner := path.lstat().st_uid) in (os.geteuid(), 0):
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > ends:
+                why = f"a pipe that nobody has read for {_READER:g} s"
+                raise OSError(errno.ETIMEDOUT, why) from error
+            time.sleep(_LOOK)
+            continue
+        found = os.fstat(handle)
+        if stat.S_ISFIFO(found.st_mode) and found.st_uid == owner:
+            return handle
+        os.close(handle)
+        raise OSError(errno.EEXIST, "another file was put there")
+    raise PermissionError(errno.EPERM, f"a pipe of another account (uid {owner})")
 
 
 def _replace(path: Path, data: bytes, mode: int) -> None:
@@ -211,15 +256,13 @@ def _current(plain: dict[str, Any], schema: int) -> dict[str, Any]:
     return plain
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path, *, ours: bool = False) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_SIZE + 1)
+        return regular.read(path, MAX_SIZE, ours=ours)
     except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if len(data) > MAX_SIZE:
-        raise StoreError(f"{path}: larger than {MAX_SIZE >> 20} MiB, which driftscan never writes")
-    return data
+        never = ", which driftscan never writes" if error.errno == errno.EFBIG else ""
+        why = f"{error.strerror or error}{never}"
+        raise StoreError(f"{path}: cannot be read: {why}") from error
 
 
 def _kind(path: Path, head: _Head) -> type[Fingerprint] | type[Baseline]:

@@ -211,6 +211,59 @@ def test_a_folder_of_another_account_is_refused(tmp_path):
         pass
 
 
+@pytest.mark.case("D03", "H37")
+@pytest.mark.parametrize("mode", [0o666, 0o602])
+def test_a_fingerprint_that_everybody_may_write_is_refused_with_the_cure(tmp_path, mode):
+    with folder.opened(tmp_path) as opened:
+        opened.keep("a", fingerprint("a", curl="1"))
+    file = tmp_path / "a.json"
+    file.chmod(mode)
+    for resume in (False, True):
+        with folder.opened(tmp_path, resume=resume) as opened:
+            wrong = rf"a\.json: everybody may write there \(mode {mode:04o}\): chmod o-w it"
+            with pytest.raises(StoreError, match=wrong):
+                opened.result("a")
+    file.chmod(0o660)  # a group that shares the folder is trusted
+    with folder.opened(tmp_path, resume=True) as opened:
+        assert opened.result("b") is None
+        assert opened.result("a") is None
+
+
+@pytest.mark.case("D03", "H37")
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to give a file to another account")
+def test_a_fingerprint_of_another_account_is_refused(tmp_path):
+    store.save(tmp_path / "a.json", fingerprint("a", curl="1"))
+    os.chown(tmp_path / "a.json", 65534, 65534)
+    with folder.opened(tmp_path) as opened:
+        wrong = r"another account \(uid 65534\): look at it, then chown or remove it"
+        with pytest.raises(StoreError, match=wrong):
+            opened.result("a")
+
+
+@pytest.mark.case("D03", "H37")
+def test_a_fingerprint_that_was_planted_in_the_middle_of_a_run_decides_nothing(tmp_path):
+    many = {f"p{number}": "1" for number in range(100)}
+    with folder.opened(tmp_path) as opened:
+        store.save(tmp_path / "a.json", taken(fingerprint("a", **many)))
+        (tmp_path / "a.json").chmod(0o666)
+        kept = opened.keep("a", fingerprint("a", curl="1"))
+    assert kept.path == tmp_path / "a.json"
+    assert kept.fingerprint == fingerprint("a", curl="1")  # not `suspect` beside the planted one
+    assert "everybody may write there" in kept.notes[0]
+    assert names(tmp_path) == [folder.RUN, "a.json", "a.json.unreadable"]
+
+
+@pytest.mark.case("H37")
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("b.json"), Path.mkdir])
+def test_what_is_no_file_in_the_place_of_a_fingerprint_is_refused(tmp_path, make):
+    store.save(tmp_path / "b.json", fingerprint("b", curl="1"))
+    make(tmp_path / "a.json")
+    with folder.opened(tmp_path) as opened:
+        with pytest.raises(StoreError, match=r"a\.json: is no regular file: take it out of the"):
+            opened.result("a")
+        assert opened.result("b") is None
+
+
 @pytest.mark.case("D03", "H38")
 def test_a_link_in_the_place_of_the_lock_is_refused(tmp_path):
     (tmp_path / "victim").write_text("precious")

@@ -189,6 +189,67 @@ def test_a_pipe_and_a_device_are_written_into_not_replaced(tmp_path):
     assert (tmp_path / "pipe").is_fifo()
 
 
+@pytest.mark.case("H38")
+def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "_READER", 0.05)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match=r"pipe: cannot be written: a pipe that nobody has read"):
+        store.write(tmp_path / "pipe", b"x")
+
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(StoreError, match="nobody has read the pipe for"):
+            store.write(tmp_path / "pipe", bytes(1 << 20))
+    finally:
+        os.close(reader)
+
+
+@pytest.mark.case("H38")
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to give a pipe to another account")
+def test_a_pipe_of_another_account_gets_nothing(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    os.chown(tmp_path / "pipe", 65534, 65534)
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(StoreError, match=r"a pipe of another account \(uid 65534\)"):
+            store.write(tmp_path / "pipe", b"private")
+        assert os.read(reader, 100) == b""
+    finally:
+        os.close(reader)
+
+
+@pytest.mark.case("H38")
+def test_a_link_to_a_pipe_is_replaced_and_the_pipe_gets_nothing(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "report.json").symlink_to(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        store.write(tmp_path / "report.json", b"private")
+        assert os.read(reader, 100) == b""
+    finally:
+        os.close(reader)
+    assert stat.S_ISREG((tmp_path / "report.json").lstat().st_mode)
+    assert (tmp_path / "report.json").read_bytes() == b"private"
+
+
+def test_what_a_shell_hands_over_is_read_and_written(tmp_path):
+    store.save(tmp_path / "a.json", FINGERPRINT)
+    reader, writer = os.pipe()
+    try:
+        store.write(Path(f"/dev/fd/{writer}"), (tmp_path / "a.json").read_bytes())
+        os.close(writer)
+        assert store.load(Path(f"/dev/fd/{reader}")) == FINGERPRINT
+    finally:
+        os.close(reader)
+
+
+def test_a_pipe_in_the_place_of_a_fingerprint_or_report_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "a.json")
+    for read in (store.load, store.load_report):
+        with pytest.raises(StoreError, match=r"a\.json: cannot be read: not a regular file"):
+            read(tmp_path / "a.json")
+
+
 @pytest.mark.case("D03")
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(StoreError, match=r"gone/a\.json: cannot be written: No such file"):
@@ -297,7 +358,7 @@ def test_a_file_over_the_limit_is_not_read(tmp_path):
     path = tmp_path / "big.json"
     with path.open("wb") as file:
         file.truncate(store.MAX_SIZE + 1)
-    assert refusal(path) == "larger than 256 MiB, which driftscan never writes"
+    assert refusal(path) == "cannot be read: larger than 256 MiB, which driftscan never writes"
 
 
 @pytest.mark.case("H37")

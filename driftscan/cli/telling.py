@@ -30,12 +30,10 @@ def told(
 ) -> int:
     """Judge, write every report that was asked for, and give the exit code.
 
-    With `fix` the remedies are written into that folder first; if they cannot be, the report is
-    still told before the error is raised. `interrupted` is the exit code of a run that a signal
-    has ended: no host is excused then, and no rule is called unused.
+    With `fix` the remedies are written into that folder first; if they cannot be, or one of the
+    files cannot, the rest is still told before the error is raised. `interrupted` is the exit
+    code of a run that a signal has ended: no host is excused then, and no rule is called unused.
     """
-    from driftscan import store
-
     wrong = None
     if fix is not None:
         from driftscan.cli import fixing
@@ -48,17 +46,29 @@ def told(
         report = _stopped(hosts, reporting, gate, interrupted)
     else:
         report = verdict(hosts, reporting, gate)
-    for name, path in reporting.outputs:
-        if path == "-":
-            out(_rendered(name, report, reporting, color=use_color(reporting.color)))
-        else:
-            store.write(Path(path), _rendered(name, report, reporting, color=False).encode())
+    wrong = _filed(report, reporting) or wrong
     nothing_wrong = report.exit_code == 0 and report.complete
     if not (quiet and nothing_wrong) and not any(p == "-" for _, p in reporting.outputs):
         out(_rendered(reporting.format, report, reporting, color=use_color(reporting.color)))
     if wrong is not None:
         raise wrong
     return report.exit_code
+
+
+def _filed(report: "Report", reporting: "Reporting") -> DriftscanError | None:
+    """Write the report in every form that has a place of its own; what is wrong with the last."""
+    from driftscan import store
+
+    wrong = None
+    for name, path in reporting.outputs:
+        if path == "-":
+            out(_rendered(name, report, reporting, color=use_color(reporting.color)))
+            continue
+        try:
+            store.write(Path(path), _rendered(name, report, reporting, color=False).encode())
+        except DriftscanError as error:
+            wrong = error
+    return wrong
 
 
 def _stopped(

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from driftscan import store
+from driftscan import regular, store
 from driftscan.errors import StoreError
 from driftscan.model import Item, Want
 
@@ -36,8 +36,7 @@ class Cache:
         if path is None:
             return None
         try:
-            with path.open("rb") as file:
-                kept = msgspec.json.decode(file.read(_MAX_SIZE), type=_Kept)
+            kept = msgspec.json.decode(regular.read(path, _MAX_SIZE, ours=True), type=_Kept)
         except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
             return None  # not there, or not ours: it is asked for again, and then replaced
         return kept.item if (kept.name, kept.version) == (want.name, want.version) else None

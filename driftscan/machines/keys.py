@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from driftscan import sanitize
+from driftscan import regular, sanitize
 from driftscan.errors import MachineError
 
 _MAX_FILE = 64 << 10
@@ -125,8 +125,8 @@ def _strings(data: bytes) -> tuple[bytes, bytes] | None:
 def _beside(path: Path) -> bytes | None:
     """The public key in PATH.pub; older key formats do not show it themselves."""
     try:
-        with path.with_name(path.name + ".pub").open("rb") as file:
-            return _public_line(file.read(_MAX_FILE).decode("ascii", "replace"))
+        text = regular.read(path.with_name(path.name + ".pub"), _MAX_FILE)
+        return _public_line(text.decode("ascii", "replace"))
     except OSError:
         return None
 

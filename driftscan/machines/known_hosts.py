@@ -3,16 +3,19 @@
 import base64
 import binascii
 import hmac
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from driftscan import regular
 from driftscan.errors import InputError
 
 State = Literal["ok", "unknown", "mismatch", "revoked", "certificate-authority"]
 DEFAULT_PORT = 22
+MAX_FILE = 64 << 20
 # ssh's buffer (match.c): a list with a longer pattern matches nothing
 _MAX_PATTERN = 1022
 
@@ -92,8 +95,8 @@ class KnownHosts:
 def load(paths: Iterable[str | Path]) -> KnownHosts:
     """Read the files in order, each once; a missing file is an empty one.
 
-    Raises InputError for a file that is there and cannot be read. No content raises: a line that
-    ssh would skip is named in `skipped`.
+    Raises InputError for what is there and is no file that can be read, or a larger one than
+    anybody's. No content raises: a line that ssh would skip is named in `skipped`.
     """
     entries: list[Entry] = []
     skipped: list[str] = []
@@ -207,8 +210,10 @@ _PARTS = {
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Number and text of each line that is neither empty nor a comment."""
+    if str(path) == os.devnull:  # how ssh is told to know nobody
+        return
     try:
-        content = path.read_bytes()
+        content = regular.read(path, MAX_FILE)
     except FileNotFoundError:
         return
     except OSError as error:

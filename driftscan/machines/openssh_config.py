@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from driftscan import sanitize
+from driftscan import regular, sanitize
 from driftscan.errors import MachineError
 from driftscan.model import Target
 
@@ -26,6 +26,7 @@ _DEFAULT_KEY = re.compile(r"~/\.ssh/id_(?:rsa|dsa|xmss|ecdsa(?:_sk)?|ed25519(?:_
 _MAX_HOPS = 8
 _SECONDS = 5.0
 _TURN = 1.0
+_MAX_CONFIG = 1 << 20
 _ANY = "localhost"
 
 # What `ssh -v` tells of each file it reads, those of Include too; it cuts long names.
@@ -284,7 +285,10 @@ def _names_alike(said: bytes) -> bool:
     if not said.startswith(b"OpenSSH_"):
         return False
     try:
-        texts = [Path(os.fsdecode(name)).read_text("latin-1") for name in _READ.findall(said)]
+        texts = [
+            regular.read(Path(os.fsdecode(name)), _MAX_CONFIG).decode("latin-1")
+            for name in _READ.findall(said)
+        ]
     except OSError:
         return False
     return len(texts) == said.count(b"Reading configuration data ") and not any(

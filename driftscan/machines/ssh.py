@@ -102,7 +102,9 @@ class Ssh:
                 for hop in hops[:number]:
                     with self.credentials.jumps.crossing(trip, hop):
                         wire = self._connect(trip, hop, wire, limits)
-                known = self.credentials.known_hosts(hops[number].known_hosts)
+                trip.enter("keys", limits.login)
+                files = hops[number].known_hosts
+                known = trip.unstoppable("keys", lambda: self.credentials.known_hosts(files))
                 _, key = self._greet(trip, hops[number], wire, limits, known)
                 return hops[number], key, fingerprint(key.blob)
             except MachineError as error:
@@ -276,10 +278,13 @@ class _Once(Generic[Name, Kept]):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._turns: dict[Name, threading.Lock] = {}
         self._kept: dict[Name, Kept | MachineError] = {}
 
     def get(self, name: Name, make: Callable[[], Kept]) -> Kept:
         with self._lock:
+            turn = self._turns.setdefault(name, threading.Lock())
+        with turn:  # one that never comes back (a dead file server) holds up nobody's other files
             if name not in self._kept:
                 try:
                     self._kept[name] = make()

@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 from typing import NamedTuple
 
+from driftscan import regular
 from driftscan.errors import InputError, MachineError
 from driftscan.machines import known_hosts
 from driftscan.machines.known_hosts import DEFAULT_PORT, Verdict
@@ -89,7 +90,7 @@ def _hashed(name: str) -> str:
 
 
 def _read(path: Path) -> bytes:
-    return path.read_bytes() if path.exists() else b""
+    return regular.read(path, known_hosts.MAX_FILE) if path.exists() else b""
 
 
 def _append(path: Path, line: bytes) -> None:

@@ -6,6 +6,7 @@ import pty
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +104,15 @@ def test_reports_go_to_files_too_private_and_whole(driftscan, work, pair):
     assert json.loads((work / "report.json").read_text())["exit_code"] == 1
     assert stat.S_IMODE((work / "report.json").stat().st_mode) == 0o600
     assert sorted(p.name for p in work.iterdir()) == sorted([*pair, "report.json", "report.txt"])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_one_file_that_cannot_be_written_costs_no_other_and_not_the_report(driftscan, work, pair):
+    done = driftscan("compare", *pair, "-o", "json=/dev/full", "-o", "markdown=r.md")
+    assert done.code == 2
+    assert "/dev/full: cannot be written: No space left on device" in done.err
+    assert "telnetd" in done.out
+    assert "telnetd" in (work / "r.md").read_text()
 
 
 def test_a_dash_is_standard_output(driftscan, pair):

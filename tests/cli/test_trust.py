@@ -127,6 +127,16 @@ def test_a_certificate_authority_does_not_hide_that_a_key_has_changed(driftscan,
     assert server.known_hosts.read_text().startswith(authority)
 
 
+def test_a_pipe_in_the_place_of_known_hosts_is_told(driftscan, server):
+    os.mkfifo(server.known_hosts)
+    for words in (("trust", "a", "--yes"), ("trust", "a", "--yes", "--replace"), ("scan", "a")):
+        done = driftscan(*words)
+        assert done.code == 3
+        assert "host_key_unknown at config: known hosts file" in done.err
+        assert "cannot be read (not a regular file)" in done.err
+    assert server.commands == []
+
+
 def test_a_revoked_key_is_never_added(driftscan, server):
     server.known_hosts.write_text(f"@revoked {server.known_line(server.host_key)}")
     done = driftscan("trust", "a", "--yes", "--replace")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from driftscan.errors import MachineError
-from driftscan.machines import agent, keys
+from driftscan.machines import agent, keys, ssh
 from driftscan.machines.openssh_config import Hop
 from driftscan.machines.ssh import Credentials
 from driftscan.machines.trip import Trip
@@ -317,3 +317,24 @@ def test_a_locked_agent_fails_the_signature_with_its_reason(
         key = agent.AgentKey(running_agent, blob_of(path), trip.hold)
         with pytest.raises(agent.AgentError, match="refuses"):
             key.sign_ssh_data(b"data", "ssh-ed25519")
+
+
+def test_a_file_that_never_comes_holds_up_only_who_needs_it():
+    """A dead file server: its reader stays where it is, in whatever thread."""
+    once, asked, dead = ssh._Once(), threading.Event(), threading.Event()
+
+    def never():
+        asked.set()
+        dead.wait()
+        return "late"
+
+    reader = threading.Thread(target=once.get, args=("dead", never))
+    reader.start()
+    try:
+        asked.wait()
+        assert once.get("other", lambda: "at once") == "at once"
+        assert once.get("other", lambda: "again") == "at once"
+    finally:
+        dead.set()
+        reader.join()
+    assert once.get("dead", lambda: "again") == "late"

@@ -339,6 +339,20 @@ def test_a_file_that_cannot_be_read_is_an_input_error(tmp_path):
         known_hosts.load([tmp_path])
 
 
+@pytest.mark.case("F13")
+def test_a_pipe_or_a_file_without_end_is_no_known_hosts_file(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")  # to open it would wait for a writer
+    with pytest.raises(InputError, match=r"cannot be read \(not a regular file\)"):
+        known_hosts.load([tmp_path / "pipe"])
+    with pytest.raises(InputError, match=r"cannot be read \(not a regular file\)"):
+        known_hosts.load(["/dev/zero"])
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(known_hosts.MAX_FILE + 1)
+    with pytest.raises(InputError, match=r"cannot be read \(larger than 64 MiB\)"):
+        known_hosts.load([tmp_path / "huge"])
+    assert known_hosts.load([os.devnull]).entries == ()
+
+
 def test_the_types_of_a_host_are_told_in_order_and_once(keys, tmp_path):
     text = "web-a {ec}\n@revoked web-a {ca}\n[web-a]:2222 {ed2}\nweb-a {ed}\nweb-* {ed2}\n"
     loaded = known_hosts.load([written(tmp_path / "k", text, keys, 22)])
