@@ -6,6 +6,9 @@ RUN := tests/lab/.run
 INVENTORY := $(RUN)/inventory.yml
 UNIT := -m "not lab and not sshd and not long and not soak"
 
+# Without kept bytecode each process of the tests compiles all of them anew: 10 s of CPU each.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test test-long test-lab check soak reliability env lab lab-down bench fuzz audit record docs lock clean
 
 help: ## what can be made

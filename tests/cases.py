@@ -58,7 +58,8 @@ def tied() -> dict[str, list[Test]]:
     """Each case with the tests that are marked with it."""
     found: dict[str, list[Test]] = {}
     for path in sorted(TESTS.rglob("test_*.py")):
-        for test in read(path.read_text(), path):
+        source = path.read_text()
+        for test in read(source, path) if "mark.case" in source else ():
             for case in test.cases:
                 found.setdefault(case, []).append(test)
     return found
@@ -69,7 +70,8 @@ def read(source: str, path: Path) -> Iterator[Test]:
     tree = ast.parse(source)
     file = str(path.relative_to(TESTS.parent))
     whole = [n.value for n in tree.body if isinstance(n, ast.Assign) and _names(n) == "pytestmark"]
-    for node in ast.walk(tree):
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    for node in (inner for outer in (tree, *classes) for inner in outer.body):
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             marks = list(_marks([*whole, *node.decorator_list]))
             cases = frozenset(case for name, cases in marks for case in cases if name == "case")

@@ -77,7 +77,10 @@ def test_without_python_and_perl_everything_is_answered(usual: Fingerprint) -> N
     assert "Failed" not in type(usual.facts["os"]).__name__
 
 
-@pytest.mark.parametrize("tool", ["find", "grep", "stat", "awk"])
+@pytest.mark.parametrize(
+    "tool",
+    ["find", *(pytest.param(name, marks=pytest.mark.long) for name in ("grep", "stat", "awk"))],
+)
 def test_without_a_tool_no_section_becomes_empty_that_was_not(
     tmp_path: Path, tool: str, usual: Fingerprint
 ) -> None:

@@ -210,6 +210,14 @@ def test_bytes_in_an_answer_are_malformed_or_payload_and_never_another_error(dat
         answered(Path(), [ONE], whole[:place] + data + whole[place:])
 
 
+def test_the_roots_change_what_is_asked_of_these_probes_and_of_no_other():
+    with_roots, without = (collector.digests(made) for made in (of(Scope(("/data/x",))), PROBES))
+    changed = {name for name in without if with_roots[name] != without[name]}
+    assert changed == {"languages", "software", "files"}
+    assert with_roots.keys() - without.keys() == {"apps"}
+
+
+@pytest.mark.long
 def test_a_collector_looks_below_the_roots_it_was_made_with_and_tells_of_others(tmp_path):
     """No order can have it look elsewhere; all that no root touches is known all the same."""
     with_roots, without = of(Scope(("/data/x",))), PROBES

@@ -119,10 +119,16 @@ def imported(tree):
 
 
 def called(tree):
-    """The dotted name of each function that is called, with the call."""
+    """The dotted name of each function that is called by one, with the call."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+            yield dotted(node.func), node
+
+
+def dotted(node):
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def test_nothing_but_ssh_and_the_engine_is_spoken_to():

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import cycle
 from pathlib import Path
 from subprocess import PIPE, Popen
 from types import SimpleNamespace
@@ -269,11 +270,12 @@ def run(shell: list[str], text: str) -> subprocess.CompletedProcess[bytes]:
     )
 
 
-def test_a_script_that_was_cut_runs_whole_or_not_at_all(shell: list[str]) -> None:
+@pytest.mark.parametrize("places", [10, pytest.param(200, marks=pytest.mark.long)])
+def test_a_script_that_was_cut_runs_whole_or_not_at_all(shell: list[str], places: int) -> None:
     one = probe("echo hello")
     asked = script.questions([*PROBES, one], deadline=20)
     body = asked.script.rindex("\n}\nmain ")
-    inside = random.Random(2).sample(range(body), 60)
+    inside = random.Random(2).sample(range(body), places)
     for end in [*inside, body, body + 1]:
         done = run(shell, asked.script[:end])
         assert (done.stdout, end) == (b"", end)
@@ -316,18 +318,19 @@ def soon_gone(leader: int) -> list[str]:
 
 
 @contextmanager
-def started(shells: Iterable[list[str]], asked: Questions) -> Iterator[list[Popen[bytes]]]:
-    """The script in each shell, all at once, as the leader of a session and with pipes of ours."""
+def started(shells: Iterable[list[str]], *asked: Questions) -> Iterator[list[Popen[bytes]]]:
+    """Each script in each shell, all at once, as leaders of sessions and with pipes of ours."""
     with ExitStack() as running:
         processes = [
             running.enter_context(
                 Popen([*argv, "-s"], stdin=PIPE, stdout=PIPE, cwd="/", start_new_session=True)
             )
             for argv in shells
+            for _ in asked
         ]
-        for process in processes:
+        for process, one in zip(processes, cycle(asked), strict=False):
             assert process.stdin is not None
-            process.stdin.write(asked.script.encode())
+            process.stdin.write(one.script.encode())
             process.stdin.close()
             process.stdin = None
         yield processes
@@ -348,15 +351,14 @@ def test_the_watchdog_ends_with_the_script(shell: list[str]) -> None:
     assert soon_gone(process.pid) == []
 
 
-@pytest.mark.parametrize(
-    "body",
-    ["sleep 3600", "trap '' TERM; sleep 3600", "sleep 3600 & wait", "sleep 3600 | sleep 3600"],
-)
-@pytest.mark.case("F28")
-def test_the_watchdog_ends_a_script_that_hangs(body: str) -> None:
-    asked = script.questions([probe(body)], deadline=1)
+HANGS = ("sleep 3600", "trap '' TERM; sleep 3600", "sleep 3600 & wait", "sleep 3600 | sleep 3600")
 
-    with started(installed(), asked) as processes:
+
+@pytest.mark.case("F28")
+def test_the_watchdog_ends_a_script_that_hangs() -> None:
+    asked = [script.questions([probe(body)], deadline=1) for body in HANGS]
+
+    with started(installed(), *asked) as processes:
         for process in processes:
             output, _ = process.communicate(timeout=PATIENCE)
 

@@ -74,9 +74,9 @@ def test_the_version_is_the_package_s(driftscan):
 
 
 @pytest.mark.case("L12")
-@pytest.mark.parametrize("words", [["--help"], ["compare", "--help"], ["--version"]])
-def test_help_imports_nothing_heavy(work, tmp_path, words):
+def test_help_imports_nothing_heavy(work, tmp_path):
     """CPU time is measured by `make bench`; what costs it is known."""
+    words = ["compare", "--help"]
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "driftscan", *words],
         capture_output=True,
@@ -120,10 +120,15 @@ main.run()
 # --- script ------------------------------------------------------------------------------------
 
 
-def test_the_script_is_printed_for_review_the_same_each_time_and_answers_every_probe(driftscan):
+def test_the_script_is_printed_for_review_the_same_each_time(driftscan):
     first, second = driftscan("script"), driftscan("script")
     assert first == second
     assert first.code == 0
+
+
+@pytest.mark.long
+def test_the_script_that_is_printed_answers_every_probe(driftscan):
+    first = driftscan("script")
     # a session of its own: the script's watchdog ends its whole process group
     done = subprocess.run(
         ["sh", "-s"], input=first.out.encode(), capture_output=True, start_new_session=True

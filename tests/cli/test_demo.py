@@ -4,12 +4,23 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.cli.conftest import environment
 
+_PLAIN = []
 
-def test_the_demo_tells_versions_records_lines_and_the_one_cause(driftscan):
-    done = driftscan("demo")
 
+@pytest.fixture
+def plain(driftscan):
+    """What the demo tells; asked for once."""
+    if not _PLAIN:
+        _PLAIN.append(driftscan("demo"))
+    return _PLAIN[0]
+
+
+def test_the_demo_tells_versions_records_lines_and_the_one_cause(plain):
+    done = plain
     told = re.sub(r"\s+", " ", done.out)
     assert (done.code, done.err) == (0, "")
     versions = r"imagemagick is behind: \S+u\d+ -> \S+u\d+, 6 packages"
@@ -29,9 +40,8 @@ def test_the_demo_tells_versions_records_lines_and_the_one_cause(driftscan):
 
 
 def test_the_demo_tells_the_same_whatever_is_configured_and_leaves_nothing(
-    driftscan, work, tmp_path
+    driftscan, plain, work, tmp_path
 ):
-    plain = driftscan("demo")
     before = sorted(tmp_path.rglob("*"))
     (work / "driftscan.yml").write_text("formats: json\nfail_on: never\ntargets: nonsense\n")
     (work / "inventory.yml").write_text("nonsense: [")
@@ -50,6 +60,7 @@ def test_the_demo_tells_the_same_whatever_is_configured_and_leaves_nothing(
     assert {path.name for path in added} == {"driftscan.yml", "inventory.yml"}
 
 
+@pytest.mark.long
 def test_the_demo_can_be_cut_short(driftscan, work, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "driftscan", "demo"],

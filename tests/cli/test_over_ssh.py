@@ -79,7 +79,7 @@ def test_scan_writes_a_fingerprint_a_host_and_tells_who_failed(driftscan, fleet,
 
 
 def test_one_host_goes_to_standard_output_and_nothing_else_does(driftscan, fleet, work):
-    fleet(a=Manners(really))
+    fleet(a=Manners(recorded.host))
     done = driftscan("scan", "a")
     (work / "a.json").write_text(done.out)
     assert store.load(work / "a.json").meta.target == "a"
@@ -111,7 +111,7 @@ def test_a_stream_cut_in_the_middle_is_incomplete_and_never_drift(driftscan, fle
 
 
 def test_a_reference_that_cannot_be_asked_is_named(driftscan, fleet):
-    fleet(a=Manners(really), b=Manners(auth="refuse"))
+    fleet(a=Manners(recorded.host), b=Manners(auth="refuse"))
 
     done = driftscan("compare", "a", "b")
 
@@ -183,9 +183,15 @@ def test_become_asks_through_sudo_and_a_refusal_is_a_state(driftscan, fleet):
     assert "a: become_failed at " in done.err
 
 
-@pytest.mark.case("D05")
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143),
+        *(
+            pytest.param(n, code, marks=LONG)
+            for n, code in ((signal.SIGINT, 130), (signal.SIGHUP, 129))
+        ),
+    ],
 )
 @pytest.mark.case("F39", "D05")
 def test_an_interrupt_ends_hung_hosts_at_once_and_keeps_what_is_done(
@@ -235,7 +241,9 @@ def test_a_running_scan_would_leave_no_core(tmp_path, fleet, work):
 
 
 @pytest.mark.case("D05")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=LONG)]
+)
 def test_an_interrupted_check_tells_the_hosts_that_were_done_and_that_it_was_interrupted(
     tmp_path, driftscan, fleet, work, number, code
 ):
@@ -594,7 +602,8 @@ def test_with_few_descriptors_a_check_ends_with_its_report(fleet, limited):
 
 
 @pytest.mark.case("F40")
-@pytest.mark.parametrize("limit", [12, pytest.param(18, marks=LONG)])
+@LONG
+@pytest.mark.parametrize("limit", [12, 18])
 def test_without_descriptors_for_one_host_nothing_is_judged_and_the_cure_is_told(
     fleet, limited, limit
 ):
@@ -611,7 +620,8 @@ def test_without_descriptors_for_one_host_nothing_is_judged_and_the_cure_is_told
 
 
 @pytest.mark.case("F40")
-@pytest.mark.parametrize("limit", [16, pytest.param(32, marks=LONG)])
+@LONG
+@pytest.mark.parametrize("limit", [16, 32])
 def test_a_host_for_which_no_descriptor_is_left_is_told_as_such_and_the_next_run_is_fine(
     fleet, limited, limit
 ):
@@ -635,6 +645,7 @@ def test_a_host_for_which_no_descriptor_is_left_is_told_as_such_and_the_next_run
 
 
 @pytest.mark.case("F40")
+@LONG
 def test_without_memory_a_run_is_told_and_not_crashed(tmp_path, fleet, work):
     fleet(a=Manners(recorded.host))
     done = subprocess.run(
