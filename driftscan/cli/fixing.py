@@ -34,7 +34,7 @@ _LIST = 0o600
 
 
 def written(hosts: "Mapping[str, HostReport]", folder: Path) -> "dict[str, HostReport]":
-    """Write `HOST.sh`, `HOST.pins` and `HOST.auto` of each host that has a remedy.
+    """Write `HOST.sh` and its lists (`HOST.pins`, `HOST.auto`) of each host that has a remedy.
 
     Gives the reports whose commands read those files. What is there is replaced only if it is of
     an earlier remedy of that host. Raises InputError before anything is written.

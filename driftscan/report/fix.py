@@ -39,16 +39,21 @@ def files(name: str, host: HostReport) -> dict[str, str]:
 
 
 def pointed(name: str, chosen: Remedy) -> Remedy:
-    """The remedy whose long commands read their words from the files."""
-    return replace(chosen, steps=[_from_file(name, step) for step in chosen.steps])
+    """The remedy whose long commands read their words from the files, a file a step."""
+    steps: list[Step] = []
+    for step in chosen.steps:
+        same = sum(before.file != "" and before.phase == step.phase for before in steps)
+        # No other host's file is called so: a number before the suffix could be part of a name.
+        steps.append(_from_file(name, step, str(same + 1) if same else ""))
+    return replace(chosen, steps=steps)
 
 
-def _from_file(name: str, step: Step) -> Step:
+def _from_file(name: str, step: Step, number: str) -> Step:
     suffix = _SUFFIX.get(step.phase, "")
     words = " ".join(step.words)
     if not words or not suffix or not step.run.endswith(f" {words}"):
         return step
-    file = f"{name}.{suffix}"
+    file = f"{name}.{suffix}{number}"
     return replace(step, run=f"{step.run.removesuffix(words)}$(cat {file})", file=file)
 
 

@@ -417,7 +417,23 @@ def test_nobody_having_asked_nothing_is_said_of_it():
 # --- the recorded servers ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", recorded.HOSTS)
+@pytest.mark.parametrize("name", (*recorded.HOSTS, *recorded.FAMILIES))
+def test_the_files_of_every_recorded_server_hold_the_words_of_their_own_step(name):
+    report = recorded.explained(name)
+    made = fix.files(name, report)
+    script = made.pop(f"{name}.sh", "")
+
+    for file, text in made.items():
+        assert f"$(cat {file})" in script
+        script = script.replace(f"$(cat {file})", " ".join(text.split()))
+
+    chosen = fix.remedy(report)
+    printed = [step.run for step in chosen.steps if step.phase != "again"] if chosen else []
+    assert [line for line in script.split("\n") if line in printed] == printed
+    assert "$(cat" not in script
+
+
+@pytest.mark.parametrize("name", (*recorded.HOSTS, *recorded.FAMILIES))
 def test_the_script_of_every_recorded_server_is_clean_shell(name, tmp_path):
     made = fix.files(name, recorded.explained(name))
 
