@@ -62,12 +62,27 @@ def expected(case: Case) -> list[Expected]:
     here, there = ("missing", "extra") if case.subject.is_image else ("extra", "missing")
     candidates = [d for d in case.comparison.divergences if d.kind == here]
     result = _by_rule(case, rules(profile), candidates)
+    from_units = [d.id for d in candidates if here == "extra" and _as_the_image(case, d)]
+    if from_units:
+        result.append(_expected(case, "image-variables", _AS_THE_IMAGE, from_units))
     taken = {member for group in result for member in group.members}
     followers = _followers(case, candidates, taken)
     if followers:
         result.append(_expected(case, FOLLOWS, _FOLLOWS_REASON, followers))
     others = [d for d in case.comparison.divergences if d.kind == there]
     return [*result, *_by_rule(case, rules("image"), others)]
+
+
+_AS_THE_IMAGE = "a service has from its unit what a container has from its image's ENV"
+
+
+def _as_the_image(case: Case, divergence: Divergence) -> bool:
+    """A variable of a unit with the value that the image sets for all it runs."""
+    scope, _, name = divergence.key.rpartition("/")
+    if divergence.section != "environment" or not scope.startswith("unit:"):
+        return False
+    theirs = case.facts(case.reference, "environment").get(f"system/{name}", {})
+    return "value" in theirs and theirs["value"] == (divergence.subject or {}).get("value")
 
 
 def _by_rule(case: Case, known: Iterable[Rule], candidates: Iterable[Divergence]) -> list[Expected]:

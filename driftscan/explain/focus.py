@@ -22,10 +22,15 @@ def focus(
     expected: Sequence[Expected],
     names: set[str],
 ) -> Part:
-    """What answers to one of the names, with the causes; nothing if nothing differs."""
+    """What answers to one of the names, with the causes; nothing if nothing differs.
+
+    After them what else is in the way: with a hold lifted the repository is still missing.
+    """
     chosen = [finding for finding in findings if not names.isdisjoint(_names(finding))]
     known = {cause for finding in chosen for cause in (finding.cause, *finding.also)} | names
     told = [cause for cause in causes if cause.id in known]
+    beside = {name for cause in told for name in cause.also} - known
+    told += [cause for cause in causes if cause.id in beside]
     awaited = [
         replace(group, members=members)
         for group in expected

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan import diff
-from driftscan.explain import remedies
+from driftscan.explain import engine, remedies
 from driftscan.explain.case import Case
 from driftscan.explain.remedies import table
 from driftscan.model import Cause, Collected, Failed, Side, Want
@@ -60,7 +60,7 @@ def test_steps_stand_in_the_order_in_which_they_have_to_run():
         "apt-mark unhold a",
         "apt-get install --only-upgrade --no-install-recommends a=2 b=2",
         "apt-mark auto b",
-        "echo 'KEEP=a b' >> /etc/environment",
+        "grep -q ^KEEP= /etc/environment || echo 'KEEP=a b' >> /etc/environment",
         "systemctl restart php8.2-fpm",
         "driftscan compare web-a web-b",
     ]
@@ -234,6 +234,58 @@ def test_a_changed_variable_takes_the_place_of_the_old_one():
     )
 
 
+def _image_with(value, loads, environment=None):
+    """A host that lacks KEEP and runs these programs, and an image that sets it."""
+    runs = {key: {"count": 1, "loads": mapped} for key, mapped in loads.items()}
+    names = {"app": package("1"), "cron": package("1")}
+    ours = host("web-a", names, {"processes": runs}, environment=environment or {})
+    facts = {"os": BOOKWORM, "repositories": MAIN}
+    facts["environment"] = {"system/KEEP": {"value": value}}
+    return ours, image(names, {7: "ENV KEEP=1"}, {}, facts=facts)
+
+
+def test_services_get_a_variable_from_their_units_since_pam_sets_it_for_logins_only(tmp_path):
+    runs = {
+        "/usr/bin/app|app.service": {"/usr/bin/app": "app"},
+        "/usr/sbin/cron|cron.service": {"/usr/sbin/cron": "cron"},
+        "/opt/own|own.service": {"/opt/own": ""},
+    }
+
+    (fix_, *_) = explained(*_image_with("5% $HOME", runs)).remedies
+
+    line = "'KEEP=5% $HOME'"
+    append = f"grep -q ^KEEP= /etc/environment || echo {line} >> /etc/environment"
+    assert [step.run for step in fix_.steps[:-1]] == [
+        append,
+        "mkdir -p /etc/systemd/system/app.service.d && "
+        "printf '%s\\n' '[Service]' 'Environment=\"KEEP=5%% $HOME\"' > "
+        "/etc/systemd/system/app.service.d/driftscan-KEEP.conf",
+        "systemctl daemon-reload",
+        "systemctl restart app",
+    ]
+    assert fix_.steps[0].why == "as image web sets it, for logins only"
+    file = tmp_path / "environment"
+    for _ in range(2):
+        subprocess.run(["sh", "-c", append.replace("/etc/environment", f"'{file}'")], check=True)
+    assert file.read_text() == "KEEP=5% $HOME\n"
+
+
+def test_a_variable_of_a_unit_that_the_image_sets_for_all_is_no_difference_of_its_own():
+    same = {"unit:app.service/KEEP": {"value": "1"}, "system/KEEP": {"value": "1"}}
+    other = {"unit:app.service/KEEP": {"value": "2"}, "system/KEEP": {"value": "1"}}
+
+    assert explained(*_image_with("1", {}, same)).state == "in-sync"
+    assert explained(*_image_with("1", {}, other)).state == "drift"
+
+
+@given(unit=st.text("ab1/.-=~:|$(){}[];&<>*?!#\"'`\\\n\r%é ", max_size=12), value=st.text())
+def test_no_unit_and_no_value_of_a_variable_becomes_shell_text(unit, value):
+    report = explained(*_image_with(value, {f"/usr/bin/app|{unit}": {"/usr/bin/app": "app"}}))
+
+    for run in commands(report):
+        assert is_words(run), run
+
+
 def test_what_cannot_be_restarted_alone_waits_for_a_reboot():
     loads = {"count": 1, "loads": {"/lib/a.so": "a"}}
     runs = {"d|dbus.service": loads, "n|nginx.service": loads, "s|": loads}
@@ -252,8 +304,10 @@ HOSTILE = st.text("a1 /.-=~:|$(){}[];&<>*?!#\"'`\\\n\r\x1b\x85\u2028é", max_siz
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 # What our own templates say outside quotes; nothing a host sent can have these characters.
 OURS = re.compile(
-    r"\$\(cat [A-Za-z0-9._-]+\.(pins|auto)\)|&& (mv|ldconfig|echo|sed|rm|apt-get) ?|\* "
-    r"|>{1,2} /etc/(apt/sources\.list\.d/[A-Za-z0-9._-]+|environment)|lists/\*"
+    r"\$\(cat [A-Za-z0-9._-]+\.(pins|auto)[0-9]*\)|\* |lists/\*"
+    r"|&& (mv|ldconfig|echo|printf|sed|rm|apt-get) ?|\|\| echo |-q \^[A-Za-z0-9_]+= "
+    r"|>{1,2} /etc/(apt/sources\.list\.d/[A-Za-z0-9._-]+|environment)"
+    r"|> /etc/systemd/system/[A-Za-z0-9:_.@-]+\.d/driftscan-[A-Za-z0-9_]+\.conf"
 )
 PLAIN = re.compile(r"[A-Za-z0-9 /._+:@,=~%-]*", re.ASCII)
 
@@ -381,6 +435,35 @@ def test_a_version_that_no_list_has_is_told_with_where_else_it_can_come_from():
     assert "/var/cache/apt/archives" in second
 
 
+def test_newer_lists_may_have_it_only_as_long_as_they_offer_nothing_newer():
+    old, past = (learned(host("web-a", {"a": package("1")}), a=found) for found in (["1"], ["3"]))
+    theirs = host("web-b", {"a": package("2")})
+
+    assert "newer lists may, after apt-get update" in notes(old, theirs)[0]
+    assert "its repositories have newer ones by now" in notes(past, theirs)[0]
+
+
+def test_versions_of_security_updates_are_sought_in_the_archive_of_security_updates():
+    ours = learned(host("web-a", {"a": package("1")}, repositories=SECURITY), a=["1"])
+
+    told = notes(ours, host("web-b", {"a": package("2")}, repositories=SECURITY))[1]
+
+    archive = "http://snapshot.debian.org/archive"
+    assert f"{archive}/debian/20261123T170000Z/ bookworm main`" in told
+    assert f"{archive}/debian-security/20261123T170000Z/ bookworm-security main`" in told
+
+
+@pytest.mark.parametrize("about", ["libpng16-16", "hold:libpng1.6"])
+def test_a_report_about_what_is_on_hold_adds_the_repository_that_has_its_version(about):
+    report = engine.explain(*recorded.pair("web-p"), about=about)
+
+    runs = [step.run for step in report.remedies[0].steps]
+    assert report.causes[0].id == "hold:libpng1.6"
+    assert "apt-mark unhold libpng16-16" in runs
+    assert any("bookworm-security main" in run for run in runs)
+    assert not any("snapshot" in note for note in report.remedies[0].notes)
+
+
 def test_a_repository_that_is_added_may_bring_the_rest():
     ours = learned(
         host("web-a", {"a": package("1+deb12u1"), "b": package("1+deb12u1")}),
@@ -417,7 +500,7 @@ def test_nobody_having_asked_nothing_is_said_of_it():
 # --- the recorded servers ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", (*recorded.HOSTS, *recorded.FAMILIES))
+@pytest.mark.parametrize("name", [*recorded.HOSTS, *recorded.FAMILIES])
 def test_the_files_of_every_recorded_server_hold_the_words_of_their_own_step(name):
     report = recorded.explained(name)
     made = fix.files(name, report)
@@ -433,7 +516,7 @@ def test_the_files_of_every_recorded_server_hold_the_words_of_their_own_step(nam
     assert "$(cat" not in script
 
 
-@pytest.mark.parametrize("name", (*recorded.HOSTS, *recorded.FAMILIES))
+@pytest.mark.parametrize("name", [*recorded.HOSTS, *recorded.FAMILIES])
 def test_the_script_of_every_recorded_server_is_clean_shell(name, tmp_path):
     made = fix.files(name, recorded.explained(name))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from driftscan import versions
 from driftscan.explain import expectations
 from driftscan.explain.case import Case
 from driftscan.explain.remedies import packages, words
@@ -10,10 +11,19 @@ from driftscan.model import Cause, Failed, Partial, Want
 from driftscan.model.managers import DPKG, is_package
 
 KIND = "available"
-_SNAPSHOTS = {
-    "debian": "http://snapshot.debian.org/archive/debian",
-    "ubuntu": "http://snapshot.ubuntu.com/ubuntu",
-}
+
+
+def _debian(suite: str) -> str:
+    """Security updates are an archive of their own (snapshot.debian.org)."""
+    security = suite.endswith(("-security", "/updates"))
+    return f"http://snapshot.debian.org/archive/debian{'-security' if security else ''}"
+
+
+def _ubuntu(_suite: str) -> str:
+    return "http://snapshot.ubuntu.com/ubuntu"
+
+
+_SNAPSHOTS = {"debian": _debian, "ubuntu": _ubuntu}
 
 
 def wants(case: Case) -> list[Want]:
@@ -59,11 +69,17 @@ def notes(case: Case, pins: Sequence[str], causes: Sequence[Cause]) -> list[str]
         return [f"{number}: the added repository has to bring {others}"]
     first = lacking[0]
     offers = ", ".join(known[first][-3:]) or "none"
-    return [
-        f"{number}; not {_some(lacking)} (they offer {offers}): "
-        "newer lists may, after apt-get update",
-        f"else: {_elsewhere(case)}",
-    ]
+    told = f"{number}; not {_some(lacking)} (they offer {offers})"
+    where = _elsewhere(case, [pin.partition("=")[0] for pin in lacking])
+    if all(_gone(pin, known[pin]) for pin in lacking):
+        return [f"{told}: its repositories have newer ones by now", f"take {where}"]
+    return [f"{told}: newer lists may, after apt-get update", f"else: {where}"]
+
+
+def _gone(pin: str, offered: Sequence[str]) -> bool:
+    """A repository has one version of a package, and never goes back."""
+    wanted = pin.partition("=")[2]
+    return any(versions.compare(DPKG.ecosystem, wanted, other) == -1 for other in offered)
 
 
 def _unread(case: Case) -> str:
@@ -104,18 +120,45 @@ def _age(times: Iterable[object]) -> str:
     return f"of {datetime.fromtimestamp(max(found), UTC):%Y-%m-%d}"
 
 
-def _elsewhere(case: Case) -> str:
-    """Where a version can come from that no repository carries any more."""
-    ways = ["the .deb in /var/cache/apt/archives of a host that has it"]
-    release = case.facts(case.reference, "os").get("release", {})
-    base, codename = _SNAPSHOTS.get(str(release.get("id"))), str(release.get("codename", ""))
-    moment = _moment(case)
-    if base and moment and words.fits(words.NAME, codename):
-        line = f"deb [check-valid-until=no] {base}/{moment}/ {codename} main"
-        ways.insert(0, f"the archive as it was then, `{line}`")
+def _elsewhere(case: Case, names: Sequence[str]) -> str:
+    """Where versions can come from that no repository carries any more."""
+    lines = _snapshots(case, names)
+    ways = [f"the archive as it was then, {' and '.join(lines)}"] if lines else []
+    ways.append("the .deb in /var/cache/apt/archives of a host that has it")
     image = case.reference.is_image
     ways.append(f"set {case.subject.label} up again from {case.reference.label}" if image else "")
     return ", or ".join(way for way in ways if way)
+
+
+def _snapshots(case: Case, names: Sequence[str]) -> list[str]:
+    """Lines of sources.list(5) for the distribution's own suites that had these packages.
+
+    Those that the changelogs name, else all that the reference uses.
+    """
+    release = case.facts(case.reference, "os").get("release", {})
+    system, moment = str(release.get("id")), _moment(case)
+    if system not in _SNAPSHOTS or not moment:
+        return []
+    own = {
+        (suite, component)
+        for key in case.facts(case.reference, "repositories")
+        for origin, _, rest in [key.partition("/")]
+        for suite, _, component in [rest.rpartition("/")]
+        if origin.lower() == system and words.fits(words.SUITE, suite, component)
+    }
+    named = {suite for name in names for suite in _suites(case, name)}
+    chosen = {pair for pair in own if pair[0] in named} or own
+    return [
+        f"`deb [check-valid-until=no] {_SNAPSHOTS[system](suite)}/{moment}/ {suite} {component}`"
+        for suite, component in sorted(chosen)
+    ]
+
+
+def _suites(case: Case, name: str) -> list[str]:
+    """Where the reference's version of the package was uploaded to, by its changelog."""
+    package = case.package(name)
+    delta = case.pairs.deltas.get(package.group) if package else None
+    return [*delta.entries[0].distributions] if delta and delta.entries else []
 
 
 def _moment(case: Case) -> str:

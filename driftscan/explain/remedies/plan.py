@@ -30,7 +30,8 @@ def _converge(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> 
     steps += commands.steps(case, members)
     if steps or any(use.stale for finding in found for use in finding.uses):
         moved = [f for f in found if any(d.id not in kept for d in f.members)]
-        steps += settings.restarts(moved)
+        changed = [u for u in settings.services(case) if any(f"/{u}.d" in s.run for s in steps)]
+        steps += settings.restarts(moved, changed)
     if not steps:
         return []
     pins = [word for step in steps if step.phase == "packages" for word in step.words]

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
-from driftscan.explain import impact
+from driftscan.explain import expectations, impact
 from driftscan.explain.case import Case
 from driftscan.explain.remedies import words
 from driftscan.explain.remedies.words import NAME, PLAIN, UNIT, VARIABLE
@@ -80,7 +80,7 @@ def program(_case: Case, cause: Cause, members: Sequence[Divergence]) -> list[St
 
 
 def variable(case: Case, _cause: Cause, members: Sequence[Divergence]) -> list[Step]:
-    """Variables of the whole system in /etc/environment; those of units by their own editor."""
+    """Variables of the whole system for logins and for services; those of units by their editor."""
     return [step for d in members if d.section == "environment" for step in _variable(case, d)]
 
 
@@ -96,10 +96,43 @@ def _variable(case: Case, divergence: Divergence) -> list[Step]:
         return [words.review(f"set {name} for {_place(scope)}: its value is a secret")]
     if scope != "system" or not words.fits(PLAIN, value):
         return [words.review(f"set {name}={value} for {_place(scope)}", why)]
-    append = f"echo {shlex.quote(f'{name}={value}')} >> /etc/environment"
+    line = shlex.quote(f"{name}={value}")
+    append = f"grep -q ^{name}= /etc/environment || echo {line} >> /etc/environment"
     if divergence.kind == "changed":
-        append = f"sed -i '/^\\(export \\)*{name}=/d' /etc/environment && {append}"
-    return [Step(run=append, why=why)]
+        # Written anew whatever it says now: run twice it says the same.
+        delete = f"sed -i '/^\\(export \\)*{name}=/d' /etc/environment"
+        append = f"{delete} && echo {line} >> /etc/environment"
+    return [Step(run=append, why=f"{why}, for logins only"), *_drop_ins(case, name, value)]
+
+
+def _drop_ins(case: Case, name: str, value: str) -> list[Step]:
+    """The variable for each service that the image would run too (systemd.exec(5))."""
+    units = services(case)
+    if not units:
+        return []
+    setting = f'Environment="{name}={value.replace("%", "%%")}"'
+    found: list[Step] = []
+    for unit in units:
+        folder = f"/etc/systemd/system/{unit}.d"
+        write = (
+            f"printf '%s\\n' '[Service]' {shlex.quote(setting)} > {folder}/driftscan-{name}.conf"
+        )
+        why = f"{name} for what an image's ENV reaches too"
+        found.append(Step(run=f"mkdir -p {folder} && {write}", why=why))
+    return [*found, words.run("systemctl", "daemon-reload", phase="restarts")]
+
+
+def services(case: Case) -> list[str]:
+    """Units of the subject that run programs which the reference, an image, has as well."""
+    there = case.packages(case.reference) if case.reference.is_image else {}
+    found: set[str] = set()
+    for key, item in case.evidence(case.subject, "processes").items():
+        program, _, unit = key.partition("|")
+        loads = item.get("loads")
+        owner = loads.get(program, "") if isinstance(loads, dict) else ""
+        if owner in there and not expectations.plumbing(owner) and _can_restart(unit):
+            found.add(unit)
+    return sorted(found)
 
 
 def _place(scope: str) -> str:
@@ -121,16 +154,21 @@ def reviewed(_case: Case, cause: Cause, _members: Sequence[Divergence]) -> list[
 _AT_BOOT = ("dbus", "systemd-", "getty@", "user@", "serial-getty@", "display-manager", "init")
 
 
-def restarts(found: Sequence[Finding]) -> list[Step]:
-    """What runs with files that this remedy replaces."""
+def _can_restart(unit: str) -> bool:
+    return words.fits(UNIT, unit) and not unit.startswith(_AT_BOOT)
+
+
+def restarts(found: Sequence[Finding], others: Sequence[str] = ()) -> list[Step]:
+    """What runs with files that this remedy replaces, and other units that it changes."""
     uses = [use for finding in found for use in finding.uses]
-    units = sorted({use.service.removesuffix(".service") for use in uses if use.service})
-    good = [unit for unit in units if words.fits(UNIT, unit) and not unit.startswith(_AT_BOOT)]
+    every = {*(use.service for use in uses if use.service), *others}
+    units = sorted(unit.removesuffix(".service") for unit in every)
+    good = [unit for unit in units if _can_restart(unit)]
     loose = {impact.name(use) for use in uses if not use.service}
     boot = sorted(set(units) - set(good))
     steps: list[Step] = []
     if good:
-        why = "load the new files"
+        why = "load the new files" if uses else "start with the new settings"
         steps.append(words.run("systemctl", "restart", *good, why=why, phase="restarts"))
     if loose:
         why = "no unit known: running processes keep the old files until then"
