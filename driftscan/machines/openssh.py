@@ -6,6 +6,7 @@ The user's own ssh configuration counts; what could ask, write or linger is swit
 import re
 import shlex
 import shutil
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -53,32 +54,36 @@ class OpenSsh:
         self.target = target
         self._config = config
         self._places = jumps
+        self._resolver = Resolver(config)
         self._child: Child | None = None
         self._closed = False
 
     def close(self) -> None:
         """End what is under way, from another thread: `ask` then raises `interrupted`."""
         self._closed = True
+        self._resolver.close()
         if self._child is not None:
             self._child.kill()
 
     def ask(self, questions: Questions, limits: Limits) -> Answer:
         """The host's whole answer; see machines/contract.py. No process of it is left."""
         text = answers.text(self.target, questions).encode()
-        jumps = self._jumps()
+        began = time.monotonic()
+        jumps = self._jumps(limits)
         command = self._command(jumps, limits)
+        spent = time.monotonic() - began
         with self._places.place(jumps) if self._places else nullcontext():
-            said = self._said(command, text, limits)
+            said = self._said(command, text, limits, spent)
         if self._closed:
             raise MachineError("interrupted", "stream", "stopped on request")
         return _answer(said, questions, self.target)
 
-    def _said(self, command: Sequence[str], text: bytes, limits: Limits) -> Said:
+    def _said(self, command: Sequence[str], text: bytes, limits: Limits, spent: float) -> Said:
         try:
             return converse(
                 command,
                 stdin=text,
-                deadline=limits.deadline,
+                deadline=limits.deadline - spent,
                 output=limits.output,
                 errors=limits.errors,
                 started=self._started,
@@ -100,9 +105,9 @@ class OpenSsh:
         if self._closed:
             child.kill()
 
-    def _jumps(self) -> list[Jump]:
+    def _jumps(self, limits: Limits) -> list[Jump]:
         """The hosts it goes through, as the inventory or ssh's own configuration has them."""
-        own = [] if self.target.jump else Resolver(self._config).jumps(self.target)
+        own = [] if self.target.jump else self._resolver.jumps(self.target, limits.deadline)
         return [jump(text, self.target) for text in self.target.jump or own]
 
     def _command(self, jumps: Sequence[Jump], limits: Limits) -> list[str]:

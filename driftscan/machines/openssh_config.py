@@ -2,19 +2,21 @@
 
 import getpass
 import ipaddress
+import math
 import os
 import pwd
 import re
 import shutil
 import socket
-import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from driftscan import regular, sanitize
 from driftscan.errors import MachineError
+from driftscan.machines.process import Child, Expired, TooMuch, converse
 from driftscan.model import Target
 
 # What no name may hold is what a shell, ssh's %-tokens or an option could make of it.
@@ -105,13 +107,22 @@ class Resolver:
         self._answers: dict[tuple[str, ...], Mapping[str, list[str]]] = {}
         self._turn = threading.Lock()
         self._alike: bool | None = None
+        self._running: set[Child] = set()
+        self._closed = False
 
-    def route(self, target: Target) -> list[Hop]:
-        """The hops to the target, itself the last one.
+    def close(self) -> None:
+        """End what is under way, and what would be, from any thread."""
+        self._closed = True
+        for child in list(self._running):
+            child.kill()
+
+    def route(self, target: Target, seconds: float = math.inf) -> list[Hop]:
+        """The hops to the target, itself the last one; ssh has so many seconds to tell them.
 
         The inventory's key and known_hosts serve its jump hosts too, where ssh's configuration
         names no key for them. Raises MachineError, stage `config`.
         """
+        ends = time.monotonic() + seconds
         wanted = Jump(
             target.address or target.name,
             target.user,
@@ -120,30 +131,31 @@ class Resolver:
             target.host_key_alias,
             tuple(target.known_hosts),
         )
-        settings = self._settings(wanted)
+        settings = self._settings(wanted, ends)
         last = self._hop(wanted, settings)
         jumps = list(target.jump) or _jumps(settings)
-        return [*self._way(jumps, wanted, 1), last]
+        return [*self._way(jumps, wanted, 1, ends), last]
 
-    def jumps(self, target: Target) -> list[str]:
-        """The jump hosts that ssh's own configuration names for a target."""
-        return _jumps(self._settings(Jump(target.address or target.name, target.user, target.port)))
+    def jumps(self, target: Target, seconds: float = math.inf) -> list[str]:
+        """The jump hosts that ssh's own configuration names for a target; otherwise as `route`."""
+        wanted = Jump(target.address or target.name, target.user, target.port)
+        return _jumps(self._settings(wanted, time.monotonic() + seconds))
 
-    def _way(self, jumps: list[str], target: Jump, depth: int) -> list[Hop]:
+    def _way(self, jumps: list[str], target: Jump, depth: int, ends: float) -> list[Hop]:
         """The jump hosts in order; only the first one's own ProxyJump counts, as with `ssh -J`."""
         hops: list[Hop] = []
         for number, text in enumerate(jumps):
             wanted = jump(text, target)
-            settings = self._settings(wanted)
+            settings = self._settings(wanted, ends)
             if not number:
                 before = _jumps(settings)
                 if depth + len(before) + len(jumps) > _MAX_HOPS:
                     raise _error(f"more than {_MAX_HOPS} hops: do the jump hosts lead in a circle?")
-                hops += self._way(before, target, depth + 1)
+                hops += self._way(before, target, depth + 1, ends)
             hops.append(self._hop(wanted, settings))
         return hops
 
-    def _settings(self, wanted: Jump) -> Mapping[str, list[str]]:
+    def _settings(self, wanted: Jump, ends: float) -> Mapping[str, list[str]]:
         check_host(wanted.name)
         if wanted.user:
             check_user(wanted.user)
@@ -151,14 +163,14 @@ class Resolver:
             return {}
         command = self._command(self._ssh, wanted)
         if command not in self._answers:
-            self._begin(command)
+            self._begin(command, ends)
         if command in self._answers:
             return self._answers[command]
         if self._alike and _is_plain(wanted.name):
             # as for any other name but for what the caller puts first, user and port
-            same = self._asked(self._command(self._ssh, Jump(_ANY)))
+            same = self._asked(self._command(self._ssh, Jump(_ANY)), ends)
             return {**same, "hostname": [wanted.name.lower()]}
-        return self._asked(command)
+        return self._asked(command, ends)
 
     def _command(self, ssh: str, wanted: Jump) -> tuple[str, ...]:
         command = [ssh, "-G", "-T", "-v"]
@@ -167,26 +179,54 @@ class Resolver:
         command += ["-p", str(wanted.port)] if wanted.port else []
         return (*command, "--", wanted.name)
 
-    def _begin(self, command: tuple[str, ...]) -> None:
+    def _begin(self, command: tuple[str, ...], ends: float) -> None:
         """The first answer tells whether another name could have another one: where none could, a
         fleet does not start an ssh for each. The others wait for that, but not for a slow ssh."""
         if self._alike is not None or not self._turn.acquire(timeout=_TURN):
             return
         try:
             if self._alike is None:
-                output, said = _run(command)
+                output, said = self._run(command, ends)
                 self._answers[command] = _parse(output)
                 if alike := _names_alike(said):
-                    self._asked(self._command(command[0], Jump(_ANY)))
+                    self._asked(self._command(command[0], Jump(_ANY)), ends)
                 self._alike = alike
         finally:
             self._alike = bool(self._alike)
             self._turn.release()
 
-    def _asked(self, command: tuple[str, ...]) -> Mapping[str, list[str]]:
+    def _asked(self, command: tuple[str, ...], ends: float) -> Mapping[str, list[str]]:
         if command not in self._answers:
-            self._answers[command] = _parse(_run(command)[0])
+            self._answers[command] = _parse(self._run(command, ends)[0])
         return self._answers[command]
+
+    def _run(self, command: tuple[str, ...], ends: float) -> tuple[str, bytes]:
+        """What `ssh -G` prints, and what it says beside; nothing it has started is left."""
+        seconds = max(0.0, min(_SECONDS, ends - time.monotonic()))
+        child: list[Child] = []
+
+        def started(new: Child) -> None:
+            child.append(new)
+            self._running.add(new)
+            if self._closed:
+                new.kill()
+
+        try:
+            said = converse(command, deadline=seconds, output=_MAX_CONFIG, started=started)
+        except (Expired, TooMuch) as error:
+            raise MachineError(
+                *("timeout", "config"),
+                f"`ssh -G` did not answer within {seconds:.2g} s",
+                "look for a slow `Match exec` in ssh's configuration, or allow more time",
+            ) from error
+        finally:
+            self._running.difference_update(child)
+        if self._closed:
+            raise MachineError("interrupted", "config", "stopped on request")
+        if said.status:
+            lines = said.errors.strip().split(b"\n")
+            raise _error(f"ssh refuses its configuration: {sanitize.safe_bytes(lines[-1])}")
+        return said.output.decode("utf-8", "surrogateescape"), said.errors
 
     def _hop(self, wanted: Jump, settings: Mapping[str, list[str]]) -> Hop:
         for option, name in _REFUSED.items():
@@ -311,22 +351,6 @@ def _is_plain(name: str) -> bool:
         return str(ipaddress.IPv4Address(name)) == name
     except ValueError:
         return False
-
-
-def _run(command: Sequence[str]) -> tuple[str, bytes]:
-    """What `ssh -G` prints, and what it says beside."""
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _error(
-            f"`ssh -G` did not answer within {_SECONDS:g} s", "look for a slow `Match exec`"
-        ) from error
-    if done.returncode:
-        lines = done.stderr.strip().split(b"\n")
-        raise _error(f"ssh refuses its configuration: {sanitize.safe_bytes(lines[-1])}")
-    return done.stdout.decode("utf-8", "surrogateescape"), done.stderr
 
 
 def _parse(text: str) -> dict[str, list[str]]:

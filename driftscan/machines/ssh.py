@@ -45,7 +45,7 @@ class Ssh:
     def ask(self, questions: Questions, limits: Limits) -> Answer:
         """The host's whole answer; see machines/contract.py. Leaves no thread and no socket."""
         began = time.monotonic()
-        *jumps, _ = self.credentials.resolver.route(self.target)
+        *jumps, _ = self.credentials.resolver.route(self.target, limits.deadline)
         spent = time.monotonic() - began
         with (
             self.credentials.jumps.place(jumps),
@@ -75,7 +75,7 @@ class Ssh:
     def _attempt(self, trip: Trip, questions: Questions, limits: Limits) -> Answer:
         trip.enter("config", _CONFIG_SECONDS)
         text = answers.text(self.target, questions)
-        *jumps, last = self.credentials.resolver.route(self.target)
+        *jumps, last = self.credentials.resolver.route(self.target, trip.left())
         wire: Wire | None = None
         for hop in jumps:
             with self.credentials.jumps.crossing(trip, hop):
@@ -97,7 +97,7 @@ class Ssh:
         with self.credentials.trip(limits.deadline) as trip:
             try:
                 trip.enter("config", _CONFIG_SECONDS)
-                hops = self.credentials.resolver.route(self.target)
+                hops = self.credentials.resolver.route(self.target, trip.left())
                 wire: Wire | None = None
                 for hop in hops[:number]:
                     with self.credentials.jumps.crossing(trip, hop):
@@ -194,6 +194,7 @@ class Credentials:
         with self._lock:
             self._stopped = True
             self.jumps.stopped.set()
+            self.resolver.close()
             trips = list(self._trips)
         for trip in trips:
             trip.end("interrupted")
@@ -236,7 +237,7 @@ class Credentials:
         wrong: list[MachineError] = []
         for target in targets:
             try:
-                *_, hop = self.resolver.route(target)
+                *_, hop = self.resolver.route(target, _KEYS_SECONDS)
                 with Trip(_KEYS_SECONDS) as trip:
                     trip.enter("keys", _KEYS_SECONDS)
                     trip.unstoppable("keys", partial(self.logins, hop, trip))

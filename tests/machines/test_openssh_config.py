@@ -4,14 +4,18 @@ import getpass
 import os
 import shutil
 import socket
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from driftscan.errors import MachineError
+from driftscan.machines.openssh import OpenSsh
 from driftscan.machines.openssh_config import Hop, Resolver
-from driftscan.model import Target
+from driftscan.machines.ssh import Credentials, Ssh
+from driftscan.model import Limits, Questions, Target
 
 
 def route(tmp_path: Path, config: str, target: Target, agent: str = "") -> list[Hop]:
@@ -247,3 +251,62 @@ def test_one_ssh_answers_for_a_fleet_where_its_files_tell_no_names_apart_and_say
         assert list(pool.map(shared.route, targets)) == alone
     started = len(count.read_text())
     assert started < 9 if alike else started >= len(targets)
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Iterator[Path]:
+    """A configuration whose command never ends; `pid` beside it gets its process."""
+    config = tmp_path / "hanging"
+    config.write_text(f'Match exec "echo $$ > {tmp_path}/pid; exec sleep 600"\n User x\n')
+    yield config
+    started = (tmp_path / "pid").read_text() if (tmp_path / "pid").exists() else ""
+    assert not started or gone(int(started)), "the command of Match exec was left behind"
+
+
+def gone(pid: int) -> bool:
+    """Whether the process has ended, or does so in a moment; who has to bury it may be anybody."""
+    for _ in range(500):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state in "ZX":
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def roads(config: Path) -> list[Ssh | OpenSsh]:
+    target = Target(name="127.0.0.1", port=9, road="ssh")
+    return [Ssh(target, Credentials(ssh_config=config, agent="")), OpenSsh(target, config=config)]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.case("F38")
+def test_what_ssh_s_configuration_runs_ends_with_the_host_s_time(
+    hanging: Path, number: int
+) -> None:
+    with pytest.raises(MachineError) as caught:
+        roads(hanging)[number].ask(Questions((), "x", "n"), Limits(deadline=1.5))
+    error = caught.value
+    assert (error.state, error.stage) == ("timeout", "config")
+    assert "did not answer within" in error.cause
+    assert "Match exec" in error.cure
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.case("F38", "D05")
+def test_what_ssh_s_configuration_runs_ends_on_request(hanging: Path, number: int) -> None:
+    road = roads(hanging)[number]
+
+    def stop() -> None:
+        while not (hanging.with_name("pid").exists() and hanging.with_name("pid").read_text()):
+            time.sleep(0.01)
+        road.credentials.close_all() if isinstance(road, Ssh) else road.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        stopped = pool.submit(stop)
+        with pytest.raises(MachineError) as caught:
+            road.ask(Questions((), "x", "n"), Limits())
+        stopped.result()
+    assert (caught.value.state, caught.value.stage) == ("interrupted", "config")
