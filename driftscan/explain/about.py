@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from driftscan.errors import InputError
-from driftscan.explain import contents, impact
+from driftscan.explain import brought, contents, impact
 from driftscan.explain.case import Case
 from driftscan.explain.needs import Graph
 from driftscan.inventory.contract import meant
@@ -15,12 +15,14 @@ from driftscan.model.managers import MANAGERS
 def about(case: Case, name: str) -> About | None:
     """Packages, libraries, programs and settings that answer to the name; None without any."""
     known = _known(case, name)
-    packages = _packages(case, name, known)
+    called = brought.programs_called(case, name)
+    packages = _packages(case, name, known, [program.package for program in called])
     if not known and not packages and not contents.known(case, name):
         return None
     return About(
         name=name,
         items=known,
+        called=[program for program in called if program.package in packages],
         standings=[
             standing
             for package in packages
@@ -38,7 +40,7 @@ def names(told: About) -> set[str]:
 
 
 def nothing(case: Case, name: str) -> InputError:
-    """That neither side has anything called so, and what is called nearly so."""
+    """That nothing recorded of either side is called so, and what is called nearly so."""
     words = {
         word
         for side in (case.subject, case.reference)
@@ -46,8 +48,8 @@ def nothing(case: Case, name: str) -> InputError:
         for key, item in case.facts(side, section).items()
         for word in _words(section, key, item)
     }
-    sides = f"neither {case.subject.label} nor {case.reference.label}"
-    return InputError(f"{sides} has anything called '{name}'{meant(name, sorted(words))}")
+    sides = f"{case.subject.label} or {case.reference.label}"
+    return InputError(f"nothing recorded of {sides} is called '{name}'{meant(name, sorted(words))}")
 
 
 # --- what a name stands for --------------------------------------------------------------------
@@ -86,8 +88,11 @@ def _words(section: str, key: str, item: Item) -> Iterator[str]:
         yield PurePosixPath(key).name
 
 
-def _packages(case: Case, name: str, known: Iterable[Known]) -> list[str]:
-    """Packages of that name or source, else the owners of what is called so; the named first."""
+def _packages(case: Case, name: str, known: Iterable[Known], bring: Iterable[str]) -> list[str]:
+    """Packages of that name or source, else the owners of what is called so; the named first.
+
+    `bring` are those that bring a program called so.
+    """
     sides = (case.subject, case.reference)
     named = {
         key
@@ -101,7 +106,8 @@ def _packages(case: Case, name: str, known: Iterable[Known]) -> list[str]:
         for item in (one.subject, one.reference)
         if item and item.get("owner")
     }
-    found = named or owners or {owner for side in sides for owner in _mapped(case, side, name)}
+    mapped = {owner for side in sides for owner in _mapped(case, side, name)}
+    found = named or owners or mapped | {*bring}
     there = {key for side in sides for key in case.packages(side)}
     return sorted(found & there, key=lambda key: (key != name, not case.requested(key), key))
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from driftscan import plausible, privileges
 from driftscan.explain import about as about_
 from driftscan.explain import (
+    brought,
     changes,
     contents,
     expectations,
@@ -49,7 +50,7 @@ def wants(
     case = Case(subject, reference, comparison, symptom)
     asked = [*changes.wants(case), *remedies.wants(case), *impact.wants(case)]
     roots = {*subject.fingerprint.meta.apps, *reference.fingerprint.meta.apps}
-    asked += contents.wants(about, roots)
+    asked += [*contents.wants(about, roots), *brought.wants(case, about)]
     asked += [want for family in FAMILIES for want in family.wants(case)]
     return sorted(set(asked))
 
@@ -84,9 +85,7 @@ def explain(
     one: About | None = None
     if about is not None:
         one = about_.about(case, about)
-        part = focus(found, causes, awaited, {about})
-        if one is not None and not any((part.findings, part.causes, part.expected)):
-            part = focus(found, causes, awaited, about_.names(one))
+        part = focus(found, causes, awaited, {about} | (about_.names(one) if one else set()))
         found, causes, awaited = part.findings, part.causes, part.expected
         if one is None and not any((found, causes, awaited)):
             raise about_.nothing(case, about)

@@ -67,6 +67,7 @@ from driftscan.model.found import (
 from driftscan.model.reported import (
     About,
     Accepted,
+    Called,
     Changes,
     Expected,
     Finding,
@@ -101,6 +102,7 @@ __all__ = [
     "Answer",
     "Attribution",
     "Baseline",
+    "Called",
     "Cause",
     "Changes",
     "Collected",

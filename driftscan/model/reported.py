@@ -205,6 +205,18 @@ class Standing(Told, frozen=True, kw_only=True):
     uses_known: bool = True
 
 
+class Called(Told, frozen=True, kw_only=True):
+    """A program of a package that answers to a name.
+
+    `link`: by an alternative, whose name belongs to no package; `sure`: that was read.
+    """
+
+    path: str
+    package: str
+    link: bool = False
+    sure: bool = True
+
+
 class About(Told, frozen=True, kw_only=True):
     """All that is known of one name on both sides.
 
@@ -214,6 +226,7 @@ class About(Told, frozen=True, kw_only=True):
     name: str
     items: list[Known] = []
     standings: list[Standing] = []
+    called: list[Called] = []
     difference: list[str] = []
 
 

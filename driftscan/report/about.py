@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from driftscan.model import About, HostReport, Item, Known, Place, Standing
+from driftscan.model import About, Called, HostReport, Item, Known, Place, Standing
 from driftscan.report.amount import SIZES, some
 from driftscan.report.finding import fit, place, record, used
 from driftscan.report.page import Page
@@ -20,6 +20,8 @@ def about(page: Page, host: HostReport) -> None:
         _package(page, host, [s for s in told.standings if s.package == package])
     if packages[1:]:
         page.item("  also", some(packages[1:], _MOST))
+    for program in told.called[:_MOST]:
+        page.item("  program", _program(told.name, program))
     for item in told.items[:_MOST]:
         page.item("  " + fit(item.section), _item(host, item))
     if len(told.items) > _MOST:
@@ -37,6 +39,13 @@ def equal(host: HostReport, told: About) -> str:
     count = len(packages) + len(told.items)
     both = "it is the same" if count == 1 else f"all {count} items are the same"
     return f"{told.name} does not differ: {both} on both sides."
+
+
+def _program(name: str, program: Called) -> str:
+    whose = f"{program.path} of {program.package}"
+    if not program.link:
+        return whose
+    return f"{name} is an alternative{'' if program.sure else ', probably'}: {whose}"
 
 
 def _package(page: Page, host: HostReport, standings: Sequence[Standing]) -> None:

@@ -324,7 +324,7 @@ def test_explain_about_what_does_not_differ_tells_all_that_is_known_of_it(drifts
 def test_explain_about_what_neither_side_has_is_one_sentence_with_the_nearest_name(driftscan, pair):
     done = driftscan("explain", *pair, "--about", "telnet")
     assert (done.code, done.out) == (2, "")
-    assert "has anything called 'telnet', did you mean 'telnetd'?" in done.err
+    assert "is called 'telnet', did you mean 'telnetd'?" in done.err
 
 
 def test_explain_needs_a_reference_or_a_baseline(driftscan, pair):

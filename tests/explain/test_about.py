@@ -1,13 +1,14 @@
 """One name in full: what it is on both sides, why it is there, who needs it; also if equal."""
 
 import pytest
+from msgspec.structs import replace
 
 from driftscan import diff
 from driftscan.errors import InputError
 from driftscan.explain.about import chain
-from driftscan.explain.engine import explain
+from driftscan.explain.engine import explain, wants
 from driftscan.explain.needs import Graph
-from driftscan.model import Report, Side
+from driftscan.model import Collected, Report, Side
 from driftscan.report import text
 from tests import recorded
 from tests.build import fingerprint, image, package, transaction
@@ -108,7 +109,7 @@ def test_a_library_whose_package_differs_brings_the_finding():
 
 
 def test_a_name_on_neither_side_is_one_sentence_with_the_nearest_name():
-    with pytest.raises(InputError, match="neither web-a nor image web has anything called 'libc'"):
+    with pytest.raises(InputError, match="nothing recorded of web-a or image web is called 'libc'"):
         about("libc")
     with pytest.raises(InputError, match="did you mean 'ghostscript'"):
         about("ghostscrip")
@@ -134,3 +135,35 @@ def test_modules_runtimes_paths_and_ids_lead_to_their_package_on_a_real_host(nam
     report = explain(subject, reference, comparison, about=name)
     assert report.about.standings[0].package == package
     assert "ABOUT" in page(report)
+
+
+@pytest.mark.parametrize("name", ["convert", "/usr/bin/convert", "convert-im6.q16"])
+def test_a_program_leads_to_the_package_that_brings_it(name):
+    report = explain(*recorded.pair("web-p"), about=name)
+    assert [finding.id for finding in report.findings] == ["dpkg:imagemagick"]
+    assert "/usr/bin/convert-im6.q16 of imagemagick-6.q16" in page(report)
+    guessed = name != "convert-im6.q16"
+    assert ("is an alternative, probably" in page(report)) is guessed
+
+
+def test_what_the_second_trip_told_of_an_alternative_is_sure_and_no_part_of_its_name():
+    subject, reference, comparison = recorded.pair("web-a")
+    told = {"awk": {"target": "/usr/bin/mawk", "programs": {"/usr/bin/mawk": "mawk"}}}
+    ours = replace(
+        subject.fingerprint,
+        details={**subject.fingerprint.details, "owners": Collected(items=told)},
+    )
+    report = explain(replace(subject, fingerprint=ours), reference, comparison, about="awk")
+    assert "awk is an alternative: /usr/bin/mawk of mawk" in page(report)
+
+
+def test_who_owns_a_program_is_asked_on_both_sides_unless_it_is_a_package():
+    sides = recorded.pair("web-a")
+    asked = [want.side for want in wants(*sides, about="convert") if want.kind == "owners"]
+    assert asked == ["reference", "subject"]
+    assert [want for want in wants(*sides, about="imagemagick") if want.kind == "owners"] == []
+
+
+def test_a_name_brings_what_answers_to_it_and_what_its_items_differ_by():
+    causes = {cause.id for cause in explain(*recorded.pair("web-p"), about="requests").causes}
+    assert {"pip-over-apt:requests", "host-only:python3-pip"} <= causes

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from driftscan.details.asking import learned, questions_for
 from driftscan.errors import ParseError
 from driftscan.model import Answer, Lines, Payload, Raw, Shell
-from driftscan.probes.wanted import available, changelogs, names, programs, status, symbols
+from driftscan.probes.wanted import available, changelogs, names, owners, programs, status, symbols
 from driftscan.probes.wanted.table import KINDS
 from tests.probes.wanted import MAGICK, WANTS, captured, want
 
@@ -100,6 +100,46 @@ def test_programs_of_a_foreign_package_are_its_own():
         Raw(outputs={"programs-0": Payload(told)}), [want("programs", "libx:i386")]
     )
     assert found.items == {"libx:i386": {"programs": ["/usr/bin/x"]}}
+
+
+# As Debian 12 with mawk answered, and for a name that nothing has.
+OWNERS = (
+    "name awk",
+    "target /usr/bin/mawk",
+    "/var/lib/dpkg/info/mawk.list:/usr/bin/mawk",
+    "name nowhere",
+    "target ",
+)
+
+
+def test_the_owner_of_an_alternative_is_who_brings_what_it_leads_to():
+    wants = [want("owners", "/usr/bin/awk"), want("owners", "nowhere"), want("owners", "a/b")]
+    found = owners.parse(Raw(outputs={"owners": Payload(OWNERS)}), wants)
+    mawk = {"target": "/usr/bin/mawk", "programs": {"/usr/bin/mawk": "mawk"}}
+    assert found.items == {"/usr/bin/awk": mawk}
+    assert found.missing == {"a/b": "no name of a program"}
+
+
+def test_the_question_for_owners_reads_links_and_lists_as_they_are(tmp_path):
+    lists, links = tmp_path / "var/lib/dpkg/info", tmp_path / "etc/alternatives"
+    lists.mkdir(parents=True)
+    links.mkdir(parents=True)
+    (lists / "mawk.list").write_text("/.\n/usr/bin\n/usr/bin/mawk\n")
+    (lists / "base.list").write_text("/.\n/usr/bin/awkward\n/usr/bin/ls\n")
+    (links / "awk").symlink_to("/usr/bin/mawk")
+    (asked,) = owners.questions([want("owners", "awk"), want("owners", "ls")])
+    body = asked.body.replace("/var/lib/", f"{tmp_path}/var/lib/").replace(
+        "/etc/alternatives", str(links)
+    )
+    done = subprocess.run(
+        ["sh", "-c", f"main() {{ {body}\n}}; main"], capture_output=True, text=True, check=True
+    )
+    lines = tuple(done.stdout.replace(str(tmp_path), "").splitlines())
+    found = owners.parse(
+        Raw(outputs={"owners": Payload(lines)}), [want("owners", "awk"), want("owners", "ls")]
+    )
+    assert found.items["awk"]["programs"] == {"/usr/bin/mawk": "mawk"}
+    assert found.items["ls"] == {"target": "", "programs": {"/usr/bin/ls": "base"}}
 
 
 # --- names -----------------------------------------------------------------------------------
@@ -280,5 +320,5 @@ def test_an_answer_that_is_not_understood_is_the_reason_of_its_own_kind_alone(tm
 
 def test_every_kind_was_captured():
     # a file as it is, and those with a test of their own
-    others = {"status", "contents", "classes", "imports", "rpm-changelogs", "binaries"}
+    others = {"status", "contents", "classes", "imports", "rpm-changelogs", "binaries", "owners"}
     assert {want.kind for want in WANTS} | others == {kind.KIND for kind in KINDS}

@@ -8,6 +8,7 @@ from driftscan.probes.wanted import (
     classes,
     contents,
     imports,
+    owners,
     programs,
     rpm_changelogs,
     status,
@@ -25,4 +26,5 @@ KINDS: tuple[Kind, ...] = (
     rpm_changelogs,
     contents,
     binaries,
+    owners,
 )
