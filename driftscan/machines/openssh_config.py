@@ -45,7 +45,9 @@ OTHER_ROAD = (
     "only OpenSSH's own client can do this: `road: openssh` in the inventory, or --road openssh"
 )
 
-# Settings that change the way, the identity or the trust, and that this road cannot honour.
+# Settings that change the way, the identity or the trust, and that this road cannot honour: where
+# they are set to anything but this or ssh's default. docs/connecting.md tells all it does honour.
+_NOTHING = ("", "none", "no", "false")
 _REFUSED = {
     "proxycommand": "ProxyCommand",
     "certificatefile": "CertificateFile",
@@ -54,7 +56,18 @@ _REFUSED = {
     "revokedhostkeys": "RevokedHostKeys",
     "knownhostscommand": "KnownHostsCommand",
     "pkcs11provider": "PKCS11Provider",
+    "checkhostip": "CheckHostIP",
 }
+# What a list of algorithms restricts, as paramiko calls it. A system-wide policy sets them too.
+_LISTS = {
+    "kexalgorithms": "kex",
+    "hostkeyalgorithms": "keys",
+    "ciphers": "ciphers",
+    "macs": "macs",
+    "pubkeyacceptedalgorithms": "pubkeys",
+    "pubkeyacceptedkeytypes": "pubkeys",  # before OpenSSH 8.5
+}
+_KEYS_ONLY = "this road logs in by public key alone: allow that there, or use `road: openssh`"
 _FAMILIES = {"inet": int(socket.AF_INET), "inet6": int(socket.AF_INET6)}
 
 
@@ -62,7 +75,8 @@ _FAMILIES = {"inet": int(socket.AF_INET), "inet6": int(socket.AF_INET6)}
 class Hop:
     """One sshd on the way: where it listens, who we are there, and what its key is checked with.
 
-    `chosen` keys were named by somebody; else they are those that ssh tries by itself.
+    `chosen` keys were named by somebody; else they are those that ssh tries by itself. `allowed`
+    has the algorithms of each kind that ssh's configuration restricts; `rsa_bits` is the least.
     """
 
     name: str
@@ -77,6 +91,8 @@ class Hop:
     known_hosts: tuple[Path, ...]
     family: int = 0
     hashed: bool = False
+    allowed: tuple[tuple[str, frozenset[str]], ...] = ()
+    rsa_bits: int = 0
 
     @property
     def known_as(self) -> tuple[str, int]:
@@ -132,7 +148,7 @@ class Resolver:
             tuple(target.known_hosts),
         )
         settings = self._settings(wanted, ends)
-        last = self._hop(wanted, settings)
+        last = self._hop(wanted, settings, ends)
         jumps = list(target.jump) or _jumps(settings)
         return [*self._way(jumps, wanted, 1, ends), last]
 
@@ -152,7 +168,7 @@ class Resolver:
                 if depth + len(before) + len(jumps) > _MAX_HOPS:
                     raise _error(f"more than {_MAX_HOPS} hops: do the jump hosts lead in a circle?")
                 hops += self._way(before, target, depth + 1, ends)
-            hops.append(self._hop(wanted, settings))
+            hops.append(self._hop(wanted, settings, ends))
         return hops
 
     def _settings(self, wanted: Jump, ends: float) -> Mapping[str, list[str]]:
@@ -188,6 +204,7 @@ class Resolver:
             if self._alike is None:
                 output, said = self._run(command, ends)
                 self._answers[command] = _parse(output)
+                self._defaults(ends)
                 if alike := _names_alike(said):
                     self._asked(self._command(command[0], Jump(_ANY)), ends)
                 self._alike = alike
@@ -199,6 +216,12 @@ class Resolver:
         if command not in self._answers:
             self._answers[command] = _parse(self._run(command, ends)[0])
         return self._answers[command]
+
+    def _defaults(self, ends: float) -> Mapping[str, list[str]]:
+        """What ssh does where no file tells it anything."""
+        if self._ssh is None:
+            return {}
+        return self._asked((self._ssh, "-G", "-T", "-F", os.devnull, "--", _ANY), ends)
 
     def _run(self, command: tuple[str, ...], ends: float) -> tuple[str, bytes]:
         """What `ssh -G` prints, and what it says beside; nothing it has started is left."""
@@ -228,11 +251,9 @@ class Resolver:
             raise _error(f"ssh refuses its configuration: {sanitize.safe_bytes(lines[-1])}")
         return said.output.decode("utf-8", "surrogateescape"), said.errors
 
-    def _hop(self, wanted: Jump, settings: Mapping[str, list[str]]) -> Hop:
-        for option, name in _REFUSED.items():
-            value = _one(settings, option)
-            if value not in ("", "none"):
-                raise _error(f"ssh's configuration sets {name} for {wanted.name}", OTHER_ROAD)
+    def _hop(self, wanted: Jump, settings: Mapping[str, list[str]], ends: float) -> Hop:
+        defaults = self._defaults(ends)
+        _refuse(wanted.name, settings, defaults)
         address = _one(settings, "hostname") or wanted.name
         user = wanted.user or _one(settings, "user") or getpass.getuser()
         check_host(address)
@@ -257,6 +278,8 @@ class Resolver:
             known_hosts=tuple(_expand(name, tokens) for name in known if name != "none"),
             family=_FAMILIES.get(_one(settings, "addressfamily"), 0),
             hashed=_one(settings, "hashknownhosts") == "yes",
+            allowed=_allowed(settings, defaults),
+            rsa_bits=int(_one(settings, "requiredrsasize") or 0),
         )
 
     def _agent_of(self, settings: Mapping[str, list[str]], tokens: Mapping[str, str]) -> str:
@@ -308,6 +331,32 @@ def jump(text: str, target: Jump | Target) -> Jump:
         key=target.key,
         known_hosts=tuple(target.known_hosts),
         jump=True,
+    )
+
+
+def _refuse(
+    name: str, settings: Mapping[str, list[str]], defaults: Mapping[str, list[str]]
+) -> None:
+    """Raise MachineError for what another road has to do."""
+    for option, keyword in _REFUSED.items():
+        value = _one(settings, option)
+        if value not in (*_NOTHING, _one(defaults, option)):
+            raise _error(f"ssh's configuration sets {keyword} for {name}", OTHER_ROAD)
+    ways = _one(settings, "preferredauthentications")
+    if _one(settings, "pubkeyauthentication") in ("no", "false"):
+        raise _error(f"ssh's configuration sets PubkeyAuthentication no for {name}", _KEYS_ONLY)
+    if ways and "publickey" not in ways.split(","):
+        raise _error(f"PreferredAuthentications of {name} has no publickey", _KEYS_ONLY)
+
+
+def _allowed(
+    settings: Mapping[str, list[str]], defaults: Mapping[str, list[str]]
+) -> tuple[tuple[str, frozenset[str]], ...]:
+    """The algorithms of each kind whose list is not ssh's own; of the others paramiko's serve."""
+    return tuple(
+        (kind, frozenset(value.split(",")))
+        for option, kind in _LISTS.items()
+        if (value := _one(settings, option)) and value != _one(defaults, option)
     )
 
 

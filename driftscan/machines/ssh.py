@@ -146,7 +146,7 @@ class Ssh:
             with _named(via):
                 tunnel = before.tunnel(hop.address, hop.port, limits.connect)
             wire = Wire(trip, tunnel, limits.output)
-        return wire, wire.handshake(known.known_types(*hop.known_as), limits.handshake)
+        return wire, wire.handshake(hop, known.known_types(*hop.known_as), limits.handshake)
 
 
 class Credentials:

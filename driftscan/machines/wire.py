@@ -10,7 +10,7 @@ import logging
 import socket
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -24,7 +24,7 @@ from driftscan.errors import MachineError
 from driftscan.machines import keys
 from driftscan.machines.agent import AgentError, AgentKey
 from driftscan.machines.caps import GRACE, OVERHEAD, Capped, Heard, too_much
-from driftscan.machines.openssh_config import OTHER_ROAD
+from driftscan.machines.openssh_config import OTHER_ROAD, Hop
 from driftscan.machines.share import Share
 from driftscan.machines.tcp import shut
 from driftscan.machines.trip import TransientError, Trip
@@ -41,6 +41,8 @@ _WEAK = {
     "macs": ["hmac-sha1", "hmac-md5", "hmac-sha1-96", "hmac-md5-96"],
 }
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
+_GCM = "gcm"
+_RESTRICTED = {"kex": "kex", "keys": "key_types", "ciphers": "ciphers", "macs": "digests"}
 _PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1)
 # what sshd says in place of its banner (srclimit.c, sshd.c)
 _TURNED_AWAY = (b"Exceeded MaxStartups", b"Not allowed at this time")
@@ -96,13 +98,18 @@ class Wire:
             shut(self._sock)
         self._transport.close()
 
-    def handshake(self, known_types: Sequence[str], seconds: float) -> HostKey:
-        """Banner and key exchange; the key types known for this host are asked for first."""
+    def handshake(self, hop: Hop, known_types: Sequence[str], seconds: float) -> HostKey:
+        """Banner and key exchange; the key types known for this host are asked for first.
+
+        Nothing is offered that ssh's configuration does not allow.
+        """
+        self._hop = hop
+        self._restrict(dict(hop.allowed))
         self._trip.enter("banner", seconds)
         options = self._transport.get_security_options()
         options.key_types = _order(known_types, options.key_types)
         # one call encrypts and authenticates: an eighth of the whole trip's CPU less
-        options.ciphers = sorted(options.ciphers, key=lambda name: "gcm" not in name)
+        options.ciphers = sorted(options.ciphers, key=lambda name: _GCM not in name)
         try:
             with self._peer():
                 self._transport.start_client()
@@ -110,7 +117,32 @@ class Wire:
             raise self._no_handshake(error) from error
         self._trip.stage = "host-key"
         key = self._transport.get_remote_server_key()
-        return HostKey(key.get_name(), key.asbytes())
+        found = HostKey(key.get_name(), key.asbytes())
+        if 0 < rsa_bits(found.blob) < hop.rsa_bits:
+            cause = f"its key is RSA of {rsa_bits(found.blob)} bits, {_least(hop)}"
+            raise MachineError("kex_incompatible", "host-key", cause, "give the host a new key")
+        return found
+
+    def _restrict(self, allowed: Mapping[str, frozenset[str]]) -> None:
+        options = self._transport.get_security_options()
+        for kind, attribute in _RESTRICTED.items():
+            if kind not in allowed:
+                continue
+            ours = [x for x in getattr(options, attribute) if x not in _WEAK.get(kind, ())]
+            left = [name for name in ours if name in allowed[kind] | _same(allowed[kind])]
+            if not left and kind == "macs":  # what encrypts and authenticates at once needs none
+                kind, attribute, left = (
+                    "ciphers",
+                    "ciphers",
+                    [x for x in options.ciphers if _GCM in x],
+                )
+            if not left:
+                cause = f"ssh's configuration allows no {kind} that this road has: {_names(ours)}"
+                raise MachineError("unreachable", "config", cause, OTHER_ROAD)
+            setattr(options, attribute, left)
+        if signed := allowed.get("pubkeys"):
+            unsigned = [name for name in _RSA if name not in signed]
+            self._transport.disabled_algorithms = {**_WEAK, "pubkeys": unsigned}
 
     def _greeted(self) -> None:
         self._trip.stage = "kex"
@@ -126,7 +158,7 @@ class Wire:
         Raises MachineError `auth_failed`. Never falls back to anything that would ask somebody.
         """
         tried = []
-        for key in candidates:
+        for key in self._accepted(candidates):
             tried.append(f"{key.get_name()} {fingerprint(key.asbytes())}")
             if self._accepts(user, key):
                 return
@@ -139,6 +171,23 @@ class Wire:
             f"add the public key to ~{user}/.ssh/authorized_keys, or name another key or user;"
             " the host's log has the reason (journalctl -u ssh)",
         )
+
+    def _accepted(self, candidates: Iterable[Login]) -> list[Login]:
+        """The keys that ssh's configuration lets us show; MachineError when there is none."""
+        signed = dict(self._hop.allowed).get("pubkeys")
+        found, passed = [], []
+        for key in candidates:
+            bits, kind = rsa_bits(key.asbytes()), key.get_name()
+            if 0 < bits < self._hop.rsa_bits:
+                passed.append(f"RSA of {bits} bits, {_least(self._hop)}")
+            elif signed is not None and signed.isdisjoint(_RSA if kind == "ssh-rsa" else {kind}):
+                passed.append(f"{kind}, which PubkeyAcceptedAlgorithms does not allow")
+            else:
+                found.append(key)
+        if passed and not found:
+            cause = f"the key is {passed[0]}"
+            raise MachineError("key_unusable", "keys", cause, "name another key, or create one")
+        return found
 
     def _accepts(self, user: str, key: Login) -> bool:
         try:
@@ -352,6 +401,25 @@ class _PeerError(OSError):
 def fingerprint(blob: bytes) -> str:
     """As ssh-keygen -l shows it."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def rsa_bits(blob: bytes) -> int:
+    """The size of an RSA key (RFC 4253, 6.6: its type, exponent and modulus); 0 of any other."""
+    message = Message(blob)
+    if message.get_binary() != b"ssh-rsa":
+        return 0
+    message.get_binary()
+    return int.from_bytes(message.get_binary(), "big").bit_length()
+
+
+def _least(hop: Hop) -> str:
+    return f"and ssh's configuration requires {hop.rsa_bits}"
+
+
+def _same(names: frozenset[str]) -> set[str]:
+    """Other names of the same: one key exchange has that of its RFC and that of its first form."""
+    both = {"curve25519-sha256", "curve25519-sha256@libssh.org"}
+    return both if names & both else set()
 
 
 def load(file: keys.KeyFile) -> paramiko.PKey:

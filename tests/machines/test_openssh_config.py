@@ -154,6 +154,11 @@ def test_jump_hosts_in_a_circle_are_refused(tmp_path: Path) -> None:
         "BindAddress 127.0.0.2",
         "RevokedHostKeys /x",
         "KnownHostsCommand /bin/true",
+        "BindInterface lo",
+        "PKCS11Provider /x.so",
+        "CheckHostIP yes",
+        "PubkeyAuthentication no",
+        "PreferredAuthentications password,keyboard-interactive",
     ],
 )
 @pytest.mark.case("F37", "F38")
@@ -162,7 +167,43 @@ def test_what_would_change_the_way_or_the_trust_is_refused_not_ignored(
 ) -> None:
     error = refusal(tmp_path, f"Host web\n {option}\n")
     assert option.split()[0] in error.cause
-    assert "OpenSSH" in error.cure
+    assert "road: openssh" in error.cure
+
+
+LISTS = """Ciphers aes256-ctr
+MACs hmac-sha2-256
+KexAlgorithms curve25519-sha256
+HostKeyAlgorithms -ssh-ed25519*
+PubkeyAcceptedAlgorithms rsa-sha2-512
+RequiredRSASize 2048
+"""
+
+
+@pytest.mark.case("F38")
+def test_the_algorithms_that_ssh_s_configuration_restricts_are_those_of_each_hop(
+    tmp_path: Path,
+) -> None:
+    found = hop(tmp_path, LISTS)
+    allowed = dict(found.allowed)
+    assert found.rsa_bits == 2048
+    assert {kind: allowed[kind] for kind in ("ciphers", "macs", "kex", "pubkeys")} == {
+        "ciphers": {"aes256-ctr"},
+        "macs": {"hmac-sha2-256"},
+        "kex": {"curve25519-sha256"},
+        "pubkeys": {"rsa-sha2-512"},
+    }
+    assert "rsa-sha2-512" in allowed["keys"]
+    assert "ssh-ed25519" not in allowed["keys"]
+
+
+@pytest.mark.case("F38")
+def test_what_ssh_does_by_itself_restricts_nothing_and_loose_settings_loosen_nothing(
+    tmp_path: Path,
+) -> None:
+    loose = "StrictHostKeyChecking no\nVerifyHostKeyDNS yes\nNoHostAuthenticationForLocalhost yes\n"
+    more = "PasswordAuthentication yes\nAddKeysToAgent yes\nForwardAgent yes\nUpdateHostKeys yes\n"
+    assert hop(tmp_path, loose + more) == hop(tmp_path, "")
+    assert hop(tmp_path, "").allowed == ()
 
 
 @pytest.mark.case("F38")

@@ -630,6 +630,82 @@ def test_after_three_attempts_a_server_too_busy_is_given_up(folder: Path) -> Non
     assert "attempts: 3" in error.cause
 
 
+# as the crypto policy of a distribution has them for every host (Fedora's DEFAULT, shortened)
+POLICY = """Ciphers aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr
+MACs hmac-sha2-256-etm@openssh.com,umac-128-etm@openssh.com
+KexAlgorithms curve25519-sha256,ecdh-sha2-nistp256
+HostKeyAlgorithms ecdsa-sha2-nistp256,ssh-ed25519,rsa-sha2-512
+PubkeyAcceptedAlgorithms ecdsa-sha2-nistp256,ssh-ed25519,rsa-sha2-512
+RequiredRSASize 2048
+"""
+
+
+def configured(folder: Path, text: str) -> Credentials:
+    (folder / "ssh_config").write_text(text)
+    return Credentials(agent="", ssh_config=folder / "ssh_config")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        POLICY,
+        "KexAlgorithms curve25519-sha256\n",  # the other name of what paramiko has
+        "MACs umac-128-etm@openssh.com\n",  # of no use to ciphers that need none
+        "HostKeyAlgorithms ecdsa-sha2-nistp256,ssh-ed25519\n",
+    ],
+)
+@pytest.mark.case("F38")
+def test_a_policy_of_algorithms_leaves_what_both_have(folder: Path, config: str) -> None:
+    with misbehaving(folder) as host:
+        assert ask(host.target(), credentials=configured(folder, config)).status == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "state", "stage", "told"),
+    [
+        ("Ciphers aes256-cbc", "unreachable", "config", "allows no ciphers that this road has"),
+        ("Ciphers aes256-ctr", "kex_incompatible", "kex", "we have aes256-ctr"),
+        ("MACs umac-128-etm@openssh.com\n Ciphers aes256-ctr", "unreachable", "config", "ciphers"),
+        ("KexAlgorithms diffie-hellman-group14-sha256", "kex_incompatible", "kex", "group14"),
+        ("HostKeyAlgorithms ssh-ed25519", "kex_incompatible", "kex", "we have ssh-ed25519"),
+        (
+            "PubkeyAcceptedAlgorithms ssh-ed25519",
+            "key_unusable",
+            "keys",
+            "PubkeyAcceptedAlgorithms",
+        ),
+    ],
+)
+@pytest.mark.case("F12", "F38")
+def test_what_ssh_s_configuration_forbids_is_not_offered(
+    folder: Path, config: str, state: str, stage: str, told: str
+) -> None:
+    without = {"ciphers": ["aes256-ctr"], "kex": ["diffie-hellman-group14-sha256"]}
+    with misbehaving(folder, without=without) as host:
+        error = fails(host.target(), credentials=configured(folder, f"Host *\n {config}\n"))
+        assert host.commands == []
+    assert (error.state, error.stage) == (state, stage), error.cause
+    assert told in error.cause
+
+
+@pytest.mark.case("F38")
+def test_an_rsa_key_that_ssh_would_call_too_small_is_refused(folder: Path) -> None:
+    small = paramiko.RSAKey.generate(2048)
+    with misbehaving(folder) as host:
+        small.write_private_key_file(str(folder / "small"))
+        config = configured(folder, "RequiredRSASize 3072\n")
+        error = fails(host.target(key=str(folder / "small")), credentials=config)
+        assert (error.state, error.stage) == ("key_unusable", "keys")
+        assert "RSA of 2048 bits, and ssh's configuration requires 3072" in error.cause
+
+        host.host_key = small
+        host.known_hosts.write_text(host.known_line(small))
+        error = fails(host.target(), credentials=config)
+        assert (error.state, error.stage) == ("kex_incompatible", "host-key")
+        assert "its key is RSA of 2048 bits" in error.cause
+        assert ask(host.target(), credentials=configured(folder, "")).status == 0
+
+
 @pytest.mark.case("F12")
 def test_no_common_algorithm_is_told_with_both_lists(folder: Path) -> None:
     modern = [name for name in paramiko.Transport._preferred_ciphers if "cbc" not in name]
