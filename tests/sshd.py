@@ -82,7 +82,8 @@ class Manners:
 
     `auth`: key, refuse, stall, password (takes no keys), partial (a key is not enough) or hang-up.
     `session` and `exec`: yes, no or stall. `without`: algorithms it does not have, by paramiko's
-    names of their kinds. `patience`: seconds for the other side's first message.
+    names of their kinds. `patience`: seconds for the other side's first message. `banner` is said
+    before the login; with a `farewell` it disconnects there, saying that.
     """
 
     play: Play = field(default_factory=answering)
@@ -93,6 +94,8 @@ class Manners:
     forward: bool = False
     patience: float = 10.0
     without: dict[str, list[str]] = field(default_factory=dict)
+    banner: str = ""
+    farewell: str = ""
 
 
 class Server(ABC):
@@ -250,7 +253,17 @@ class _Host(paramiko.ServerInterface):
             self._manners.auth, "publickey"
         )
 
+    def get_banner(self) -> tuple[str | None, str | None]:  # type: ignore[override]
+        return (self._manners.banner or None, "en")
+
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        if self._manners.farewell:
+            bye = paramiko.Message()
+            bye.add_byte(b"\x01")  # SSH_MSG_DISCONNECT (RFC 4253, 11.1)
+            bye.add_int(2)
+            bye.add_string(self._manners.farewell)
+            bye.add_string("en")
+            self._transport._send_message(bye)
         if self._manners.auth == "stall":
             self._server.over.wait()
         if self._manners.auth == "hang-up":

@@ -6,9 +6,10 @@ The user's own ssh configuration counts; what could ask, write or linger is swit
 import re
 import shlex
 import shutil
+import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from driftscan import sanitize
@@ -70,13 +71,15 @@ class OpenSsh:
         text = answers.text(self.target, questions).encode()
         began = time.monotonic()
         jumps = self._jumps(limits)
-        command = self._command(jumps, limits)
         spent = time.monotonic() - began
-        with self._places.place(jumps) if self._places else nullcontext():
-            said = self._said(command, text, limits, spent)
+        with _notebook() as log:
+            command = self._command(jumps, limits, log)
+            with self._places.place(jumps) if self._places else nullcontext():
+                said = self._said(command, text, limits, spent)
+            own = _lines(log, limits.errors)
         if self._closed:
             raise MachineError("interrupted", "stream", "stopped on request")
-        return _answer(said, questions, self.target)
+        return _answer(said, own, questions, self.target)
 
     def _said(self, command: Sequence[str], text: bytes, limits: Limits, spent: float) -> Said:
         try:
@@ -110,23 +113,24 @@ class OpenSsh:
         own = [] if self.target.jump else self._resolver.jumps(self.target, limits.deadline)
         return [jump(text, self.target) for text in self.target.jump or own]
 
-    def _command(self, jumps: Sequence[Jump], limits: Limits) -> list[str]:
+    def _command(self, jumps: Sequence[Jump], limits: Limits, log: Path) -> list[str]:
         target = self.target
         program = shutil.which("ssh")
         if program is None:
             raise MachineError("unreachable", "config", "there is no ssh program here", _INSTALL)
         name = target.address or target.name
         check_host(name)
-        options = self._options(limits)
+        options = self._options(limits, log)
         options += _option("HostKeyAlias", target.host_key_alias) if target.host_key_alias else []
         if jumps:
-            options += ["-o", "ProxyCommand=" + self._through(program, jumps, limits)]
+            options += ["-o", "ProxyCommand=" + self._through(program, jumps, limits, log)]
         options += _who(target.user, target.port)
         return [program, *options, "-T", "--", name, answers.command(target)]
 
-    def _options(self, limits: Limits) -> list[str]:
+    def _options(self, limits: Limits, log: Path) -> list[str]:
         target = self.target
-        options = ["-F", str(self._config)] if self._config else []
+        options = ["-E", str(log)]
+        options += ["-F", str(self._config)] if self._config else []
         for option in (*_STRICT, f"ConnectTimeout={int(limits.connect + limits.handshake)}"):
             options += ["-o", option]
         if target.known_hosts:
@@ -135,13 +139,13 @@ class OpenSsh:
             options += [*_option("IdentityFile", target.key), "-o", "IdentitiesOnly=yes"]
         return options
 
-    def _through(self, program: str, jumps: Sequence[Jump], limits: Limits) -> str:
+    def _through(self, program: str, jumps: Sequence[Jump], limits: Limits, log: Path) -> str:
         """As ssh's own ProxyJump, but with our options: its own would ask and write there."""
         *before, last = jumps
         check_host(last.name)
-        options = self._options(limits)
+        options = self._options(limits, log)
         if before:
-            options += ["-o", "ProxyCommand=" + self._through(program, before, limits)]
+            options += ["-o", "ProxyCommand=" + self._through(program, before, limits, log)]
         options += _who(last.user, last.port)
         # ssh replaces %-tokens in the text, once for each level.
         words = [word.replace("%", "%%") for word in (program, *options)]
@@ -172,46 +176,51 @@ _TRUST = (
     "compare the host's fingerprint with `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` there, then"
     " add its key to known_hosts"
 )
+# How a line of ssh's own begins. The first line that is one of these decides: what a server could
+# have put in stands only at the end of one, and behind it.
 _REFUSALS = (
     (
-        r"REMOTE HOST IDENTIFICATION HAS CHANGED|[Hh]ost key .*has changed",
+        r"@ +WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!|Host key for .* has changed and you",
         ("host_key_mismatch", "host-key"),
         "somebody may be in between, or the host was reinstalled: ask who runs it before removing"
         " the old key from known_hosts",
     ),
     (
-        r"REVOKED HOST KEY|marked as revoked",
+        r"@ +WARNING: REVOKED HOST KEY DETECTED!|The .* is marked as revoked"
+        r"|Host key .* revoked by file",
         ("host_key_revoked", "host-key"),
         "do not connect; the host needs a new key",
     ),
     (
-        r"No \S+ host key is known|Host key verification failed|Certificate invalid",
+        r"No \S+ host key is known for |Host key verification failed|Certificate invalid",
         ("host_key_unknown", "host-key"),
         _TRUST,
     ),
-    (r"Unable to negotiate|no matching .* found", ("kex_incompatible", "kex"), "upgrade its sshd"),
+    (r"Unable to negotiate with ", ("kex_incompatible", "kex"), "upgrade its sshd"),
     (
-        r"UNPROTECTED PRIVATE KEY FILE|Load key .*: |bad permissions",
+        r"@ +WARNING: UNPROTECTED PRIVATE KEY FILE!|Load key .*: |.*bad permissions",
         ("key_unusable", "keys"),
         "correct the key file, or ssh-add it to an agent",
     ),
     (
-        r"Permission denied \(|Too many authentication failures|Permission denied, please",
+        r"\S+: Permission denied \("
+        r"|Received disconnect from \S+ port \d+:\d+: Too many authentication failures",
         ("auth_failed", "login"),
         "look at the account's authorized_keys and the keys that `ssh-add -l` lists",
     ),
+    (r"Received disconnect from ", ("unreachable", "tcp"), "the host's log has the reason"),
     (
-        r"Could not resolve hostname|Name or service not known",
+        r"ssh: Could not resolve hostname ",
         ("unreachable", "dns"),
         "check the name, or give an address",
     ),
     (
-        r"Bad configuration option|bad configuration options|[Bb]adly formatted|Bad owner",
+        r".*(?:[Bb]ad configuration option|[Bb]adly formatted|Bad owner)",
         ("unreachable", "config"),
         "correct ~/.ssh/config: `ssh -G HOST` reads it",
     ),
     (
-        r"timed out|Operation timed out",
+        r".*timed out",
         ("unreachable", "tcp"),
         "check the address, the port and the firewalls between",
     ),
@@ -220,30 +229,49 @@ _ANY = ("unreachable", "tcp")
 _LOOK = "try `ssh` with its name; check the address, the port and the way between"
 
 
-def _answer(said: Said, questions: Questions, target: Target) -> Answer:
+@contextmanager
+def _notebook() -> Iterator[Path]:
+    """A file of ours for what ssh itself says (-E): on its error stream the host speaks too."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="driftscan-", ignore_cleanup_errors=True)
+    except OSError as error:
+        if full := exhaustion.told(error, "config"):
+            raise full from error
+        cause = f"no temporary file can be made: {(error.strerror or '').lower()}"
+        raise MachineError("unreachable", "config", cause, "make room, or set TMPDIR") from error
+    with folder:
+        yield Path(folder.name, "log")
+
+
+def _lines(log: Path, most: int) -> list[bytes]:
+    try:
+        with log.open("rb") as file:
+            return [line.strip() for line in file.read(most).split(b"\n") if line.strip()]
+    except FileNotFoundError:
+        return []
+
+
+def _answer(said: Said, own: Sequence[bytes], questions: Questions, target: Target) -> Answer:
     answer = Answer(said.output, said.errors, said.status, said.seconds)
-    # ssh ends with 255 for a failure of its own, with the command's status for any other.
-    if said.status == 255 or said.status < 0:
+    # ssh ends with 255 for a failure of its own, which it tells; else with the command's status
+    if (said.status == 255 and own) or said.status < 0:
         if f"{questions.nonce} BEGIN ".encode() in said.output:
-            cause = f"the connection ended before its answer did{_told(said.errors)}"
+            told = "".join(f": {_shown(line)}" for line in own[-1:])
+            cause = f"the connection ended before its answer did{told}"
             raise MachineError("incomplete", "stream", cause, "run it again")
-        raise _refusal(said)
+        raise _refusal(said, own)
     return answers.judged(answer, questions, target)
 
 
-def _refusal(said: Said) -> MachineError:
-    text = said.errors.decode("utf-8", "replace")
-    for pattern, (state, stage), cure in _REFUSALS:
-        found = re.search(f"[^\r\n]*(?:{pattern})[^\r\n]*", text)
-        if found:
-            return MachineError(state, stage, _shown(found[0].encode()), cure)
-    cause = _shown((said.errors.strip().split(b"\n") or [b""])[-1])
+def _refusal(said: Said, own: Sequence[bytes]) -> MachineError:
+    for line in own:
+        for pattern, (state, stage), cure in _REFUSALS:
+            if re.match(pattern, line.decode("utf-8", "replace")):
+                return MachineError(state, stage, _shown(line), cure)
+    # then what the way said may tell why (a ProxyCommand): as words, never as a verdict
+    last = [*own[-1:], *said.errors.strip().split(b"\n")[-1:]]
+    cause = ": ".join(shown for line in last if (shown := _shown(line)))
     return MachineError(*_ANY, cause or f"ssh ended with status {said.status}", _LOOK)
-
-
-def _told(errors: bytes) -> str:
-    last = _shown(errors.strip().split(b"\n")[-1])
-    return f": {last}" if last else ""
 
 
 def _shown(line: bytes) -> str:

@@ -22,7 +22,7 @@ from driftscan.model import Limits, Questions, Target
 from driftscan.probes.table import PROBES
 from tests.openssh import USER, OpenSsh, binary, keygen, sshd
 from tests.sshd import USER as SSH_USER
-from tests.sshd import Crowd, Manners, Raw, Sshd
+from tests.sshd import Crowd, Manners, Raw, Sshd, saying
 
 pytestmark = pytest.mark.sshd
 
@@ -112,6 +112,30 @@ def test_a_key_that_is_unknown_changed_or_revoked_is_refused(
         error = fails(server.target(), "StrictHostKeyChecking no\n", folder=tmp_path)
         assert (error.state, error.stage) == (state, "host-key"), error.cause
         assert server.known_hosts.read_text() == line + "\n"
+
+
+LIES = [
+    "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
+    "Host key verification failed.",
+    "@       WARNING: REVOKED HOST KEY DETECTED!               @",
+    'Load key "/x": bad permissions',
+]
+
+
+@pytest.mark.case("F13", "H09", "H11")
+def test_what_a_host_says_is_never_taken_for_what_ssh_says(tmp_path: Path) -> None:
+    lies = "\r\n".join(LIES) + "\r\n"
+    for manners, told in (
+        (Manners(auth="refuse", banner=lies), ("auth_failed", "login")),
+        (Manners(farewell="bye\n" + lies), ("unreachable", "tcp")),
+        (Manners(banner=lies, play=saying(b"", lies.encode(), 255)), ("no_shell", "exec")),
+        (Manners(banner=lies, play=saying(b"", lies.encode(), 1)), ("no_shell", "exec")),
+    ):
+        with Sshd(tmp_path, manners) as host:
+            error = fails(host.target(), folder=tmp_path)
+        assert (error.state, error.stage) == told, error.cause
+    with Sshd(tmp_path, Manners(banner=lies)) as host:
+        assert answered(ask(host.target(), folder=tmp_path))
 
 
 def test_a_login_that_is_refused_is_told(server: OpenSsh, tmp_path: Path) -> None:
