@@ -2,11 +2,11 @@
 
 import threading
 import time
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from driftscan.errors import MachineError
-from driftscan.machines.openssh_config import Hop
+from driftscan.machines.openssh_config import Hop, Jump
 from driftscan.machines.trip import TransientError, Trip
 
 _LOOK = 0.1
@@ -24,27 +24,30 @@ class Jumps:
         self._most = most
         self._until = until
         self._lock = threading.Lock()
-        self._places: dict[Hashable, threading.Semaphore] = {}
+        self._places: dict[tuple[str, int], threading.Semaphore] = {}
         self._failed: dict[Hop, MachineError] = {}
 
     @contextmanager
-    def place(self, jumps: Sequence[Hashable]) -> Iterator[None]:
-        """One of the places of the first jump host, which alone we connect to; no host's clock runs
-        while it waits for one. Raises MachineError `skipped` or `interrupted`."""
-        if not jumps:
+    def place(self, jumps: Sequence[Hop | Jump]) -> Iterator[None]:
+        """A place at each of the jump hosts; no host's clock runs while it waits for one.
+
+        All take them in one order, so that none waits for who waits for it. Raises MachineError
+        `skipped` or `interrupted`.
+        """
+        with ExitStack() as held:
+            for name in sorted({_sshd(jump) for jump in jumps}):
+                with self._lock:
+                    places = self._places.setdefault(name, threading.Semaphore(self._most))
+                self._wait(places)
+                held.callback(places.release)
             yield
-            return
-        with self._lock:
-            places = self._places.setdefault(jumps[0], threading.Semaphore(self._most))
+
+    def _wait(self, places: threading.Semaphore) -> None:
         while not places.acquire(timeout=_LOOK):
             if self.stopped.is_set():
                 raise MachineError("interrupted", "config", "stopped on request")
             if time.monotonic() > self._until:
                 raise late()
-        try:
-            yield
-        finally:
-            places.release()
 
     @contextmanager
     def crossing(self, trip: Trip, hop: Hop) -> Iterator[None]:
@@ -71,6 +74,12 @@ class Jumps:
     def _note(self, hop: Hop, error: MachineError) -> None:
         with self._lock:
             self._failed.setdefault(hop, error)
+
+
+def _sshd(jump: Hop | Jump) -> tuple[str, int]:
+    """The same for all who go through it, whoever they are there."""
+    address = jump.address if isinstance(jump, Hop) else jump.name
+    return address.lower(), jump.port or 22
 
 
 def late() -> MachineError:

@@ -57,6 +57,31 @@ def test_no_more_hosts_than_allowed_go_through_one_jump_host_at_once(tmp_path: P
     assert slow.most == 3
 
 
+@pytest.mark.case("E08")
+def test_a_jump_host_behind_others_counts_all_who_come_through_it(tmp_path: Path) -> None:
+    """`a,x` and `b,x`, and the other way round: x is one, and nobody waits for each other."""
+    slow = Crowd(0.2)
+    with (
+        misbehaving(tmp_path, play=slow.play) as host,
+        misbehaving(tmp_path, forward=True) as a,
+        misbehaving(tmp_path, forward=True) as b,
+        misbehaving(tmp_path, forward=True) as x,
+    ):
+        for jump in (a, b, x):
+            jump.user_key = host.user_key
+        files = [str(server.known_hosts) for server in (host, a, b, x)]
+        ways = [
+            [f"{USER}@127.0.0.1:{jump.port}" for jump in way]
+            for way in ((a, x), (b, x), (x, a), (x, b))
+        ]
+        targets = [host.target(jump=way, known_hosts=files) for way in ways] * 2
+        names = ("connect", "handshake", "login", "session", "first_byte", "idle")
+        seconds = dict.fromkeys(names, 20.0)
+        found = all_of(targets, Credentials(agent="", per_jump=2), deadline=60, **seconds)
+    assert [type(one) for one in found] == [Answer] * 8
+    assert slow.most == 2
+
+
 @pytest.mark.case("F36")
 def test_a_jump_host_that_is_down_is_asked_once_and_told_for_every_host(tmp_path: Path) -> None:
     credentials = Credentials(agent="", per_jump=1)
