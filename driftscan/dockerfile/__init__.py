@@ -11,7 +11,7 @@ from driftscan.dockerfile.nouns import (
     creates_layer,
 )
 from driftscan.dockerfile.parsing import copied_from, final_chain, parse
-from driftscan.dockerfile.words import substitute
+from driftscan.dockerfile.words import sets, substitute
 
 __all__ = [
     "DEFAULT_SHELL",
@@ -26,5 +26,6 @@ __all__ = [
     "history_text",
     "matches",
     "parse",
+    "sets",
     "substitute",
 ]

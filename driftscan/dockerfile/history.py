@@ -10,9 +10,9 @@ from driftscan.dockerfile.words import (
     HEREDOC,
     flags_of,
     json_words,
+    pairs,
     pieces,
     shell_words,
-    split_once,
     substitute,
     unquoted,
 )
@@ -140,19 +140,10 @@ def _told(instruction: Instruction, env: Mapping[str, str]) -> str:
     if keyword == "VOLUME":
         return "[" + " ".join(_words(instruction)) + "]"
     if keyword in ("ENV", "LABEL"):
-        return " ".join(unquoted(substitute(pair, env)) for pair in _pairs(instruction))
+        return " ".join(unquoted(substitute(pair, env)) for pair in pairs(instruction.value))
     if keyword in ("ONBUILD", "HEALTHCHECK", "MAINTAINER"):
         return instruction.value
     return " ".join(unquoted(substitute(word, env)) for word in _words(instruction))
-
-
-def _pairs(instruction: Instruction) -> list[str]:
-    """NAME=VALUE words; the old `ENV NAME the whole rest` is one pair."""
-    words = shell_words(instruction.value) or [instruction.value]
-    if "=" in words[0]:
-        return words
-    name, rest = split_once(instruction.value)
-    return [f"{name}={rest}"]
 
 
 def _fits(expected: list[str], actual: str, env: Mapping[str, str]) -> bool:
@@ -193,8 +184,8 @@ def _matches_words(instruction: Instruction, told: str, env: Mapping[str, str]) 
 
 
 def _matches_pairs(instruction: Instruction, told: str, env: Mapping[str, str]) -> bool:
-    return _fits(_pairs(instruction), re.sub(r'"', "", told), env) or _fits(
-        _pairs(instruction), told, env
+    return _fits(pairs(instruction.value), re.sub(r'"', "", told), env) or _fits(
+        pairs(instruction.value), told, env
     )
 
 

@@ -38,6 +38,23 @@ def shell_words(text: str) -> list[str]:
     return [] if _WORD.sub("", text).strip() else _WORD.findall(text)
 
 
+def pairs(value: str) -> list[str]:
+    """The NAME=VALUE words of an ENV or LABEL; the old `ENV NAME the whole rest` is one pair."""
+    words = shell_words(value) or [value]
+    if "=" in words[0]:
+        return words
+    name, rest = split_once(value)
+    return [f"{name}={rest}"]
+
+
+def sets(text: str) -> list[str]:
+    """The variables that an instruction sets, in order; none if it is no ENV."""
+    keyword, value = split_once(text)
+    if keyword.upper() != "ENV" or not value:
+        return []
+    return [unquoted(pair.partition("=")[0]) for pair in pairs(value)]
+
+
 def unquoted(word: str) -> str:
     """The word without its quotes and escapes."""
 

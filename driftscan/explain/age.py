@@ -2,19 +2,24 @@
 
 from collections.abc import Sequence
 
+from driftscan import versions
 from driftscan.explain import suites
 from driftscan.explain.case import Case
+from driftscan.explain.records import newest
 from driftscan.explain.runs import Transaction
 from driftscan.explain.updates import updates
 from driftscan.explain.wording import logged, run, some, were
-from driftscan.model import Cause, Divergence, Evidence, Want
-from driftscan.model.managers import is_package
+from driftscan.model import Cause, Divergence, Evidence, HostRecord, Want
+from driftscan.model.managers import DPKG, is_package
 
 
 def wants(case: Case) -> list[Want]:
-    """Nothing: the first trip tells all."""
-    del case
-    return []
+    """What the subject's repositories offer of packages that it has newer and no log tells why."""
+    if case.subject.is_image or case.sections != (DPKG.section,) or case.releases_differ:
+        return []
+    newer = [d for d in case.comparison.divergences if is_package(d) and d.direction == "newer"]
+    silent = [d for d in newer if case.records.moved_to(d.key, _here(d)) is None]
+    return [Want(side="subject", kind="available", name=d.key) for d in silent]
 
 
 def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
@@ -27,8 +32,17 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     causes = [_behind(case, older)] if older else []
     dragged = _dragged(case, newer)
     taken = {claim for cause in dragged for claim in cause.claims}
-    rest = [d for d in newer if d.id not in taken]
+    rest = [d for d in newer if d.id not in taken and _came(case, d)]
+    local = [d for d in newer if d.id not in taken and d not in rest and _beyond(case, d)]
+    causes += [_local(case, local)] if local else []
     return [*causes, *dragged, *([_ahead(case, rest)] if rest else [])]
+
+
+def _came(case: Case, package: Divergence) -> bool:
+    """A log has that version, or the lists do: of a local build no image ever gets one."""
+    version = _here(package)
+    logged_ = case.records.moved_to(package.key, version)
+    return logged_ is not None or suites.offered(case, package, version)
 
 
 def _reachable(case: Case, package: Divergence) -> bool:
@@ -41,19 +55,18 @@ def _reachable(case: Case, package: Divergence) -> bool:
 
 
 def _behind(case: Case, older: Sequence[Divergence]) -> Cause:
-    last = case.records.last_activity
     partial = _partial(case)
-    when = f", last changed by {case.records.manager.tool} on {last.start[:16]}" if last else ""
+    keys = [d.key for d in older]
+    last = newest(case.records.record(key) for key in keys)
+    when = f", put there until {last.time}" if last else ""
     text = f"{case.subject.label} has the same repositories and older packages{when}"
     if partial:
         text = f"only a part of {case.subject.label} was upgraded, by {run(partial)}"
-    keys = [d.key for d in older]
-    dated = case.records.of(last).cites if last else []
     evidence = [
         Evidence(
             text=f"packages are older than on {case.reference.label}{when}",
-            confidence="recorded" if last else "inferred",
-            cites=[*_versions(case, keys), *dated],
+            confidence=last.confidence if last else "inferred",
+            cites=[*_versions(case, keys), *(last.cites if last else [])],
         ),
         *([_moved(case, partial)] if partial else []),
         *updates(case),
@@ -66,7 +79,8 @@ def _behind(case: Case, older: Sequence[Divergence]) -> Cause:
         confidence="recorded" if partial else "inferred",
         claims=[d.id for d in older],
         evidence=evidence,
-        host_record=case.records.of(partial or last) if last else None,
+        # Nobody did it: what put the older versions there is no reason that they stayed.
+        host_record=case.records.of(partial) if partial else None,
     )
 
 
@@ -155,10 +169,15 @@ def _drag(case: Case, transaction: Transaction, members: Sequence[Divergence]) -
 
 
 def _ahead(case: Case, newer: Sequence[Divergence]) -> Cause:
-    found = {t.keys[0]: t for d in newer if (t := case.records.last(d.key))}
-    newest = found[max(found)] if found else None
+    moved: dict[str, list[HostRecord]] = {}
+    for divergence in newer:
+        if record := case.records.moved_to(divergence.key, _here(divergence)):
+            moved.setdefault(f"{record.time} {record.command}", []).append(record)
+    # What moved the most of them, of equals the last.
+    most = max(moved, key=lambda key: (len(moved[key]), key), default="")
+    record = newest(moved.get(most, []))
     stale = ": the image is stale, rebuild it" if case.reference.is_image else ""
-    by = " by its own automatic updates" if newest and newest.unattended else ""
+    by = " by its own automatic updates" if record and _unattended(case, record) else ""
     keys = [d.key for d in newer]
     evidence = [
         Evidence(
@@ -167,13 +186,58 @@ def _ahead(case: Case, newer: Sequence[Divergence]) -> Cause:
             cites=_versions(case, keys),
         )
     ]
-    evidence += [logged(case.records.of(found[key])) for key in sorted(found)]
+    evidence += [logged(found) for key in sorted(moved) if (found := newest(moved[key]))]
+    offered = [k for d in newer if suites.offered(case, d, _here(d)) for k in [d.key]]
+    if offered:
+        text = f"the repositories of {case.subject.label} offer that version of {some(offered)}"
+        cites = case.cite(case.subject, "available", *offered)
+        evidence.append(Evidence(text=text, confidence="recorded", cites=cites))
     return Cause(
         type="ahead",
         subject="packages",
         text=f"{case.subject.label} was upgraded beyond {case.reference.label}{by}{stale}",
-        confidence="recorded" if newest else "inferred",
+        confidence="recorded" if record else "inferred",
         claims=[d.id for d in newer],
         evidence=evidence,
-        host_record=case.records.of(newest) if newest else None,
+        host_record=record,
     )
+
+
+def _beyond(case: Case, package: Divergence) -> bool:
+    """The subject's lists know the package, and nothing as new as what it has."""
+    offers = _offers_of(case, package)
+    ecosystem, version = DPKG.ecosystem, _here(package)
+    return bool(offers) and all(versions.compare(ecosystem, o, version) == -1 for o in offers)
+
+
+def _offers_of(case: Case, package: Divergence) -> list[str]:
+    found = case.details(case.subject, "available").get(package.key, {}).get("versions")
+    return found if isinstance(found, list) else []
+
+
+def _local(case: Case, members: Sequence[Divergence]) -> Cause:
+    """What no repository has and no log tells of was built, or installed from a file."""
+    here = case.subject.label
+    names = [d.key for d in members]
+    told = some([f"{d.key} {_here(d)}" for d in members])
+    evidence = Evidence(
+        text=f"no repository of {here} is as new as {told}, and no log tells how it came",
+        confidence="inferred",
+        cites=[*case.cite(case.subject, "available", *names), *_versions(case, names)],
+    )
+    return Cause(
+        type="local-package",
+        subject=min(names),
+        text=f"{told} on {here} is from none of its repositories: built or installed by hand",
+        confidence="inferred",
+        claims=[d.id for d in members],
+        evidence=[evidence],
+    )
+
+
+def _unattended(case: Case, record: HostRecord) -> bool:
+    return case.records.manager.unattended.search(record.command) is not None
+
+
+def _here(package: Divergence) -> str:
+    return str((package.subject or {}).get("version", ""))

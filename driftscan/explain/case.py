@@ -1,8 +1,10 @@
 """One pair of machines as the explainers see it: read only, every index built once."""
 
+import re
 from collections.abc import Collection, Mapping
 from functools import cached_property
 
+from driftscan import dockerfile
 from driftscan.explain.needs import Graph
 from driftscan.explain.pairs import Pairs
 from driftscan.explain.records import Records, items
@@ -129,11 +131,16 @@ class Case:
         return side.baseline.brought_by(package) if side.baseline else None
 
     def line_with(self, side: Side, *words: str, keyword: str = "") -> Place | None:
-        """The first instruction of the side's Dockerfile that holds all the words."""
+        """The first instruction of the side's Dockerfile that holds all the words, each whole."""
         for place in side.baseline.lines if side.baseline else ():
-            if place.text.upper().startswith(keyword) and all(w in place.text for w in words):
+            if place.text.upper().startswith(keyword) and all(holds(place.text, w) for w in words):
                 return place
         return None
+
+    def sets(self, side: Side, variable: str) -> Place | None:
+        """The instruction of the side's Dockerfile that sets the variable: the last one wins."""
+        lines = side.baseline.lines if side.baseline else []
+        return next((p for p in reversed(lines) if variable in dockerfile.sets(p.text)), None)
 
     def requested(self, package: str) -> bool:
         """Asked for on purpose: named to the package manager on the subject or in the Dockerfile.
@@ -144,6 +151,11 @@ class Case:
             return True
         place = self.brought_by(self.reference, package)
         return place is not None and place.kind == "line" and managers.names(place.text, package)
+
+
+def holds(text: str, word: str) -> bool:
+    """Whether the text has the word, and not as a part of a longer name: `six` of `sixpack`."""
+    return re.search(rf"(?<!\w){re.escape(word)}(?![\w-]|\.\w)", text, re.ASCII) is not None
 
 
 # Within these an ordinary upgrade moves from one point release to the next.

@@ -198,14 +198,15 @@ def _unjudged(case: Case, unjudged: Sequence[Divergence]) -> list[Gap]:
 
 
 def _counted(causes: Sequence[Cause], open_: Sequence[Divergence]) -> list[Cause]:
-    """Each cause with its share of the version differences."""
+    """Each cause with its share of the version differences; what nobody knows explains none."""
     changed = {d.id: d for d in open_ if is_package(d) and d.kind == "changed"}
     counted: list[Cause] = []
     for cause in causes:
         mine = [changed[claim] for claim in cause.claims if claim in changed]
         sources = len({d.group for d in mine})
         explains = Explains(differences=len(mine), sources=sources, of=len(changed))
-        counted.append(replace(cause, explains=explains) if mine else cause)
+        told = mine and cause.type != "unexplained"
+        counted.append(replace(cause, explains=explains) if told else cause)
     return counted
 
 

@@ -28,10 +28,8 @@ def _split(divergence: Divergence) -> tuple[str, str]:
 
 
 def _variable(case: Case, name: str, members: Sequence[Divergence]) -> Cause:
-    place = case.line_with(case.reference, f"{name}=", keyword="ENV") or case.line_with(
-        case.reference, f"{name} ", keyword="ENV"
-    )
-    from_image = place is not None and any(d.kind != "extra" for d in members)
+    # ENV is what a container starts with; what its units set is no line's.
+    from_env = any(d.kind != "extra" and _split(d)[0] == "system" for d in members)
     return Cause(
         type="environment",
         subject=name,
@@ -39,7 +37,7 @@ def _variable(case: Case, name: str, members: Sequence[Divergence]) -> Cause:
         confidence="recorded",
         claims=[d.id for d in members],
         evidence=[*(_compared(case, d) for d in members), *_elsewhere(case, name, members)],
-        image_record=place if from_image else None,
+        image_record=case.sets(case.reference, name) if from_env else None,
     )
 
 

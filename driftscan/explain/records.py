@@ -118,6 +118,15 @@ class Records:
                 return transaction
         return None
 
+    def moved_to(self, package: str, version: str) -> HostRecord | None:
+        """The last record of what brought that very version, if a log has one."""
+        for transaction in reversed(self.transactions):
+            done = transaction.operations.get(package)
+            if done and done.action in runs.ADDED and done.new.partition(",")[0] == version:
+                return self.of(transaction)
+        brought = [e for e in self.events(package) if e.action in runs.ADDED and e.new == version]
+        return self.of_event(package, brought[-1]) if brought else None
+
     def brought(self, package: str) -> Transaction | None:
         """The last transaction that installed the package, else what is known to have moved it."""
         for transaction in reversed(self.transactions):

@@ -31,24 +31,24 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
         older = [
             d
             for d in open_
-            if d.id not in taken and suites.is_older(d) and _comes_from(case, repositories[0], d)
+            if d.id not in taken and suites.is_older(d) and _comes_from(case, repositories, d)
         ]
         causes.append(_missing(case, repositories, older))
         taken.update(causes[-1].claims)
     return causes
 
 
-def _comes_from(case: Case, repository: Divergence, package: Divergence) -> bool:
+def _comes_from(case: Case, repositories: Sequence[Divergence], package: Divergence) -> bool:
     """The suite may have it, and what the subject has already does not offer it."""
     version = str((package.reference or {}).get("version", ""))
-    may = suites.may_bring(case, repository, package.key, version, case.reference)
+    may = suites.may_have_brought(case, repositories, package)
     return may and not suites.offered(case, package, version)
 
 
 def _missing(case: Case, repositories: Sequence[Divergence], older: Sequence[Divergence]) -> Cause:
     suite = suites.suite_of(repositories[0])
-    line = _line_of(case, suite)
-    own = _own(case, repositories[0])
+    line = suites.line_of(case, repositories)
+    own = _own(case, repositories)
     evidence = [_configured(case, repositories), *_switched_off(case, repositories)]
     if older:
         evidence += [_direction(case, own), *_numbered(case, own), *_after_line(case, own, line)]
@@ -103,15 +103,12 @@ def _switched_off(case: Case, repositories: Sequence[Divergence]) -> list[Eviden
     return [Evidence(text=text, confidence="recorded", cites=cites)]
 
 
-def _own(case: Case, repository: Divergence) -> list[Divergence]:
+def _own(case: Case, repositories: Sequence[Divergence]) -> list[Divergence]:
     """Every package that is older here and that the suite may have, whoever claims it."""
     return [
         d
         for d in case.comparison.divergences
-        if suites.is_older(d)
-        and suites.may_bring(
-            case, repository, d.key, str((d.reference or {}).get("version", "")), case.reference
-        )
+        if suites.is_older(d) and suites.may_have_brought(case, repositories, d)
     ]
 
 
@@ -138,11 +135,6 @@ def _numbered(case: Case, older: Sequence[Divergence]) -> list[Evidence]:
         return []
     text = f"{len(marked)} of those newer versions are numbered as updates of a stable release"
     return [Evidence(text=text, confidence="inferred", cites=_cites(case, marked))]
-
-
-def _line_of(case: Case, suite: str) -> Place | None:
-    side = case.reference
-    return case.line_with(side, suite, keyword="RUN") or case.line_with(side, suite)
 
 
 def _after_line(case: Case, older: Sequence[Divergence], line: Place | None) -> list[Evidence]:

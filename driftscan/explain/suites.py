@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from driftscan.explain.case import Case
-from driftscan.model import Divergence, Side
+from driftscan.explain.case import Case, holds
+from driftscan.model import Divergence, Field, Place, Side
 from driftscan.model.managers import MANAGERS, is_package
 
 STABLE_UPDATE = re.compile(r"[+~]deb\d+u\d+|ubuntu[\d.]+")
@@ -83,6 +83,50 @@ def may_bring(case: Case, repository: Divergence, package: str, version: str, si
     return is_own(case, repository, side) or _names_vendor(repository, version)
 
 
+def may_have_brought(case: Case, repositories: Sequence[Divergence], package: Divergence) -> bool:
+    """Whether the reference's version may be from a suite that only the reference has.
+
+    What its image had before the line that adds the repository did not come from there.
+    """
+    version = str((package.reference or {}).get("version", ""))
+    if not may_bring(case, repositories[0], package.key, version, case.reference):
+        return False
+    line, place = line_of(case, repositories), case.changed_by(case.reference, package.key)
+    if line is None or place is None or place.confidence != "recorded":
+        return True
+    return place.kind == "line" and place.line >= line.line
+
+
+def line_of(case: Case, repositories: Sequence[Divergence]) -> Place | None:
+    """The line that adds the suite: it has its address, its file, or its name and owner."""
+    side, lead = case.reference, repositories[0]
+    suite, origin = suite_of(lead), origin_of(lead)
+    sources = case.evidence(side, "repository-sources")
+    items = [sources.get(repository.key, {}) for repository in repositories]
+    urls = [url.rstrip("/") for item in items for url in _strings(item.get("urls"))]
+    files = [place.partition(":")[0] for item in items for place in _strings(item.get("places"))]
+    wanted: list[tuple[str, ...]] = [(url, suite) for url in urls]
+    wanted += [(file.rpartition("/")[2],) for file in files]
+    wanted += [] if is_own(case, lead, side) else [(url,) for url in urls]
+    found = (case.line_with(side, *words) for words in wanted)
+    if line := next((line for line in found if line), None):
+        return line
+    owner = [] if origin in MANAGERS else _WORD.findall(origin.lower())
+    for line in side.baseline.lines if side.baseline else ():
+        whose = not owner or not set(owner).isdisjoint(_WORD.findall(line.text.lower()))
+        if whose and holds(line.text, suite) and _ADDS.search(line.text):
+            return line
+    return None
+
+
+# What a line holds that adds a repository, whatever the manager.
+_ADDS = re.compile(r"\bdeb(-src)? |://|sources|repo", re.ASCII | re.IGNORECASE)
+
+
+def _strings(value: Field) -> list[str]:
+    return value if isinstance(value, list) else []
+
+
 # What the distributions call their own where a repository has a name and no origin.
 _OWN = re.compile(
     r"(?:rhel-[0-9]+-.*-)?(?:base|baseos|appstream|crb|powertools|extras|updates|fedora"
@@ -133,9 +177,8 @@ def would_bring(case: Case, package: Divergence) -> list[str]:
     """
     if not is_older(package):
         return []
-    version = str((package.reference or {}).get("version", ""))
     return [
         f"repository-missing:{name_of(case, found[0], case.reference)}"
         for found in missing(case)
-        if may_bring(case, found[0], package.key, version, case.reference)
+        if may_have_brought(case, found, package)
     ][:1]

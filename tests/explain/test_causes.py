@@ -55,7 +55,7 @@ def test_a_missing_repository_does_not_claim_a_newer_package():
 
     assert _causes(explained(ours, theirs)) == {
         "repository-missing:bookworm-security": ["repositories:Debian/bookworm-security/main"],
-        "ahead:packages": ["dpkg:a"],
+        "unexplained:dpkg": ["dpkg:a"],
     }
 
 

@@ -76,6 +76,7 @@ def test_backports_claim_what_their_version_marks_and_nothing_else():
         "web-p",
         {"curl": package("8~bpo12+1"), "libcurl4": package("8~bpo12+1"), "b": package("2")},
         repositories=backports,
+        evidence={"apt-history": history(transaction("apt-get upgrade", upgrade={"b": "1 -> 2"}))},
     )
     theirs = host("web-b", {"curl": package("7"), "b": package("1")})
 

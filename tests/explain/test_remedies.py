@@ -16,7 +16,7 @@ from driftscan.explain.remedies import table
 from driftscan.model import Cause, Collected, Failed, Side, Want
 from driftscan.report import fix
 from tests import recorded
-from tests.build import explained, fingerprint, image, package
+from tests.build import explained, fingerprint, image, package, transaction
 
 MAIN = {"Debian/bookworm/main": {"position": 0}}
 SECURITY = {**MAIN, "Debian/bookworm-security/main": {"position": 1}}
@@ -106,7 +106,10 @@ def test_a_host_ahead_of_its_image_is_not_taken_back_the_image_is_built_anew():
         facts={"os": BOOKWORM, "repositories": MAIN},
     )
 
-    report = explained(host("web-a", {"web": package("2")}), reference)
+    done = {"1": transaction("apt-get upgrade", upgrade={"web": "1 -> 2"})}
+    ours = host("web-a", {"web": package("2")}, {"apt-history": done})
+
+    report = explained(ours, reference)
 
     assert commands(report) == []
     assert commands(report, "reference") == ["driftscan baseline build web"]
