@@ -159,12 +159,15 @@ def _with_followers(awaited: Sequence[Expected], parents: dict[str, str]) -> lis
 def _ordered(causes: Sequence[Cause], found: Sequence[Finding]) -> list[Cause]:
     """Each cause takes the level of the worst finding it leads, and stands where that one stands.
 
-    One that only shares findings with another keeps its own level. What is proven is told before
-    what is only recorded, whatever that one claims; another release before all it led to.
+    One that only shares findings with another keeps its own level; but another release is as bad as
+    all it led to, and is told before that. What is proven is told before what is only recorded,
+    whatever that one claims.
     """
     place: dict[str, int] = {}
+    releases = {cause.id for cause in causes if cause.type == "release-differs"}
     for index, finding in enumerate(found):
-        place.setdefault(finding.cause, index)
+        for name in (finding.cause, *releases.intersection(finding.also)):
+            place.setdefault(name, index)
     levelled = [
         replace(cause, level=found[place[cause.id]].level) if cause.id in place else cause
         for cause in causes

@@ -205,16 +205,27 @@ def _versions(case: Case, key: str, item: Item, ran: _Ran) -> list[Evidence]:
         return []
     cites = [*case.cite_packages(case.subject, ran.owners[0]), *record.cites]
     cites += case.cite(case.subject, SECTION, key)
-    since = ""
+    since, moment = "", record.time
     if ran.old:
-        started = case.records.local(item.get("started"))[:16]
+        moment, started = _apart(case, record.time, item, ran)
         since = f"; the program started {started}, when {ran.old} was"
         cites += case.records.cites(case.records.manager.history, *ran.keys)
     sure = "probably " if record.confidence == "inferred" else ""
     by = f" by {record.user}" + (f": {record.command}" if record.command else "")
-    when = f"{record.time} {record.zone}".rstrip()
+    when = f"{moment} {record.zone}".rstrip()
     text = f"{ran.name} is there {sure}since {when}{by}{since}"
     return [Evidence(text=text, confidence=record.confidence, cites=sorted({*cites}))]
+
+
+def _apart(case: Case, changed: str, item: Item, ran: _Ran) -> tuple[str, str]:
+    """When the package changed and when the program started: to the second in one minute.
+
+    By the end of the change the package was there.
+    """
+    started = case.records.local(item.get("started"))
+    whole = [t.end for t in case.records.transactions if {*t.keys} & {*ran.keys}]
+    same = [moment for moment in whole if changed == started[:16] <= moment]
+    return (max(same), started) if same else (changed, started[:16])
 
 
 def _changed(case: Case, key: str, owners: Sequence[str]) -> HostRecord | None:

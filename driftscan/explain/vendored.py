@@ -41,13 +41,17 @@ def _vendored(case: Case, divergence: Divergence) -> Cause:
         type="vendored",
         subject=place,
         text=f"{place} on {side.label} carries {_count(names)} of its own ({where}): "
-        "updates of packages do not reach them",
+        f"updates of packages do not reach {'it' if len(names) == 1 else 'them'}{_mapped(users)}",
         confidence="proven",
         level="in-use" if users else "installed",
         claims=[divergence.id],
         evidence=[found, *_packaged(case, names), *users],
         host_record=_record(case, place) if here else None,
     )
+
+
+def _mapped(users: Sequence[Evidence]) -> str:
+    return f"; {users[0].text}" if users else ""
 
 
 def _count(names: Sequence[str]) -> str:

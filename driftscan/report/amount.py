@@ -12,7 +12,8 @@ class Amount(Struct, frozen=True, kw_only=True):
     """How many of each kind are told in full; of the rest their number, and that `--all` has it.
 
     `findings` and `causes` of a level, `proofs` of a cause, `names` in a list, `reasons` of an
-    answer, `words` in a command, `steps` of a remedy; `records` of the lesser causes.
+    answer, `words` in a command, `steps` of a remedy, `sections` that are equal, `rules` of what is
+    expected; `records` of the lesser causes.
     """
 
     findings: int
@@ -23,6 +24,8 @@ class Amount(Struct, frozen=True, kw_only=True):
     gaps: int
     words: int
     steps: int
+    sections: int = 6
+    rules: bool = True
     records: bool = True
     all: bool = False
 
@@ -44,12 +47,14 @@ def _least(causes: int, steps: int, *, more: bool = True, records: bool = True) 
     return Amount(
         findings=1,
         causes=causes,
-        proofs=3 if more else 2,
+        proofs=3 if more else 1,
         names=3 if more else 1,
         reasons=1 if more else 0,
         gaps=1,
         words=6,
         steps=steps,
+        sections=3,
+        rules=False,
         records=records,
     )
 
@@ -58,10 +63,12 @@ SIZES: Sequence[Amount] = (
     Amount(findings=4, causes=16, proofs=4, names=8, reasons=2, gaps=4, words=_ANY, steps=_ANY),
     Amount(findings=4, causes=16, proofs=4, names=6, reasons=2, gaps=4, words=9, steps=_ANY),
     Amount(findings=3, causes=16, proofs=4, names=5, reasons=1, gaps=3, words=9, steps=12),
-    Amount(findings=2, causes=16, proofs=3, names=4, reasons=1, gaps=2, words=9, steps=6),
-    *(_least(16, steps, records=records) for steps in (6, 4) for records in (True, False)),
-    *(_least(16, steps, records=False) for steps in (2, 1)),
-    *(_least(causes, 1, more=False, records=False) for causes in (16, 10, 8, 6, 5, 4, 3, 2, 1, 0)),
+    Amount(findings=2, causes=16, proofs=4, names=4, reasons=1, gaps=2, words=9, steps=6),
+    *(_least(16, steps) for steps in (6, 4, 3)),
+    _least(16, 3, more=False),
+    *(_least(16, steps, records=False) for steps in (4, 3)),
+    *(_least(causes, 3, more=False, records=False) for causes in (16, 10, 8, 6, 5, 4, 3, 2, 1)),
+    *(_least(causes, 1, more=False, records=False) for causes in (2, 1, 0)),
 )
 
 

@@ -7,7 +7,7 @@ from driftscan.model.managers import MANAGERS
 from driftscan.report import words
 from driftscan.report.about import equal
 from driftscan.report.amount import Amount
-from driftscan.report.finding import label, place
+from driftscan.report.finding import command, label, place
 from driftscan.report.page import Page
 
 _NOT_PACKAGES = "Packages do not explain this: "
@@ -22,7 +22,7 @@ def answer(page: Page, host: HostReport, amount: Amount) -> None:
     lead = host.causes[0]
     first = _NOT_PACKAGES if bare(lead) and _packages_differ(host) else ""
     parts = [first + sentence(host, lead), _symptom(host)]
-    page.item("", " ".join(part for part in parts if part), indent=0, name=lead.id)
+    page.item(label(lead.level), " ".join(part for part in parts if part), name=lead.id)
     if host.since is not None:
         page.line(f"{words.since(host)}.")
     if mirror := words.mirror(host):
@@ -88,7 +88,8 @@ def sentence(host: HostReport, cause: Cause, *, records: bool = True) -> str:
     """A cause with its line of the Dockerfile, its share, and the operation that did it."""
     parts = [f"{_told(host, cause)}.", _share(cause)]
     if records:
-        parts += [_done(cause), f"Also: {', '.join(cause.also)}." if cause.also else ""]
+        parts += [_done(cause), _on_image(cause)]
+        parts += [f"Also: {', '.join(cause.also)}." if cause.also else ""]
     return " ".join(part for part in parts if part)
 
 
@@ -100,7 +101,22 @@ def _told(host: HostReport, cause: Cause) -> str:
     if cause.type == "repository-missing" and subject and cause.text.startswith(f"{subject} "):
         rest = cause.text.removeprefix(subject)
         return f"{subject} never ran line {where.line} of {where.file}: it{rest}"
-    return cause.text if place(where) in cause.text else f"{cause.text} ({place(where)})"
+    stated = cause.type in _OF_THE_IMAGE and place(where) not in cause.text
+    return f"{cause.text} ({place(where)})" if stated else cause.text
+
+
+# Their sentence says what the image does; of others the line is the other record, told apart.
+_OF_THE_IMAGE = ("environment",)
+
+
+def _on_image(cause: Cause) -> str:
+    """What the Dockerfile did where the sentence tells what was done on the host."""
+    where = cause.image_record
+    apart = (*_OF_THE_IMAGE, "repository-missing")
+    if where is None or where.kind != "line" or cause.type in apart or place(where) in cause.text:
+        return ""
+    names = {claim.partition(":")[2] for claim in cause.claims}
+    return f"Image: {place(where)} {command(where, names)}".rstrip(".") + "."
 
 
 def _share(cause: Cause) -> str:

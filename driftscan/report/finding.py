@@ -1,6 +1,7 @@
 """One finding on the page: what changed, since when, by whom on both sides, what it breaks."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from driftscan.model import (
     Changes,
@@ -36,16 +37,33 @@ def detail(page: Page, host: HostReport, finding: Finding, amount: Amount) -> No
     _why_it_breaks(page, finding, amount)
     _changes(page, finding, subject, amount)
     if finding.section in MANAGERS:
-        page.item("  used by", used(finding.uses, amount, known=finding.uses_known))
+        page.item(
+            "  used by", used(finding.uses, amount, known=finding.uses_known) + _asked(finding)
+        )
         if finding.tools:
             names = [path.rpartition("/")[2] for path in finding.tools]
             page.item("  tools", some(names, amount.names if amount.all else _SHOWN))
     _records(page, host, finding, subject, amount)
-    if finding.dependency_count and (amount.records or finding.dependencies):
+    if finding.dependency_count and not _asked_below(host, finding):
         page.item("  needs", _needs(finding, amount))
     if host.causes and (finding.cause != host.causes[0].id or finding.also):
         also = f"; also {', '.join(finding.also)}" if finding.also else ""
         page.item("  because", f"{finding.cause}{also}")
+
+
+def _asked_below(host: HostReport, finding: Finding) -> bool:
+    """Whether the questions about the worst finding tell how many of its packages differ."""
+    told = [e.text for h in host.hypotheses if h.id == "dependency" for e in h.because]
+    count = f"{len(finding.dependencies)} of {finding.dependency_count} "
+    worst = bool(host.findings) and finding is host.findings[0]
+    return worst and any(text.startswith(count) for text in told)
+
+
+def _asked(finding: Finding) -> str:
+    """Why it is in use all the same where no process runs it."""
+    if finding.level != "in-use" or finding.uses:
+        return ""
+    return "; asked for by its name" if finding.requested else f"; in use by {finding.cause}"
 
 
 def _why_it_breaks(page: Page, finding: Finding, amount: Amount) -> None:
@@ -59,7 +77,7 @@ def _changes(page: Page, finding: Finding, subject: str, amount: Amount) -> None
     if finding.match is not None:
         page.item("  change", _match(finding, finding.match))
     elif finding.changes is not None:
-        page.item("  change", _changed(finding, finding.changes))
+        page.item("  change", _changed(finding, finding.changes, amount))
     for news in finding.changes.news if finding.changes and amount.all else ():
         page.item("  news", news)
     for window in finding.windows if amount.all else finding.windows[:1]:
@@ -91,8 +109,6 @@ def one(finding: Finding) -> str:
         if ours == theirs:
             return f"{finding.key}{_fields(finding)}"
         old, new = short(ours, theirs)
-        # What begins with a digit would look like the whole version.
-        old = ours if old[:1].isdigit() else old
         return f"{finding.key} {old} -> {new}"
     side = {"missing": "missing", "extra": "only here"}.get(finding.kind, "differs")
     return f"{finding.key} ({side})"
@@ -101,16 +117,32 @@ def one(finding: Finding) -> str:
 def listed(findings: Sequence[Finding], amount: Amount, *, more: bool) -> str:
     """Several findings in a sentence: who loads them, what their changelogs hold, their names."""
     count = f"{len(findings)}{' more' if more else ''} source{_s(len(findings))}"
-    loaded = [finding for finding in findings if finding.uses]
-    told = list(_together(findings)) if amount.reasons else []
-    if loaded:
-        which = "" if len(loaded) == len(findings) else f"{len(loaded)} "
-        users = sorted({_user(use) for finding in loaded for use in finding.uses})
-        told.insert(0, f"{which}loaded by {some(users, _SHOWN)}")
-    elif all(finding.uses_known for finding in findings):
-        told.insert(0, "not loaded now")
+    told = (
+        [*_reached(findings), *_together(findings)] if amount.reasons else [*_reached(findings)][:1]
+    )
     about = f" ({'; '.join(told)})" if told else ""
     return f"{count}{about}: {some([one(f) for f in findings], amount.names)}"
+
+
+def _reached(findings: Sequence[Finding]) -> Iterator[str]:
+    """Who loads them; of those in use that nobody loads, why they are."""
+    loaded = [finding for finding in findings if finding.uses]
+    idle = [finding for finding in findings if not finding.uses]
+    if loaded:
+        users = sorted({_user(use) for finding in loaded for use in finding.uses})
+        yield f"{_which(loaded, findings)}loaded by {some(users, _SHOWN)}"
+    elif all(finding.uses_known for finding in findings):
+        yield "not loaded now"
+    asked = [f for f in idle if f.level == "in-use" and f.requested]
+    if asked:
+        yield f"{_which(asked, findings)}asked for by name"
+    other = {f.cause: "" for f in idle if f.level == "in-use" and not f.requested}
+    if other:
+        yield f"in use by {some(list(other), 1)}"
+
+
+def _which(some_: Sequence[Finding], all_: Sequence[Finding]) -> str:
+    return "" if len(some_) == len(all_) else f"{len(some_)} "
 
 
 def _together(findings: Sequence[Finding]) -> Iterator[str]:
@@ -124,15 +156,18 @@ def _together(findings: Sequence[Finding]) -> Iterator[str]:
         yield f"no symbol gone{which}"
 
 
+# An upload to a release of the distribution: what stands before it is the package's own version.
+_UPLOAD = re.compile(r"(?:deb|bpo)[0-9]+u?[0-9]*(?:\+b[0-9]+)?")
+
+
 def short(ours: str, theirs: str) -> tuple[str, str]:
-    """Two versions without the beginning that they share, cut at a boundary between parts."""
-    size = 0
-    for index, (left, right) in enumerate(zip(ours, theirs, strict=False)):
-        if left != right:
-            break
-        if left in "+~-":
-            size = index + 1
-    return ours[size:] or ours, theirs[size:] or theirs
+    """Two versions by their uploads alone (`deb12u11`), where all before these is the same."""
+    stem = max(ours.rfind(mark) for mark in ("+deb", "~deb", "+bpo", "~bpo")) + 1
+    left, right = ours[stem:], theirs[stem:]
+    same = stem > 0 and theirs.startswith(ours[:stem])
+    if same and _UPLOAD.fullmatch(left) and _UPLOAD.fullmatch(right):
+        return left, right
+    return ours, theirs
 
 
 def place(where: Place) -> str:
@@ -200,7 +235,7 @@ def _match(finding: Finding, match: Match) -> str:
     )
 
 
-def _changed(finding: Finding, changes: Changes) -> str:
+def _changed(finding: Finding, changes: Changes, amount: Amount) -> str:
     counts = ", ".join(f"{count} {kind}" for kind, count in changes.counts.items())
     uploads = f"{changes.entries} upload{_s(changes.entries)}"
     total = f"{uploads}: {counts}" if counts else uploads
@@ -210,14 +245,18 @@ def _changed(finding: Finding, changes: Changes) -> str:
     if head is None:
         return total
     bugs = f"  {', '.join(head.bugs)}" if head.bugs else ""
+    if not amount.reasons and changes.complete:
+        total = uploads
     return f'{_brief(finding, head.version)}  "{head.text}"{bugs}  ({total})'
 
 
 def _window(finding: Finding, window: Window, subject: str) -> str:
     inside = f"{subject} is inside" if window.inside else f"{subject} is outside"
+    head = finding.match or (finding.changes and finding.changes.headline)
+    of = "" if head and window.of in head.text else f" ({window.of})"
     return (
         f"broken since {_brief(finding, window.introduced)}{_on(window.introduced_date)}, fixed in "
-        f"{_brief(finding, window.fixed)}{_on(window.fixed_date)}; {inside} ({window.of})"
+        f"{_brief(finding, window.fixed)}{_on(window.fixed_date)}; {inside}{of}"
     )
 
 
@@ -259,20 +298,26 @@ def _side(
     if told is not None:
         parts.append(record(told))
     if where is not None and where.kind == "line":
-        parts.append(f"{place(where)}  {where.text if amount.all else _command(where, finding)}")
+        names = {d.key for d in finding.members} | {finding.key}
+        parts.append(f"{place(where)}  {where.text if amount.all else command(where, names)}")
     elif where is not None:
         parts.append("from the base image" if where.kind == "base" else "line unknown")
     return "  ".join(parts)
 
 
-def _command(where: Place, finding: Finding) -> str:
-    """Of a long RUN the command that names a package of the finding, else its beginning."""
-    names = sorted({d.key for d in finding.members} | {finding.key})
-    parts = [part.strip() for part in where.text.split("&&")]
-    named = next((p for p in parts if any(managers.names(p, name) for name in names)), "")
-    if named:
-        return named.removeprefix("RUN ")
-    return where.text if len(where.text) <= 60 else where.text[:57] + "..."
+# Parts of a RUN that bring nothing by themselves.
+_CHORES = ("apt-get update", "apt update", "apk update", "rm -rf ", "apt-get clean", "dnf clean")
+_BRINGS = re.compile(r"\b(?:install|add|upgrade)\b")
+
+
+def command(where: Place, names: Iterable[str]) -> str:
+    """Of a long RUN the command that names one of these packages, else what it brings first."""
+    words = sorted({managers.bare(name) for name in names})
+    parts = [part.strip() for part in where.text.removeprefix("RUN ").split("&&")]
+    parts = [part for part in parts if not part.startswith(_CHORES)] or parts
+    bring = next((part for part in parts if _BRINGS.search(part)), where.text)
+    told = next((p for p in parts if any(managers.names(p, name) for name in words)), bring)
+    return told if len(told) <= 60 or told != bring else told[:57] + "..."
 
 
 def used(uses: Sequence[Use], amount: Amount, *, known: bool) -> str:

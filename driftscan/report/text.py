@@ -159,13 +159,21 @@ def _causes(page: Page, host: HostReport, level: Level, amount: Amount) -> None:
     groups = answer.alike(causes, records=amount.records)
     most = amount.causes if len(groups) > amount.causes + 1 else len(groups)
     if 0 < most < len(groups):
-        groups.sort(key=lambda group: group[0].type not in _IN_THE_WAY)
-        most = max(most, sum(group[0].type in _IN_THE_WAY for group in groups))
+        first = [group for group in groups if _is_first(host, group)]
+        groups = [*first, *(group for group in groups if group not in first)]
+        most = max(most, len(first))
     for group in groups[:most]:
         _cause(page, host, group, amount)
     rest = [cause.id for group in groups[most:] for cause in group]
     if rest:
         page.item(label(level), f"{len(rest)} more causes (--all): {some(rest, _IDS)}")
+
+
+def _is_first(host: HostReport, group: Sequence[Cause]) -> bool:
+    """It keeps a version, or a running program has mapped what it brought beside the packages."""
+    ids = {cause.id for cause in group if answer.beside(cause)}
+    mapped = any(finding.uses for finding in host.findings if finding.cause in ids)
+    return group[0].type in _IN_THE_WAY or mapped
 
 
 def _cause(page: Page, host: HostReport, group: Sequence[Cause], amount: Amount) -> None:
@@ -196,17 +204,24 @@ def _questions(page: Page, host: HostReport, amount: Amount) -> None:
         return
     page.line("Could it be ...")
     width = max(len(h.question) for h in host.hypotheses) + 4
+    said = {cause.text: "see above" for cause in host.causes[:1]}
     for hypothesis in host.hypotheses:
-        page.item(f"  {hypothesis.question}", _answer(hypothesis, amount), indent=width)
+        told = _answer(hypothesis, amount, said)
+        page.item(f"  {hypothesis.question}", told, indent=width)
     page.line()
 
 
-def _answer(hypothesis: Hypothesis, amount: Amount) -> str:
-    because = hypothesis.because[: amount.reasons]
-    said = hypothesis.answer.upper() if hypothesis.answer == "yes" else hypothesis.answer
+def _answer(hypothesis: Hypothesis, amount: Amount, said: dict[str, str] | None = None) -> str:
+    """The answer with its reasons; `said` are those that stand above already, and grows."""
+    because = "; ".join(e.text for e in hypothesis.because[: amount.reasons])
+    answer = hypothesis.answer.upper() if hypothesis.answer == "yes" else hypothesis.answer
     if hypothesis.confidence == "inferred":
-        said += " (inferred)"
-    return f"{said}: {'; '.join(e.text for e in because)}" if because else said
+        answer += " (inferred)"
+    if said is not None and because:
+        told = said.get(because, because)
+        said.setdefault(because, "as above")
+        because = told
+    return f"{answer}: {because}" if because else answer
 
 
 # --- the rest ----------------------------------------------------------------------------------
@@ -230,7 +245,7 @@ def _awaited(host: HostReport, amount: Amount) -> str:
         if len(members) > packages
         else ""
     )
-    if not amount.records:
+    if not amount.rules:
         return f"{packages} package{_s(packages)}{other} that only a host has"
     rules = sorted(host.expected, key=lambda group: (-len(group.members), group.rule))
     named = [group.rule for group in rules if group.rule != _NEEDED]
@@ -280,13 +295,13 @@ def _equal(host: HostReport, amount: Amount) -> str:
     none = [n for n in none if "-" not in n or n.partition("-")[0] not in none]
     beside = f"; beside the differences: {', '.join(partly)}" if partly else ""
     neither = f"; on neither side: {_names(none, amount)}" if none else ""
-    if not amount.records:
+    if amount.sections < SIZES[0].sections:
         beside = "; and more beside the differences" if partly else ""
     return (_names(whole, amount) or "no section whole") + beside + neither
 
 
 def _names(names: list[str], amount: Amount) -> str:
     """All of them, or where it is many the first ones and how many more."""
-    if amount.all or len(names) <= 9:
+    if amount.all or len(names) <= amount.sections + 3:
         return ", ".join(names)
-    return f"{', '.join(names[:6])} and {len(names) - 6} more"
+    return f"{', '.join(names[: amount.sections])} and {len(names) - amount.sections} more"

@@ -1,5 +1,6 @@
 """What no package manager decides: what stands in front, what is set by hand, what still runs."""
 
+import pytest
 from msgspec.structs import replace
 
 from driftscan import diff, policy
@@ -169,6 +170,25 @@ def test_a_program_that_runs_a_replaced_library_is_drift_though_no_fact_differs(
     ]
     assert policy.judge({"web-u": report}, "in-use").exit_code == 1
     assert policy.judge({"web-u": report}, "breaks").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("started", "told"),
+    [
+        (
+            1795451458,
+            "since 2026-11-23 16:31 UTC by deploy: {}; the program started 2026-11-23 16:30",
+        ),
+        (
+            1795451460,
+            "since 2026-11-23 16:31:00 UTC by deploy: {}; the program started 2026-11-23 16:31:00",
+        ),
+    ],
+)
+def test_within_one_minute_the_order_is_told_to_the_second(started, told):
+    (cause,) = explained(*stale(started=started)).causes
+    command = "apt-get install --only-upgrade libpie1"
+    assert f"{told.format(command)}, when 1 was" in cause.evidence[-1].text
 
 
 def test_a_program_that_started_after_the_upgrade_does_not_tell_the_older_version():
@@ -444,7 +464,8 @@ def test_libraries_that_an_application_brings_are_told_with_who_maps_them():
     assert (cause.id, cause.level) == ("vendored:/srv/app/lib", "in-use")
     assert cause.text == (
         "/srv/app/lib on web-p carries 2 libraries of its own (not there on web-b): "
-        "updates of packages do not reach them"
+        "updates of packages do not reach them; "
+        "php8.2-fpm maps /srv/app/lib/libown.so (3 processes)"
     )
     assert [text for _, text in texts(cause)[1:]] == [
         "packaged here as well: libpng16.so.16 of libpng16-16",

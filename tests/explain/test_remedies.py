@@ -433,7 +433,7 @@ def test_a_version_that_no_list_has_is_told_with_where_else_it_can_come_from():
 
     first, second = notes(ours, host("web-b", {"a": package("2")}))
 
-    assert "have none of these 1 versions; not a=2 (they offer 1, 3)" in first
+    assert "do not have this version; not a=2 (they offer 1, 3)" in first
     assert "http://snapshot.debian.org/archive/debian/20261123T170000Z/ bookworm main" in second
     assert "/var/cache/apt/archives" in second
 

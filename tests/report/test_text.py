@@ -27,6 +27,7 @@ from driftscan.model import (
     Window,
 )
 from driftscan.report import text
+from driftscan.report.finding import short
 
 OLD, NEW = "8:6.9.11.60+dfsg-1.6+deb12u11", "8:6.9.11.60+dfsg-1.6+deb12u15"
 SAYS = 'Fix regression of CVE-2026-25971: SVG <image> with data: URI fails ("unable to open image")'
@@ -265,6 +266,73 @@ def test_the_first_sentence_names_the_line_that_was_never_run_and_its_share():
     ) in page
 
 
+def test_the_answer_begins_with_its_level():
+    assert "BREAKS web-a does not have the repository" in flat(host(finding()))
+    calm = replace(CAUSE, level="installed")
+    assert "INSTALLED web-a does not have" in flat(replace(host(finding()), causes=[calm]))
+
+
+def test_the_line_of_the_image_is_told_apart_from_what_was_done_on_the_host():
+    text_ = "curl is on hold on web-a: no upgrade moves it"
+    line = replace(LINE, line=9, text="RUN apt-get update && apt-get install -y curl && rm -rf /x")
+    hold = replace(
+        CAUSE, type="hold", subject="curl", text=text_, claims=["dpkg:curl"], image_record=line
+    )
+    page = flat(replace(host(finding()), causes=[CAUSE, hold]))
+    assert f"{text_}. Image: web/Dockerfile:9 apt-get install -y curl. [hold:curl]" in page
+    other = replace(hold, claims=["dpkg:libx"])  # which the line does not name
+    assert "Image: web/Dockerfile:9 apt-get install -y curl." in flat(
+        replace(host(finding()), causes=[CAUSE, other])
+    )
+    variable = replace(
+        hold, type="environment", text="A=1 is set on image web, not on web-a", claims=[]
+    )
+    page = flat(replace(host(finding()), causes=[CAUSE, variable]))
+    assert "A=1 is set on image web, not on web-a (web/Dockerfile:9)." in page
+
+
+def test_the_same_reason_is_told_once():
+    same = [Evidence(text="php-fpm was removed from web-a", confidence="inferred")]
+    asked = [
+        Hypothesis(
+            id=name, question=f"{name}?", answer="not needed", confidence="inferred", because=same
+        )
+        for name in ("new-feature", "version")
+    ]
+    page = flat(host(finding(), hypotheses=asked))
+    assert "new-feature? not needed (inferred): php-fpm was removed from web-a version?" in page
+    assert "version? not needed (inferred): as above" in page
+    lead = replace(CAUSE, text="php-fpm was removed from web-a")
+    page = flat(replace(host(finding(), hypotheses=asked), causes=[lead]))
+    assert "new-feature? not needed (inferred): see above" in page
+
+
+def test_of_a_remedy_that_is_cut_the_restart_and_the_next_scan_are_told():
+    phases = ["repository", "repository", "packages", "marks", "settings", "settings", "restarts"]
+    steps = [
+        Step(run=f"do-{n} {'x' * 70}", why=f"why {n} {'y' * 60}", phase=phase)
+        for n, phase in enumerate(phases * 2)
+    ]
+    steps = sorted(steps, key=lambda step: phases.index(step.phase))
+    steps.append(Step(run="driftscan check web-a", phase="again"))
+    remedy = Remedy(id="converge:subject", causes=[], steps=steps)
+    sources = [replace(finding(), level="in-use", key=f"source{n}") for n in range(3)]
+    many = [
+        replace(CAUSE, type=f"kind{n}", subject="x", text=f"{'z' * 60} {n}", claims=[])
+        for n in range(22)
+    ]
+    whole = replace(host(finding(), *sources, remedies=[remedy]), causes=[CAUSE, *many])
+    page = told(whole)
+    block = page.split("[converge:subject]\n")[1]
+    assert "more steps" in block.splitlines()[0]
+    shown = [line.split()[0] for line in block.splitlines() if line.startswith("  do-")]
+    done = [
+        steps[number].phase for number, step in enumerate(steps) if step.run.split()[0] in shown
+    ]
+    assert {"repository", "packages", "restarts"} <= {*done}
+    assert "driftscan check web-a" in block
+
+
 def test_one_of_them_matches_the_symptom():
     match = Match(version="u14", text=SAYS, hits=1, searched=20)
     cause = replace(CAUSE, explains=Explains(differences=48, sources=20, of=48))
@@ -338,7 +406,41 @@ def test_what_differs_where_the_version_does_not_is_told():
     two = replace(one, key="wget", members=[other])
     cause = replace(CAUSE, explains=Explains(differences=4, sources=2, of=4))
     page = flat(replace(host(finding(), one, two), causes=[cause]))
-    assert "IN USE 2 sources (not loaded now): curl (want: hold -> install), wget (digest)" in page
+    why = "not loaded now; in use by repository-missing:bookworm-security"
+    assert f"IN USE 2 sources ({why}): curl (want: hold -> install), wget (digest)" in page
+
+
+def test_what_is_in_use_though_nobody_loads_it_says_why():
+    asked = replace(finding(requested=True), level="in-use")
+    assert "used by no running process; asked for by its name" in flat(host(asked))
+    other = flat(host(replace(asked, requested=False)))
+    assert "no running process; in use by repository-missing:bookworm-security" in other
+    assert "asked for by" not in flat(host(finding(requested=True)))  # it breaks
+    cause = replace(CAUSE, explains=Explains(differences=4, sources=2, of=4))
+    use = Use(program="/usr/sbin/x", service="x.service", processes=1, files=["/lib/y.so"])
+    two = [replace(asked, key="expat", uses=[use]), replace(asked, key="curl")]
+    page = flat(replace(host(finding(), *two), causes=[cause]))
+    assert "IN USE 2 sources (1 loaded by x; 1 asked for by name): " in page
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "told"),
+    [
+        ("1.2-1+deb12u1", "1.2-1+deb12u3", ("deb12u1", "deb12u3")),
+        ("2:9.0.1~deb11u1", "2:9.0.1~deb11u2", ("deb11u1", "deb11u2")),
+        ("8.0-1~bpo12+1", "8.0-1~bpo13+1", ("8.0-1~bpo12+1", "8.0-1~bpo13+1")),
+        ("0.19-3", "0.19-3+deb12u1", None),
+        ("2.1.12-stable-8", "2.1.12-stable-8+deb12u1", None),
+        ("9.1-0", "9.1-1", None),
+        ("1.0.9-2+b6", "1.0.9-2+deb12u1", None),
+        ("3.0.20-1~deb12u2", "3.0.22-1~deb12u2", None),
+        ("1:3.0.7-24.el9", "1:3.0.7-27.el9", None),
+    ],
+)
+def test_versions_are_shortened_to_their_uploads_only_where_all_else_is_the_same(
+    ours, theirs, told
+):
+    assert short(ours, theirs) == (told or (ours, theirs))
 
 
 # --- one screen --------------------------------------------------------------------------------

@@ -63,9 +63,9 @@ def notes(case: Case, pins: Sequence[str], causes: Sequence[Cause]) -> list[str]
     if not lacking:
         return [f"{whose} have {_all(len(known))}{rest}"]
     has = len(known) - len(lacking)
-    number = f"{whose} have {has or 'none'} of these {len(known)} versions{rest}"
+    number = f"{whose} {_have(has, len(known))}{rest}"
     if any(cause.type == "repository-missing" for cause in causes):
-        others = f"the other {len(lacking)}" if has else "them"
+        others = f"the other {len(lacking)}" if has else "them" if len(known) > 1 else "it"
         return [f"{number}: the added repository has to bring {others}"]
     first = lacking[0]
     offers = ", ".join(known[first][-3:]) or "none"
@@ -80,6 +80,12 @@ def _gone(pin: str, offered: Sequence[str]) -> bool:
     """A repository has one version of a package, and never goes back."""
     wanted = pin.partition("=")[2]
     return any(versions.compare(DPKG.ecosystem, wanted, other) == -1 for other in offered)
+
+
+def _have(has: int, of: int) -> str:
+    if of == 1:
+        return "do not have this version"
+    return f"have {has or 'none'} of these {of} versions"
 
 
 def _unread(case: Case) -> str:
