@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from msgspec import Struct
 
@@ -154,7 +154,7 @@ class Engine(Struct, frozen=True):
             )
 
     @contextmanager
-    def saved(self, image: str, *, deadline: float = 900.0) -> Iterator[io.BufferedReader]:
+    def saved(self, image: str, *, deadline: float = 900.0) -> Iterator[IO[bytes]]:
         """The archive of a local image, as a stream that is read once.
 
         Raises EngineError when the engine cannot save it or does not end in time.
@@ -163,13 +163,14 @@ class Engine(Struct, frozen=True):
         try:
             with Child((self.client, *args), deadline=deadline) as child:
                 pipe = _Pipe(child)
-                try:
-                    yield io.BufferedReader(pipe, 1 << 20)
-                except EngineError as error:
-                    # An archive that ends early is only the symptom of a client that failed.
-                    self._ended_well(pipe, error)
-                    raise
-                self._ended_well(pipe, None)
+                with io.BufferedReader(pipe, 1 << 20) as stream:
+                    try:
+                        yield stream
+                    except EngineError as error:
+                        # An archive that ends early is only the symptom of a client that failed.
+                        self._ended_well(pipe, error)
+                        raise
+                    self._ended_well(pipe, None)
         except (OSError, Expired) as error:
             raise self._broken(args, deadline, error) from error
 
@@ -190,6 +191,11 @@ class _Pipe(io.RawIOBase):
         self._chunks = child.chunks()
         self._rest = b""
         self.errors = bytearray()
+
+    def close(self) -> None:
+        """Give back what listens to the child, also where something went wrong."""
+        self._chunks.close()
+        super().close()
 
     def readable(self) -> bool:
         return True

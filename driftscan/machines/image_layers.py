@@ -1,39 +1,22 @@
-"""A saved image, read as a stream: its history, and what each layer does to a few paths.
+"""A saved image: its history, and what each layer does to a few paths.
 
-Reads what `docker save` and `podman save` write (docker-archive and OCI layout; layers plain or
-compressed as the standard library knows, or with zstd). Nothing is unpacked to disk or followed out
-of a layer; memory holds the metadata and the wanted files only.
+Nothing is unpacked to disk or followed out of a layer; memory holds the metadata and the wanted
+files only.
 """
 
-import json
 import posixpath
-import shutil
-import subprocess
-import sys
 import tarfile
-import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from typing import IO, Any, Generic, NamedTuple, TypeVar, cast
+from collections.abc import Collection, Iterator, Mapping
+from typing import IO, Any, NamedTuple
 
 from msgspec import Struct, field
 
 from driftscan import sanitize
-from driftscan.errors import EngineError
+from driftscan.machines import image_archive, tars
 
-_BUFFER = 1 << 20
-_JSON_LIMIT = 8 << 20
 _FILE_LIMIT = 64 << 20
-_TOTAL_LIMIT = 512 << 20
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
-_ZSTD = b"\x28\xb5\x2f\xfd"  # RFC 8878
-
-Read = TypeVar("Read")
-
-
-class NoImage(EngineError):  # noqa: N818 - what it is, not what went wrong
-    """The archive is one, but holds neither a manifest nor an index."""
 
 
 class Entry(Struct, frozen=True):
@@ -72,41 +55,15 @@ def read(archive: IO[bytes], wanted: Collection[str], folders: Collection[str] =
 
     Raises EngineError for an archive that holds no image or more than one, or that ends early.
     """
-    budget, paths = Budget(), _Wanted(wanted, folders)
+    budget, paths = image_archive.Budget(), _Wanted(wanted, folders)
 
     def layer(stream: IO[bytes]) -> Layer:
         found = _layer(stream, paths)
         budget.spend(sum(map(len, found.files.values())))
         return found
 
-    config, layers = parts(archive, layer, budget)
+    config, layers = image_archive.parts(archive, layer, budget)
     return _image(config, layers)
-
-
-# What documents raise that are not as engines write them, however deep or odd.
-_DAMAGED: tuple[type[Exception], ...] = (
-    *(tarfile.TarError, EOFError, LookupError, TypeError, ValueError, AttributeError),
-    RecursionError,
-)
-
-
-def parts(
-    archive: IO[bytes], layer: Callable[[IO[bytes]], Read], budget: "Budget"
-) -> tuple[Any, list[Read]]:
-    """The configuration of the one image of an archive, and what `layer` makes of each layer.
-
-    Lowest first; `layer` gets them in any order, also such as belong to no image. The archive is
-    read once, from here to its end. Raises EngineError as `read` does.
-    """
-    contents: _Contents[Read] = _Contents(layer, budget)
-    try:
-        with uncompressed(archive) as plain, tarfile.open(mode="r|*", fileobj=plain) as outer:
-            for member in members(outer):
-                contents.take(outer, member)
-        config, names = contents.parts()
-        return config, [contents.layer(name) for name in names]
-    except _DAMAGED as error:
-        raise EngineError(f"the saved image cannot be read: {sanitize.safe(str(error))}") from error
 
 
 def states(layers: Collection[Layer], path: str) -> Iterator[bytes | str | None]:
@@ -167,95 +124,6 @@ class _Wanted:
         return posixpath.dirname(path) in self.folders
 
 
-class Budget:
-    """How much may be kept in memory."""
-
-    def __init__(self) -> None:
-        self._kept = 0
-
-    def spend(self, size: int) -> None:
-        """Raises ValueError when it was too much in all."""
-        self._kept += size
-        if self._kept > _TOTAL_LIMIT:
-            raise ValueError(f"more than {_TOTAL_LIMIT >> 20} MB of metadata")
-
-
-class _Contents(Generic[Read]):
-    """What the archive holds: metadata, layers and links, by member name."""
-
-    def __init__(self, read: Callable[[IO[bytes]], Read], budget: Budget) -> None:
-        self._read = read
-        self._budget = budget
-        self._documents: dict[str, bytes] = {}
-        self._layers: dict[str, Read] = {}
-        self._links: dict[str, str] = {}
-
-    def take(self, outer: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-        """Keep what a member tells. Members come in any order, the manifest often last."""
-        name = normal(member.name)
-        if member.issym():
-            # docker save links a layer that is the same as another one.
-            self._links[name] = normal(posixpath.join(posixpath.dirname(name), member.linkname))
-        elif member.islnk():
-            self._links[name] = normal(member.linkname)
-        elif member.isreg() and (stream := outer.extractfile(member)):
-            if _starts_json(stream):
-                self._budget.spend(member.size if member.size <= _JSON_LIMIT else 0)
-                self._documents[name] = stream.read(_JSON_LIMIT)
-            elif name.endswith(".tar") or name.startswith("blobs/"):
-                self._layers[name] = self._read(stream)
-
-    def layer(self, name: str) -> Read:
-        """A layer by name."""
-        return self._layers[self._links.get(name, name)]
-
-    def parts(self) -> tuple[Any, list[str]]:
-        """The image's configuration and the names of its layers, lowest first."""
-        if "manifest.json" in self._documents:
-            images = self._document("manifest.json")
-            if len(images) != 1:
-                raise ValueError(f"it holds {len(images)} images")
-            config, layers = images[0]["Config"], images[0]["Layers"]
-            return self._configuration(normal(config)), [normal(name) for name in layers]
-        if "index.json" not in self._documents:
-            raise NoImage("the saved image cannot be read: it holds no manifest.json or index.json")
-        manifest = self._manifest(self._document("index.json"))
-        blobs = [_blob(layer["digest"]) for layer in manifest["layers"]]
-        return self._configuration(_blob(manifest["config"]["digest"])), blobs
-
-    def _document(self, name: str) -> Any:
-        """A JSON document by name."""
-        return json.loads(self._documents[self._links.get(name, name)])
-
-    def _configuration(self, name: str) -> dict[str, Any]:
-        """As an engine reads it: of the right kinds where it is read, or not taken."""
-        found: dict[str, Any] = self._document(name)
-        environment = (found.get("config") or {}).get("Env") or []
-        if not all(isinstance(pair, str) for pair in environment):
-            raise ValueError("its environment is no list of texts")
-        return found
-
-    def _manifest(self, index: Any, depth: int = 0) -> Any:
-        """The first manifest of an image; indexes nest, and attestations stand beside images."""
-        for reference in index.get("manifests", ()):
-            if "vnd.docker.reference.type" in reference.get("annotations", {}):
-                continue
-            document = self._document(_blob(reference["digest"]))
-            if "layers" in document:
-                return document
-            if depth < 3:
-                return self._manifest(document, depth + 1)
-        raise ValueError("it holds no image")
-
-
-def _starts_json(stream: IO[bytes]) -> bool:
-    return _peeked(stream)[:1] in (b"{", b"[")
-
-
-def _blob(digest: str) -> str:
-    return "blobs/" + digest.replace(":", "/")
-
-
 def _image(config: Any, layers: list[Layer]) -> SavedImage:
     history = []
     index = 0
@@ -280,8 +148,8 @@ def _image(config: Any, layers: list[Layer]) -> SavedImage:
 def _layer(stream: IO[bytes], wanted: _Wanted) -> Layer:
     found = _Found(wanted, {}, [])
     try:
-        with opened(stream) as tar:
-            for member in members(tar):
+        with tars.opened(stream) as tar:
+            for member in tars.members(tar):
                 found.take(tar, member)
     except (tarfile.TarError, EOFError, OSError) as error:
         return Layer(unreadable=f"a layer cannot be read: {sanitize.safe(str(error))}")
@@ -295,7 +163,7 @@ class _Found(Struct):
     unreadable: str = ""
 
     def take(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-        name = normal(member.name)
+        name = tars.normal(member.name)
         taken = whiteout(name)
         if taken is not None:
             self._remove(taken.path, below=taken.opaque)
@@ -335,57 +203,6 @@ def whiteout(name: str) -> Whiteout | None:
     if base.startswith(_WHITEOUT):
         return Whiteout(posixpath.join(directory, base.removeprefix(_WHITEOUT)), opaque=False)
     return None
-
-
-@contextmanager
-def opened(stream: IO[bytes]) -> Iterator[tarfile.TarFile]:
-    """A layer as a tar that is read once, whatever it is compressed with.
-
-    Raises tarfile.ReadError for one that nothing here can unpack.
-    """
-    with (
-        uncompressed(stream) as plain,
-        tarfile.open(mode="r|*", fileobj=plain, bufsize=_BUFFER) as tar,
-    ):
-        yield tar
-
-
-@contextmanager
-def uncompressed(stream: IO[bytes]) -> Iterator[IO[bytes]]:
-    """The stream without zstd, which tarfile unpacks from Python 3.14 on: else by its program."""
-    if _peeked(stream)[:4] != _ZSTD or sys.version_info >= (3, 14):
-        yield stream
-        return
-    program = shutil.which("zstd")
-    if program is None:
-        raise tarfile.ReadError("it is compressed with zstd: install zstd, or use Python 3.14")
-    with tempfile.TemporaryFile() as packed:
-        shutil.copyfileobj(stream, packed, _BUFFER)
-        packed.seek(0)
-        with subprocess.Popen(
-            [program, "-dcq"], stdin=packed, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ) as child:
-            try:
-                yield cast("IO[bytes]", child.stdout)
-            finally:
-                child.kill()
-
-
-def _peeked(stream: IO[bytes]) -> bytes:
-    peek = getattr(stream, "peek", None)
-    return bytes(peek(4)) if peek is not None else b""
-
-
-def members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members in turn, none of them kept: a layer may have a million."""
-    while (member := tar.next()) is not None:
-        yield member
-        tar.members.clear()  # type: ignore[attr-defined]  # typeshed leaves it out
-
-
-def normal(name: str) -> str:
-    """A member's name without `./`, leading slashes and steps upwards."""
-    return posixpath.normpath("/" + name).lstrip("/")
 
 
 def _roots(path: str) -> Iterator[str]:

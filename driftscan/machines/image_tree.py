@@ -17,8 +17,10 @@ from msgspec import Struct
 
 from driftscan import sanitize
 from driftscan.errors import EngineError, MachineError
-from driftscan.machines import image_layers
+from driftscan.machines import image_archive, tars
 from driftscan.machines.engine import Engine
+from driftscan.machines.image_choice import NoImage
+from driftscan.machines.image_layers import Whiteout, whiteout
 from driftscan.model import Limits, Node
 
 _CHUNK = 1 << 20
@@ -89,17 +91,22 @@ class Layers:
 
 @contextmanager
 def of_archive(path: str, check: Check) -> Iterator[Layers]:
-    """The image in a file: docker archive, OCI layout, or the tar of one root file system.
+    """The image in a file or folder: docker archive, OCI layout, or the tar of one root directory.
 
     Raises MachineError where it cannot be opened or read; `check` is called now and then.
     """
     try:
-        with Path(path).open("rb") as archive, tempfile.TemporaryFile() as spool:
-            try:
-                yield load(archive, spool, check)
-            except image_layers.NoImage:
-                archive.seek(0)
-                yield bare(archive, spool, check)
+        with tempfile.TemporaryFile() as spool:
+            if Path(path).is_dir():
+                yield load_folder(path, spool, check)
+                return
+            with Path(path).open("rb") as archive:
+                try:
+                    found = load(archive, spool, check)
+                except NoImage:
+                    archive.seek(0)
+                    found = bare(archive, spool, check)
+            yield found
     except OSError as error:
         cause = f"{path}: {(error.strerror or 'cannot be read').lower()}"
         raise MachineError("unreachable", "open", cause, _WHICH) from error
@@ -124,17 +131,29 @@ def of_engine(engine: Engine, reference: str, limits: Limits, check: Check) -> I
         raise MachineError("unreachable", "read", f"the saved image: {cause}", _SPACE) from error
 
 
-_WHICH = "name a file that `docker save`, `podman save` or `skopeo copy` has written"
+_WHICH = (
+    "name what `docker save`, `podman save` or `skopeo copy` has written; a root directory is "
+    "rootfs://DIRECTORY"
+)
 _SPACE = "set TMPDIR to a folder with room for the whole image"
 
 
 def load(archive: IO[bytes], spool: IO[bytes], check: Check) -> Layers:
-    """The image in an archive, which is read once; `spool` takes the contents of its files.
+    """The image in an archive; `spool` takes the contents of its files.
 
     Raises EngineError for an archive that is no image, or whose layers do what no engine allows.
     """
-    reader = _Reader(spool, check)
-    config, layers = image_layers.parts(archive, reader.layer, image_layers.Budget())
+    layer = _Reader(spool, check).layer
+    return _merged(*image_archive.parts(archive, layer, image_archive.Budget()), spool, check)
+
+
+def load_folder(path: str, spool: IO[bytes], check: Check) -> Layers:
+    """The image in a folder; raises as `load` does, and OSError where it cannot be read."""
+    layer = _Reader(spool, check).layer
+    return _merged(*image_archive.folder(path, layer, image_archive.Budget()), spool, check)
+
+
+def _merged(config: Any, layers: "list[_Layer]", spool: IO[bytes], check: Check) -> Layers:
     files = _Files()
     try:
         for layer in layers:
@@ -170,7 +189,7 @@ class _Layer(Struct):
     """What a layer brings, in its order, and what it takes away of those below it."""
 
     kept: dict[str, _Kept]
-    gone: list[image_layers.Whiteout]
+    gone: list[Whiteout]
 
 
 class _Reader:
@@ -184,8 +203,8 @@ class _Reader:
     def layer(self, stream: IO[bytes]) -> _Layer:
         """Raises ValueError for what no engine would unpack, or for more than the limits."""
         layer = _Layer({}, [])
-        with image_layers.opened(stream) as tar:
-            for member in image_layers.members(tar):
+        with tars.opened(stream) as tar:
+            for member in tars.members(tar):
                 self._files += 1
                 if self._files > _MOST_FILES:
                     raise ValueError(f"it has more than {_MOST_FILES} files")
@@ -196,7 +215,7 @@ class _Reader:
 
     def _take(self, tar: tarfile.TarFile, member: tarfile.TarInfo, layer: _Layer) -> None:
         name = _inside(member.name)
-        gone = image_layers.whiteout(name)
+        gone = whiteout(name)
         if gone is not None:
             layer.gone.append(gone)
         elif member.islnk():
@@ -220,7 +239,7 @@ def _inside(name: str) -> str:
     """A member's path in the image; raises ValueError for one that leads out of it."""
     if posixpath.normpath(name.lstrip("/")).split("/")[0] == "..":
         raise ValueError(f"a layer leads out of the image: {sanitize.safe(name)}")
-    return image_layers.normal(name)
+    return tars.normal(name)
 
 
 def _node(member: tarfile.TarInfo) -> Node:
@@ -248,28 +267,29 @@ class _Files:
 
     def put_on(self, layer: _Layer) -> None:
         """What a layer takes away is what those below it had, wherever its whiteouts stand."""
+        lower = {kept.link: self._linked(kept.link) for kept in layer.kept.values() if kept.link}
         for gone in layer.gone:
             if gone.opaque:
-                for name in list(self._below.get(gone.path, ())):
-                    self._remove(posixpath.join(gone.path, name))
+                directory = self._directory(gone.path)
+                for name in list(self._below.get(directory, ())):
+                    self._remove(posixpath.join(directory, name))
             else:
-                self._remove(gone.path)
+                self._remove(self._place(gone.path))
         for path, kept in layer.kept.items():
-            self._put(path, self._linked(kept) if kept.link else kept)
+            found = (self._linked(kept.link) or lower[kept.link]) if kept.link else kept
+            if found is None:
+                raise ValueError(f"a hard link to nothing: {sanitize.safe(kept.link)}")
+            self._put(path, found)
 
-    def _linked(self, kept: _Kept) -> _Kept:
-        found = self._kept.get(kept.link)
-        if found is None:
-            raise ValueError(f"a hard link to nothing: {sanitize.safe(kept.link)}")
-        return found
+    def _linked(self, path: str) -> _Kept | None:
+        return self._kept.get(self._place(path))
 
     def _put(self, path: str, kept: _Kept) -> None:
         if not path:
             self._kept[path] = kept
             return
+        path = self._place(path, make=True)
         directory, _, name = path.rpartition("/")
-        directory = self._directory(directory)
-        path = f"{directory}/{name}" if directory else name
         before = self._kept.get(path, kept)
         if not (stat.S_ISDIR(kept.node.mode) and stat.S_ISDIR(before.node.mode)):
             self._remove(path)
@@ -278,18 +298,23 @@ class _Files:
         if stat.S_ISDIR(kept.node.mode):
             self._below.setdefault(path, {})
 
-    def _directory(self, path: str, links: int = 0) -> str:
-        """Where what is put in a directory goes: a link to one is followed, as tar(1) does."""
+    def _place(self, path: str, *, make: bool = False) -> str:
+        """Where a path is: links on the way to it are followed, as engines do; itself it is not."""
+        directory, _, name = path.rpartition("/")
+        return posixpath.join(self._directory(directory, make=make), name)
+
+    def _directory(self, path: str, links: int = 0, *, make: bool = False) -> str:
+        """Where a directory is, or would be; `make` puts one there where there is none."""
         if path in self._below:
             return path
         above, _, name = path.rpartition("/")
-        above = self._directory(above, links)
+        above = self._directory(above, links, make=make)
         path = f"{above}/{name}" if above else name
         found = self._kept.get(path)
         if found is not None and found.node.target and links < _LINKS:
             target = posixpath.join("/" + above, found.node.target)
-            return self._directory(image_layers.normal(target), links + 1)
-        if path not in self._below:
+            return self._directory(tars.normal(target), links + 1, make=make)
+        if make and path not in self._below:
             self._put(path, _Kept(_DIRECTORY))
         return path
 

@@ -6,7 +6,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import IO, Self
 
 from msgspec import Struct
@@ -83,7 +83,7 @@ class Child:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE)  # what sudo made root is not ours to kill
 
-    def chunks(self) -> Iterator[tuple[str, bytes]]:
+    def chunks(self) -> Generator[tuple[str, bytes], None, None]:
         """`output` or `errors` and what came, until both end; feeds the standard input meanwhile.
 
         Raises Expired at the deadline.
