@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import cases, leaks
 
@@ -23,9 +23,10 @@ for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
 
 # Shared machines are slow at times: no example of a property test fails by the clock.
 # `make check` takes the same few examples each time, `make test` looks for others.
-settings.register_profile("quick", deadline=None, max_examples=15, derandomize=True, database=None)
-settings.register_profile("full", deadline=None, max_examples=100)
-settings.register_profile("thorough", deadline=None, max_examples=1000)
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", _PATIENT, max_examples=15, derandomize=True, database=None)
+settings.register_profile("full", _PATIENT, max_examples=100)
+settings.register_profile("thorough", _PATIENT, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
