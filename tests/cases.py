@@ -130,12 +130,13 @@ def _result(case: str, tests: list[Test], known: dict[str, dict], ended: dict[st
         return f"{'in part; ' if tests else ''}not built here: {known['not_built'][case]}"
     if not tests:
         return f"the format {known['formats'][case]} does not exist yet"
+    lacks = [f"without: {known['lacks'][case]}"] if case in known["lacks"] else []
     told = [ended[test.id] for test in tests if test.id in ended]
     bad = sorted({end for end in told if not end.startswith("passed")})
     good = sorted(end for end in told if end.startswith("passed"))
     unknown = len(tests) - len(told)
     waiting = [f"{unknown} not run" if told else "not run"] if unknown else []
-    return "; ".join([*bad, *good[:1], *waiting])
+    return "; ".join([*bad, *good[:1], *waiting, *lacks])
 
 
 def results() -> dict[str, str]:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests import cases
+from tests import cases, conftest
 
 LISTED = {case for group in cases.GROUPS for case in cases.listed()[group]}
 
@@ -22,7 +22,7 @@ def test_every_case_has_a_test_or_a_reason():
 
 def test_markers_reasons_and_formats_name_cases_of_the_list():
     known = cases.listed()
-    named = {*cases.tied(), *known["not_built"], *known["formats"]}
+    named = {*cases.tied(), *known["not_built"], *known["lacks"], *known["formats"]}
     assert named - LISTED == set()
 
 
@@ -59,3 +59,29 @@ def test_a_row_tells_what_is_bad_first_and_how_old_the_oldest_good_result_is(end
     tests = [cases.Test("f.py", name, frozenset(), frozenset()) for name in ("a", "b")]
     results = {f"f.py::{name}": end for name, end in ended.items()}
     assert cases._result("F01", tests, cases.listed(), results).startswith(told)
+
+
+def test_what_a_case_lacks_stands_beside_its_result_and_every_such_case_has_tests():
+    for case, why in cases.listed()["lacks"].items():
+        tests = sorted(cases.tied()[case])
+        ended = {test.id: "passed 2026-11-25 abc" for test in tests}
+        told = cases._result(case, tests, cases.listed(), ended)
+        assert told == f"passed 2026-11-25 abc; without: {why}"
+
+
+@pytest.mark.parametrize("when", ["setup", "call"])
+def test_a_skip_is_never_reported_as_passed(when):
+    kept = conftest._CasesReport()
+    for phase in ("setup", "call", "teardown"):
+        skipped = phase == when
+        kept.pytest_runtest_logreport(
+            pytest.TestReport(
+                nodeid="f.py::test_x[1]",
+                location=("f.py", 1, "test_x"),
+                keywords={"case": 1},
+                outcome="skipped" if skipped else "passed",
+                longrepr=("f.py", 1, "Skipped: needs root") if skipped else None,
+                when=phase,
+            )
+        )
+    assert kept.ended == {"f.py::test_x": "skipped: needs root"}

@@ -12,19 +12,32 @@ from pathlib import Path
 
 import pytest
 
-from driftscan import store
+from driftscan import folder, store
 from driftscan.model import Fingerprint
 from tests.cli.conftest import environment
 from tests.mixed import serving
 
 HOSTS = 2
 KILLS = 40
+YEAR = "20"
+# a dozen programs at once on a busy machine: no limit of time is what ends one here
+PATIENT = [
+    "--deadline=500",
+    *(f"--timeout={stage}=400" for stage in ("kex", "login", "first-byte")),
+]
 
 
 @pytest.fixture
 def fleet(tmp_path):
     """Real answers of this machine; the inventory of them lies in `tmp_path`."""
-    with serving(tmp_path, "real", HOSTS) as targets:
+    with served(tmp_path, "real") as names:
+        yield names
+
+
+@contextmanager
+def served(tmp_path, kind):
+    """Hosts of that kind, by name; the inventory of them lies in `tmp_path`."""
+    with serving(tmp_path, kind, HOSTS) as targets:
         rows = {
             t["name"]: {key: t[key] for key in ("address", "port", "user", "key", "known_hosts")}
             for t in targets
@@ -35,9 +48,10 @@ def fleet(tmp_path):
         yield sorted(rows)
 
 
-def start(tmp_path, out):
+def start(tmp_path, out, *names):
+    where = [] if out is None else ["-o", str(out)]
     return subprocess.Popen(
-        [sys.executable, "-m", "driftscan", "scan", "-o", str(out)],
+        [sys.executable, "-m", "driftscan", "scan", *names, *where],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -147,6 +161,37 @@ def test_a_full_disk_loses_nothing_and_is_named_and_once_freed_all_works(tmp_pat
         _, err = again.communicate()
         assert again.returncode in (0, 3), err
         assert sorted(stored(out)) == fleet
+
+
+@pytest.mark.long
+@pytest.mark.case("L09", "D04")
+def test_two_runs_and_others_beside_them_lose_no_result(tmp_path):
+    """Two of the whole fleet, one that would write where the first does, and some of one host."""
+    with served(tmp_path, "honest") as fleet:
+        beside_each_other(tmp_path, fleet)
+
+
+def beside_each_other(tmp_path, fleet):
+    first = start(tmp_path, tmp_path / "one", *PATIENT)
+    second = start(tmp_path, tmp_path / "two", *PATIENT)
+    while not (tmp_path / "one" / folder.RUN).exists() and first.poll() is None:
+        time.sleep(0.01)
+    same = start(tmp_path, tmp_path / "one", *PATIENT)
+    single = [start(tmp_path, None, name, *PATIENT) for name in fleet * 2]
+
+    for process, out in ((first, "one"), (second, "two")):
+        _, err = process.communicate()
+        assert process.returncode in (0, 3), err  # 3: what this account may not read here
+        assert sorted(stored(tmp_path / out)) == fleet
+    for process, name in zip(single, fleet * 2, strict=True):
+        told, err = process.communicate()
+        assert process.returncode in (0, 3), err
+        assert json.loads(told)["meta"]["target"] == name
+    _, err = same.communicate()
+    if same.returncode == 2:  # else it came when the first was done
+        assert f"one: another driftscan writes there since {YEAR}" in err
+        assert f"(process {first.pid})" in err
+    assert list(tmp_path.rglob("*.part")) == []
 
 
 @pytest.mark.case("D04", "L09")

@@ -220,6 +220,11 @@ _REFUSALS = (
         "correct ~/.ssh/config: `ssh -G HOST` reads it",
     ),
     (
+        r"Connection timed out during banner exchange",
+        ("timeout", "banner"),
+        "is it sshd that listens there? look for a ProxyCommand that waits",
+    ),
+    (
         r".*timed out",
         ("unreachable", "tcp"),
         "check the address, the port and the firewalls between",

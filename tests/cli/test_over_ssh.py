@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from driftscan import folder, store
 from driftscan.demo.server import replayed
 from tests import recorded
 from tests.cli.conftest import ROOT, environment
-from tests.sshd import Manners, Raw, Sshd
+from tests.sshd import Manners, Raw, Sshd, nonce_of
 
 LONG = pytest.mark.long
 
@@ -309,6 +310,30 @@ def test_one_machine_under_two_names_is_told(driftscan, fleet):
     assert json.loads(driftscan("compare", "a", "b", "-f", "json").out)["notes"] == [told]
     assert told in driftscan("compare", "a", "b").out
     assert driftscan("scan", "-o", "out").err.endswith(f"driftscan: {told}\n")
+
+
+@pytest.mark.case("D14")
+def test_no_raw_answer_is_kept_anywhere(driftscan, fleet, tmp_path, monkeypatch):
+    """Every line of an answer stands between lines of its nonce; in no file is one of them."""
+    nonces = []
+
+    def play(channel, script, over):
+        nonces.append(nonce_of(script).encode())
+        recorded.host(channel, script, over)
+
+    fleet(a=Manners(play), b=Manners(play))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert driftscan("scan", "-o", "out").code in (0, 3)
+    told = driftscan("compare", "a", "b", "--details", "-o", "json=r.json", "-f", "text", "--all")
+    assert told.code in (0, 1, 3, 4), told.err
+
+    assert len(nonces) >= 4
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"a.json", "b.json", "r.json"} <= {path.name for path in files}
+    kept = [str(path) for path in files if any(n in path.read_bytes() for n in nonces)]
+    assert kept == []
+    assert not any(nonce.decode() in told.out + told.err for nonce in nonces)
 
 
 @pytest.mark.case("D04")
