@@ -47,7 +47,8 @@ def test_a_workflow_has_no_right_but_those_its_jobs_name(path):
     given = {right for job in workflow["jobs"].values() for right in job["permissions"].items()}
 
     assert workflow["permissions"] == {}
-    assert given <= {("contents", "read"), ("id-token", "write")}
+    more = {("contents", "write"), ("id-token", "write")} if path.name == "release.yml" else set()
+    assert given <= {("contents", "read")} | more
 
 
 @each_workflow
@@ -91,6 +92,29 @@ def test_only_the_job_that_publishes_has_an_identity_and_it_runs_no_code_of_ours
     assert able == ["publish"]
     assert jobs["publish"]["environment"] == "release"
     assert not [step for step in jobs["publish"]["steps"] if "run" in step]
+
+
+def test_a_release_is_tested_first_and_gets_its_bill_of_materials_from_a_job_without_our_code():
+    jobs = loaded(ROOT / ".github/workflows/release.yml")["jobs"]
+    able = [name for name, job in jobs.items() if job["permissions"].get("contents") == "write"]
+
+    assert able == ["attach"]
+    assert [step["run"] for step in jobs["test"]["steps"] if "run" in step] == ["sh .ci/run"]
+    assert (jobs["build"]["needs"], jobs["publish"]["needs"]) == ("test", "build")
+    (kept,) = [
+        step["with"]["path"]
+        for step in jobs["build"]["steps"]
+        if step.get("with", {}).get("name") == "bill-of-materials"
+    ]
+    used = [step.get("uses", "").partition("@")[0] for step in jobs["attach"]["steps"]]
+    assert used == ["actions/download-artifact", ""]
+    (attached,) = [step["run"] for step in jobs["attach"]["steps"] if "run" in step]
+    assert attached.startswith(f'gh release upload "$TAG" {kept} ')
+
+
+def test_whoever_finds_a_fault_is_told_where_to_say_so_in_private():
+    text = (ROOT / "SECURITY.md").read_text()
+    assert "Report a vulnerability" in text.partition("##")[0]
 
 
 # --- what the code may not do --------------------------------------------------------------------
