@@ -80,6 +80,57 @@ COMMANDS = [
     "secret_access_key = {}",
     "aws_session_token={}",
     "credentials={}",
+    "https://user:ab/{}@host/x",
+    "https://user:ab/c@{}@host/x",
+    "https://user:p@ab/{}@host.example.com/x",
+    "http://u:3128/{}@host.example.com/x",
+    "env STRIPE_KEY={} app",
+    "HMAC_KEY={0} AWS_KEY={0} app",
+    "app --key {0} --psk={0} --hmac-key '{0}'",
+    "SMTP_PW={0} DBPWD={0} wpa_psk={0} SALT={0}",
+    "password:  {}",
+    "password\t{}",
+    "password  =  {}",
+    "--password  = {}",
+    "PASSWORD=$'{}'",
+    "PASSWORD=$'it\\'s {}'",
+    "PASSWORD='it'\\''s {}'",
+    'PASSWORD=ab"c {}"',
+    'curl -d "{{\\"password\\": \\"a {}\\"}}" https://x',
+    "ENV PASSWORD {}",
+    "ENV DB_PASSWORD two words {}",
+    "SetEnv STRIPE_KEY {}",
+    "machine h login u password {}",
+    "token {}",
+    "aws configure set aws_secret_access_key {}",
+    "nmcli c modify x 802-11-wireless-security.psk {}",
+    "curl -b session={} https://x",
+    "curl -b 'a=1; session={}' https://x",
+    "curl --cookie s={} https://x",
+    "wget --header 'Cookie: a=1; sid={}' https://x",
+    "curl 'https://x/?a=b&sig={}'",
+    "curl 'https://x/?X-Amz-Signature={}'",
+    "curl https://hooks.slack.com/services/T00/B00/{}",
+    "curl https://discord.com/api/webhooks/123456/{}",
+    "curl https://api.telegram.org/bot123456:{}/sendMessage",
+    "smbclient -U user%{} //h/x",
+    "echo {} | sudo -S app",
+    "echo 'u:{}' | /usr/sbin/chpasswd",
+    "printf '%s' {} | docker login --password-stdin",
+    "kinit u <<< {}",
+    "mongodump -u u -p {}",
+    "mongodump -p{}",
+    "sshpass -p x{0} mysql -p{0} app",
+    "useradd -p {} u",
+    "htpasswd -b f u {}",
+    "snmpwalk -c {} h",
+    "openssl enc -k {}",
+    "ipmitool -H h -P {} x",
+    "7z a -p{} x",
+    "lftp -u u,{} h",
+    "sqlplus -s scott/{}@db",
+    "jdbc:oracle:thin:scott/{}@db",
+    "vault login {}",
 ]
 
 
@@ -109,6 +160,11 @@ def test_what_is_redacted_stays_as_it_is(form):
         "glpat-" + "a1B2" * 5,
         "xoxb-" + "1234-" * 5,
         "sk_live_" + "a1B2" * 6,
+        "sk_test_" + "a1B2" * 6,
+        "sk-proj-" + "a1B2" * 8,
+        "hvs." + "a1B2" * 6,
+        "dop_v1_" + "a1b2" * 8,
+        "SG." + "a1B2" * 4 + "." + "a1B2" * 6,
         "AIza" + "a1B2" * 9,
         "npm_" + "a1B2" * 9,
         "eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl",
@@ -144,6 +200,30 @@ def test_a_token_of_a_known_form_is_not_kept_wherever_it_stands(token):
         "unit:auth.service/HOME",
         "/etc/passwd: not a directory",
         "write it like ssh://[user@]host[:port]",
+        "deb [arch=amd64 signed-by=/etc/apt/keyrings/x.asc] https://d.example.com/debian sid main",
+        "apt-key adv --keyserver hkps://keys.example.com --recv-keys ABCD1234",
+        "gpgkey=https://d.example.com/RPM-GPG-KEY",
+        "SSL_KEY_FILE=/etc/ssl/private/key.pem",
+        "app --key /etc/ssl/private/a.pem --password-file=/run/secrets/db",
+        "/root/.ssh/authorized_keys: denied",
+        "/etc/pam.d/common-auth: denied",
+        "AuthorizedKeysFile=.ssh/authorized_keys",
+        "ssh -o PasswordAuthentication=no -o KbdInteractiveAuthentication=off h",
+        "Defaults passwd_tries=3, passwd_timeout=10",
+        'Defaults env_keep += "SSH_AUTH_SOCK DB_PASSWORD API_KEY"',
+        "apt-get install passwd=1:4.13+dfsg1-1 libsecret-1-0=0.20.5-3",
+        "libsecret-0:0.20.4-2.el9",
+        "PyJWT==2.8.0",
+        "oauthlib>=3.2,<4",
+        "git+https://github.com/x/y@v1.2",
+        "http://proxy.example.com:3128/x@1.2",
+        "https://cdn.example.com/npm/@scope/x@1.2.3",
+        "docker run -u 1000:1000 -p 80:80 mysql:8",
+        "password authentication failed: a password is required",
+        "the token is old, key: unknown, auth: refused",
+        "echo done | sort",
+        "/etc/dnf/hooks.d/x",
+        "KEYMAP=de KEYBOARD=x monkey=x",
     ],
 )
 def test_what_is_no_secret_stays(text):
@@ -179,6 +259,39 @@ def test_a_variable_with_the_name_of_a_secret_is_redacted_whatever_it_holds(name
 @pytest.mark.parametrize("name", ["PWD", "OLDPWD", "PATH", "JAVA_HOME", "KEYBOARD", "LANG"])
 def test_a_variable_with_another_name_keeps_its_value(name):
     assert redact_variable(name, "/srv/app") == "/srv/app"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("git+https://u:{}@github.com/x/y@v1.2", "@github.com/x/y@v1.2"),
+        ("git+https://u:{}@git/x/y@main", "@git/x/y@main"),
+        ("https://u:{}@npm.example.com/@scope/x", "@npm.example.com/@scope/x"),
+        ("https://u:{}@h.example.com/?mail=a@b.example.com", "h.example.com/?mail=a@b.example.com"),
+        ('curl -d \'{{"password": "{}"}}\' https://x', "' https://x"),
+        ('sh -c "app --password={}" next "x"', '" next "x"'),
+        ("DB_PASSWORD={} app -p 80", " app -p 80"),
+        ("echo {} | sudo -S app --run", "| sudo -S app --run"),
+    ],
+)
+def test_what_stands_beside_a_secret_stays(text, kept):
+    found = redact(text.format(CANARY))
+    assert CANARY not in found
+    assert found.endswith(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SSL_KEY_FILE", "/etc/ssl/private/key.pem"),
+        ("SSH_AUTH_SOCK", "/run/user/0/agent"),
+        ("ALLOW_EMPTY_PASSWORD", "yes"),
+        ("iommu.passthrough", "1"),
+        ("AUTHOR", "Smith"),
+    ],
+)
+def test_a_path_a_switch_and_a_small_number_are_no_secrets(name, value):
+    assert redact_variable(name, value) == value
 
 
 def test_a_variable_with_another_name_loses_the_secret_in_its_value():
@@ -386,6 +499,20 @@ def test_no_form_keeps_any_secret(secret, form):
         "docker login ",
         "ghp_aaaaaaaaaaaaaaaaaaa",
         "A B ",
+        "x=a://u:b/",
+        "echo a|",
+        "echo ",
+        "password=x'",
+        'password=x\\"',
+        "password ",
+        "ENV x_key ",
+        "login a password ",
+        "Cookie: ",
+        "-b '",
+        "a.",
+        "://u:a/",
+        "hooks.",
+        "sqlplus a",
         "@",
         "\\",
     ],

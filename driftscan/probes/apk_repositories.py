@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
+from driftscan import redaction
 from driftscan.errors import ParseError
 from driftscan.model import (
     Absent,
@@ -153,7 +154,8 @@ def _line(place: str, text: str, variables: Mapping[str, str]) -> Iterator[_Entr
 
 def _identity(url: str) -> str:
     """The last two parts of its path: `v3.23/main` wherever it is served from."""
-    path = re.sub(r"^[A-Za-z0-9.+-]+://", "", url).partition("?")[0]
+    whole = redaction.without_user(url)
+    path = re.sub(r"^[A-Za-z0-9.+-]+://", "", whole).partition("?")[0]
     if path.endswith((".adb", ".tar.gz")):
         path = path.rpartition("/")[0]
     parts = [part for part in path.split("/") if part]

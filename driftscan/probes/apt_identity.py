@@ -15,6 +15,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from driftscan import redaction
+
 
 class Entry(Struct, frozen=True):
     """One binary repository of a source: one address, one suite, its components."""
@@ -60,7 +62,7 @@ _QUOTED = re.compile(r'[\\|{}\[\]<>"^~_=!@#$%&*\x00-\x20\x7f-\U0010ffff]')
 
 def _address(uri: str) -> str:
     """Host and path, without scheme, account and the slashes at the end."""
-    match = _URI.match(uri)
+    match = _URI.match(redaction.without_user(uri))
     return match.group(1).rstrip("/") if match else ""
 
 

@@ -53,20 +53,122 @@ def test_a_file_is_asked_of_both_sides_when_somebody_asks_about_it():
     assert engine.wants(*_sides()) == []
 
 
+SECRETS = [
+    "password = {}",
+    "password {}",
+    "requirepass {}",
+    "  bindpw: {}",
+    '"api_key": "{}",',
+    "url = https://user:{}@host/",
+    "DB_URL=mysql://u:a/{}@h/d",
+    "-----BEGIN RSA PRIVATE KEY----- {} -----END RSA PRIVATE KEY-----",
+    "<password>{}</password>",
+    '  <property name="password">{}</property>',
+    '<add key="ApiKey" value="{}"/>',
+    '<Connector port="1" keystorePass="{}" x="y"/>',
+    "define('DB_PASSWORD', '{}');",
+    "$cfg['pw'] = '{}';",
+    "  'password' => '{}',",
+    "export STRIPE_KEY={}",
+    "env STRIPE_KEY={} cmd",
+    "SetEnv STRIPE_KEY {}",
+    "set -x GITHUB_TOKEN {}",
+    'set pass "{}"',
+    "machine h login u password {}",
+    "user alice password {}",
+    "- {{user: x, psk: {}}}",
+    '{{"a": 1, "password": "{}", "b": 2}}',
+    'key "x" {{ algorithm hmac-md5; secret "{}"; }};',
+    "createUser u SHA {} AES x",
+    "rocommunity {}",
+    "server 192.0.2.1 key {}",
+    "enable secret 5 {}",
+    "stats auth admin:{}",
+    "PrivateKey = {}",
+    "env[DB_PASS] = {}",
+    "//registry.example.com/:_authToken={}",
+    '"auth": "{}"',
+    'php_value pdo.dsn "u:{}"',
+    "u:{{PLAIN}}{}",
+    'secret = "a" + "{}"',
+    "#password = {}",
+    ";psk: {}",
+    "- DB_PASSWORD={}",
+    "ldap_default_authtok = {}",
+    "private_key: |\n  {0}\n\n  {0}",
+    "private_key: |  # of x\n  {0}",
+    "password:\n  {}",
+    '"secret": {{\n  "x": "{}"',
+    "passwords:\n- {0}\n- {0}",
+    "- name: DB_PASSWORD\n  value: {}",
+    '"name": "API_KEY",\n"value": "{}"',
+    "<name>db.password</name>\n<value>{}</value>",
+    "<key>db.password</key>\n<string>{}</string>",
+    "<password>\n  {}\n</password>",
+    "password = \\\n{}",
+    'password = "a\n{}\nb"\nx',
+    'password = """\n{}\n"""\nx',
+    "data:\n  a.conf: {}\nkind: Secret",
+]
+
+
+@pytest.mark.case("H30")
+@pytest.mark.parametrize("text", SECRETS)
+def test_a_secret_is_redacted_however_it_is_written(text):
+    given_ = text.format(CANARY).split("\n")
+    told = lines("a = b", *given_, "c = d")
+    assert CANARY not in "\n".join(told)
+    assert (told[0], told[-1], len(told)) == ("a = b", "c = d", len(given_) + 2)
+
+
 @pytest.mark.parametrize(
     "line",
     [
-        f"password = {CANARY}",
-        f"password {CANARY}",
-        f"requirepass {CANARY}",
-        f"  bindpw: {CANARY}",
-        f'"api_key": "{CANARY}",',
-        f"url = https://user:{CANARY}@host/",
-        f"-----BEGIN RSA PRIVATE KEY----- {CANARY}",
+        "ssl_certificate_key /etc/ssl/private/key.pem; # of x",
+        "ssl_key = </etc/dovecot/private/dovecot.pem",
+        "proxy_pass http://backend;",
+        "fastcgi_pass unix:/run/php.sock;",
+        "PasswordAuthentication no",
+        "AuthorizedKeysFile .ssh/authorized_keys",
+        "AuthType Basic",
+        'auth_basic "Restricted";',
+        "PASS_MAX_DAYS 99999",
+        "auth required pam_unix.so nullok",
+        "password requisite pam_pwquality.so retry=3",
+        "key_buffer_size = 16M",
+        "password_encryption = scram-sha-256",
+        "smtp_sasl_password_maps = hash:/etc/postfix/sasl",
+        'add_header Cache-Control "private, max-age=0";',
+        "server auth.example.com 8080",
+        "# The password is elsewhere",
+        "ServerTokens Prod",
+        "proxy_cache_path /var/cache keys_zone=a:10m;",
+        "deb [signed-by=/usr/share/keyrings/x.gpg] https://d.example.com/debian sid main",
     ],
 )
-def test_a_secret_is_redacted_however_it_is_written(line):
-    assert CANARY not in "\n".join(lines("a = b", line))
+def test_what_is_no_secret_is_told_as_it_stands(line):
+    assert lines(line, "x = y") == [line, "x = y"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"password": "a", "host": "b"}', '{"password": "[redacted]", "host": "b"}'),
+        ("'password' => 'a', 'host' => 'b',", "'password' => '[redacted]', 'host' => 'b',"),
+        ('<x port="1" keyPass="a" y="b"/>', '<x port="1" keyPass="[redacted]" y="b"/>'),
+    ],
+)
+def test_a_quoted_secret_leaves_what_follows_it(line, told):
+    assert lines(line) == [told]
+
+
+@pytest.mark.case("H14")
+@pytest.mark.parametrize(
+    "piece", ["password ", "key='", 'key="a",', "a/", "<key>", "password: |", "{PLAIN}"]
+)
+def test_a_long_line_is_read_in_one_pass(piece):
+    """A quadratic rule would take minutes here."""
+    assert len(lines(piece * ((64 << 10) // len(piece)), "x = y")) == 2
 
 
 def test_a_private_key_among_other_lines_is_taken_out():

@@ -1,9 +1,8 @@
 """The text of a file of configuration, asked for by name: secrets redacted, kept in no file."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from driftscan import sanitize
+from driftscan import config_secrets
 from driftscan.model import Files, Items, Payload, Question, Raw, Want
 from driftscan.probes import etc_paths, reading
 from driftscan.probes.contract import Learned
@@ -36,7 +35,9 @@ def parse(raw: Raw, wants: Sequence[Want]) -> Learned:
         if why:
             missing[name] = why
         elif file is not None:
-            items[name] = {"lines": list(redacted(name, file))}
+            items[name] = {
+                "lines": list(config_secrets.redacted(map(reading.without_return, file.lines)))
+            }
     return Learned(items, missing)
 
 
@@ -50,32 +51,3 @@ def _why_not(want: Want, raw: Raw, file: Payload | None) -> str:
     if file is not None and any("\\x00" in line for line in file.lines):
         return "not a text"
     return ""
-
-
-# `password hunter2`, `password = hunter2`, `password: hunter2`: the first word names it.
-_NAMED = re.compile(r"([ \t]*[\"']?)([\w.-]{1,100})([\"']?[ \t]*[=: \t][ \t]*)(\S.*)")
-_MORE = re.compile(r"(?i)pwd?$|psk|community|hmac|salt")
-_PLAIN = {"auth", "authorize", "key_buffer_size", "authoritative"}
-
-
-def redacted(path: str, file: Payload) -> Iterator[str]:
-    """The lines without secrets: too much rather than too little is taken out."""
-    inside = False
-    for line in map(reading.without_return, file.lines):
-        if "PRIVATE KEY-----" in line:
-            inside = "-----BEGIN" in line
-            yield sanitize.REDACTED
-        elif inside:
-            continue
-        else:
-            yield _line(path, line)
-
-
-def _line(path: str, line: str) -> str:
-    match = _NAMED.fullmatch(line)
-    if match is None or path.startswith("/etc/pam.d/") or match[2] in _PLAIN:
-        return sanitize.redact(line)
-    secret = sanitize.redact_variable(match[2], match[4]) == sanitize.REDACTED
-    if secret or _MORE.search(match[2]):
-        return match[1] + match[2] + match[3] + sanitize.REDACTED
-    return sanitize.redact(line)
