@@ -70,3 +70,16 @@ def apps(
         if len(set(words)) > MOST_ROOTS:
             raise click.BadParameter(f"{len(set(words))} are more than {MOST_ROOTS}")
     return tuple(sorted(set(words)))
+
+
+_LETTERS = 6
+
+
+def symptom(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    """A message that can be looked for: a word such as `fix` is in most changelogs."""
+    if text and sum(char.isalnum() for char in text) < _LETTERS:
+        raise click.BadParameter(
+            f"{text!r} is too short to look for in changelogs: give the message as the program "
+            f"prints it, at least {_LETTERS} letters or digits"
+        )
+    return text

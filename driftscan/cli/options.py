@@ -260,6 +260,7 @@ explaining = _bundle(
         "--symptom",
         default="",
         metavar="TEXT",
+        callback=checked.symptom,
         help="An error message you have seen: looked for in what changed.",
     ),
 )

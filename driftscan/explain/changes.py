@@ -134,7 +134,19 @@ def _headline(delta: Delta, version: str, text: str, bugs: list[str]) -> Headlin
 def _news(delta: Delta, item: Item) -> list[str]:
     """What NEWS.Debian tells an administrator to mind on this way."""
     news = between(entries(lines(item, "news"), delta.source), delta.older, delta.newer)
-    return [f"{bullet.version}: {sentence(bullet.text)}" for bullet in news.bullets]
+    told: list[tuple[str, str]] = []
+    for bullet in news.bullets:
+        version, before = told[-1] if told else ("", "")
+        if version == bullet.version and _goes_on(before, bullet.text):
+            told[-1] = version, f"{before} {bullet.text}"
+        else:
+            told.append((bullet.version, bullet.text))
+    return [f"{version}: {sentence(text)}" for version, text in told]
+
+
+def _goes_on(before: str, text: str) -> bool:
+    """NEWS is prose: what follows a colon, or is a line to type, is no news of its own."""
+    return before.endswith(":") or (text[:1].islower() and not text.endswith((".", ")")))
 
 
 def windows_of(case: Case, source: str, match: Match | None = None) -> list[Window]:

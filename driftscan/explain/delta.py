@@ -173,6 +173,14 @@ _BEHAVIOUR = _words(
 )  # fmt: skip
 _FIX = _words("closes:", "lp: ?#", "fix", r"bug\b", "crash", "leak")
 _PLACE = re.compile(r"(?:debian|d)/(?!p/|patches/)", re.ASCII | re.IGNORECASE)
+# Of the package's own tests and builds: whatever else it says, nothing that runs has changed.
+_OF_TESTS = re.compile(
+    r"(?:debian/tests|d/t(?:ests)?)/|(?:auto(?:pkg)?)?tests?:|\[?(?:salsa|gitlab)[- ]?ci\b"
+    r"|(?!new upstream|.{0,40}\bcolou?r).{0,90}(?:\b(?:salsa|gitlab)[- ]?ci\b|\bci pipelines?\b"
+    r"|\bautopkgtests?\b|\btest[- ](?:case|suite|failure|path|build|assertion)s?\b"
+    r"|\b(?:unit|integration|fuzz|autopkg|failing|upstream) tests?\b|\bTEST-[0-9]+|\bFTBFS\b)",
+    re.ASCII | re.IGNORECASE,
+)
 _PACKAGING = _words(
     "standards?[- ]version", "lintian", "autopkgtest", "translation", "non-maintainer upload",
     "team upload", "rebuild", "no[- ]change", "refresh", "build-dep", "debhelper", "vcs-", "d/",
@@ -213,6 +221,8 @@ def _kind(text: str) -> Kind:
     """The first that fits: a policy bypass with its CVE is security, no change of behaviour."""
     told = _TESTS.sub("", text)
     named = _IDS.search(text) is not None
+    if not named and _OF_TESTS.match(told.partition(". ")[0]):
+        return "packaging"
     rules: Mapping[Kind, bool] = {
         "regression": bool(_REGRESSION.search(told) or (not named and _BROKEN.search(told))),
         "security": named,
@@ -249,11 +259,14 @@ _CLOSING = re.compile(
     r" ?\(?(?:closes: ?|lp: ?)(?:bug)?#? ?[0-9]{1,10}(?:, ?(?:bug)?#? ?[0-9]{1,10})*[).;,]*",
     re.ASCII | re.IGNORECASE,
 )
+# As `sanitize` makes them printable.
+_BLANKS = re.compile(r"(?:\\t|\\xa0)+")
 _FULL_STOP = re.compile(r"(?<=[A-Za-z0-9)\"']{2})\. (?=[A-Z])", re.ASCII)
 
 
 def sentence(text: str, width: int = HEADLINE) -> str:
     """The first sentence without the bugs it closes, at most `width` characters."""
+    text = " ".join(_BLANKS.sub(" ", text).split())
     first = _FULL_STOP.split(_CLOSING.sub("", text), maxsplit=1)[0].strip().rstrip(".")
     text = first or text
     if len(text) <= width:

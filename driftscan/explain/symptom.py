@@ -14,6 +14,10 @@ MAX_SYMPTOM = 4096
 MAX_PARTS = 8
 MIN_WORDS = 2
 """Fewer words than these in any order are a coincidence."""
+SHORTEST = 6
+"""Letters and digits that a message must have: `fix` and `error` are in most changelogs."""
+MOST_SOURCES = 3
+"""What the changes of more sources than these speak of points to none of them."""
 
 GENERIC = frozenset(
     {
@@ -34,7 +38,7 @@ GENERIC = frozenset(
 class Found(Struct, frozen=True, kw_only=True):
     """The changes of one source that speak of the message, newest first, and how much they have.
 
-    `telling`: enough words in order, and not what every program says.
+    `telling`: enough words in order, not what every program says, and of few sources only.
     """
 
     hits: tuple[Bullet, ...]
@@ -50,7 +54,7 @@ def find(deltas: Mapping[str, Delta], symptom: str) -> dict[str, Found]:
     """
     symptom = symptom[:MAX_SYMPTOM]
     words = set(_words(symptom))
-    if not words:
+    if not words or is_short(symptom):
         return {}
     texts = {
         source: [(bullet, f" {_plain(bullet.text)} ") for bullet in delta.bullets]
@@ -69,6 +73,11 @@ def find(deltas: Mapping[str, Delta], symptom: str) -> dict[str, Found]:
     return _told(scattered, "words", telling=len(words) > MIN_WORDS)
 
 
+def is_short(symptom: str) -> bool:
+    """Whether it is too short to be looked for."""
+    return sum(char.isalnum() for char in symptom) < SHORTEST
+
+
 def _having(
     texts: Mapping[str, list[tuple[Bullet, str]]], phrase: str
 ) -> dict[str, tuple[Bullet, ...]]:
@@ -80,9 +89,9 @@ def _having(
 
 
 def _told(found: Mapping[str, tuple[Bullet, ...]], how: How, *, telling: bool) -> dict[str, Found]:
-    return {
-        source: Found(hits=hits, how=how, telling=telling) for source, hits in found.items() if hits
-    }
+    there = {source: hits for source, hits in found.items() if hits}
+    telling = telling and len(there) <= MOST_SOURCES
+    return {source: Found(hits=hits, how=how, telling=telling) for source, hits in there.items()}
 
 
 _QUOTED = re.compile(

@@ -17,6 +17,8 @@ def answer(page: Page, host: HostReport, amount: Amount) -> None:
     """The worst cause, how much it explains, whether it is what the user sees, and since when."""
     if not host.causes:
         page.line(_nothing(host))
+        if host.symptom and host.about is None:
+            page.line(f"So no changelog was searched for '{host.symptom}': no version differs.")
         page.line()
         return
     lead = host.causes[0]
@@ -152,12 +154,27 @@ def _done(cause: Cause) -> str:
     return f"{when}: {told.command}." if told.command else f"{when} ({told.source})."
 
 
+# More of them, and the message is what many programs say.
+_FEW = 3
+
+
 def _symptom(host: HostReport) -> str:
     if not host.symptom:
         return ""
     hits = [finding.key for finding in host.findings if finding.match is not None]
+    read = sum(finding.changes is not None for finding in host.findings)
+    if not hits and not read:
+        return f"No changelog was read: whether one speaks of '{host.symptom}' is not known."
     if not hits:
-        return f"No changelog that was read speaks of '{host.symptom}'."
+        which = "The one changelog read does not speak" if read == 1 else (
+            f"None of the {read} changelogs read speaks"
+        )  # fmt: skip
+        return f"{which} of '{host.symptom}'."
+    if len(hits) > _FEW:
+        return (
+            f"'{host.symptom}' is in the changelogs of {len(hits)} sources: too common to point to "
+            "one of them, give more of the message."
+        )
     if len(hits) == 1 and host.causes[0].explains is not None:
         return f"One of them matches your symptom: {hits[0]}."
     return f"Your symptom is what the changelog of {', '.join(hits)} speaks of."

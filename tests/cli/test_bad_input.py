@@ -84,6 +84,7 @@ def test_a_wrong_word_is_told_before_anything_is_asked(driftscan, work, listenin
         (("check", "-o", "json"), "'json' is not one of text=PATH, json=PATH"),
         (("check", "-o", "json=no/where"), "the folder 'no' is not there"),
         (("check", "--deadline", "0"), "0.0 is not in the range"),
+        (("check", "--symptom", "fix"), "'fix' is too short to look for in changelogs"),
         (("compare", "x"), "Missing argument 'REFERENCE'"),
         (("baseline", "build", ".", "--build-arg", "X"), "write it like BASE=debian:bookworm"),
     ],

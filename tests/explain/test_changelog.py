@@ -360,6 +360,19 @@ def test_distributions_urgencies_and_bugs_of_all_entries_are_gathered():
         ("packaging", "Rebuild for bookworm."),
         ("packaging", "Standards-Version: 4.6.2"),
         ("packaging", "Refresh d/patches."),
+        ("packaging", "Enable Salsa CI using default template. So that it can catch regressions"),
+        ("packaging", "d/tests/954257-regression: Fix the test, python module has removed API"),
+        ("packaging", "For release, revert platform-specific test case"),
+        ("packaging", "Backport patch to fix unit test failure on buildd"),
+        ("packaging", "Fix FTBFS on armhf"),
+        (
+            "behaviour",
+            "Disable utmp support, not y2038 safe. utmp support in tmux has been disabled, so "
+            "autopkgtest should no longer break",
+        ),
+        ("behaviour", "New upstream release: - drop the 0019-upstream-fix-cli-tests patch"),
+        ("security", "Fix CVE-2026-1234 in the test suite"),
+        ("regression", "Revert POSIX conformance of old SysV names EST5EDT"),
         ("other", "Cuba will not fall back to -05 on 2026-11-01"),
         ("other", "Drop patches that were applied upstream"),
         ("other", "Add a regression test for long names"),
@@ -564,6 +577,20 @@ def test_words_in_any_order_hit_only_within_one_change_and_where_no_phrase_does(
     assert (told.how, [hit.text for hit in told.hits]) == ("words", ["cannot open an image"])
     assert find(deltas, "unable to open") == {}
     assert find(deltas, "pen an ima") == {}
+
+
+@pytest.mark.parametrize("symptom", ["fix", "fixed", "a fix", "er.ror"])
+def test_a_symptom_that_is_too_short_is_not_looked_for(symptom):
+    found = _changelog(_entry("2", "fix a fix, fixed er ror"), _entry("1", "a"))
+    assert find({"some": between(found, "1", "2")}, symptom) == {}
+
+
+def test_what_many_sources_speak_of_points_to_none_of_them():
+    found = _changelog(_entry("2", "it failed to open the image"), _entry("1", "a"))
+    deltas = {f"source{n}": between(found, "1", "2") for n in range(4)}
+    assert {told.telling for told in find(deltas, "failed to open").values()} == {False}
+    deltas.popitem()
+    assert {told.telling for told in find(deltas, "failed to open").values()} == {True}
 
 
 @pytest.mark.parametrize("symptom", ["", "  ", "a", "to", "'\"", ".*", "(", "\\"])

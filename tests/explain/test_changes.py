@@ -271,17 +271,28 @@ def test_headers_rank_last_however_many_advisories_they_name():
     assert report.findings[1].score == 0
 
 
-def test_what_an_administrator_has_to_mind_is_told_from_the_news_of_this_way_only():
-    item = {
-        "lines": ["a (2) s;", "  * b", "a (1) s;"],
-        "news": ["a (2) s;", "", "  The default is off now.", "", "a (1) s;", "  Old."],
-    }
+def news_of(*news):
+    item = {"lines": ["a (2) s;", "  * b", "a (1) s;"], "news": [*news]}
     ours, theirs = fingerprint("a", {"a": package("1")}), {"a": package("2")}
-    finding = explained(
+    (finding,) = explained(
         ours, fingerprint("b", theirs, details={"changelogs": {"a": item}})
-    ).findings[0]
+    ).findings
+    return finding.changes.news
 
-    assert finding.changes.news == ["2: The default is off now"]
+
+def test_what_an_administrator_has_to_mind_is_told_from_the_news_of_this_way_only():
+    assert news_of("a (2) s;", "", "  The default is off now.", "", "a (1) s;", "  Old.") == [
+        "2: The default is off now"
+    ]
+
+
+def test_lines_to_type_are_no_news_of_their_own():
+    """As pam 1.7.0 has them in NEWS.Debian, its tabs made printable."""
+    assert news_of(
+        *("a (2) s;", "", "  Limits are kept. To reset them, replace:", ""),
+        *("  session required\\t\\tpam_limits.so", "", "  with:", ""),
+        *("  session required pam_limits.so set_all", "", "  Umask\\tfollows the group."),
+    ) == ["2: Limits are kept", "2: Umask follows the group"]
 
 
 # --- the user's message ----------------------------------------------------------------------

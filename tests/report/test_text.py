@@ -108,9 +108,28 @@ def test_the_symptom_in_a_changelog_is_told_with_its_version_and_how_many_were_s
     assert "Your symptom is what the changelog of imagemagick speaks of." in page
 
 
-def test_a_symptom_that_no_changelog_knows_is_told_to_be_so():
+def test_a_symptom_that_no_changelog_knows_is_told_with_how_many_were_read():
+    read = finding(changes=Changes(entries=1))
+    other = replace(read, key="curl")
+    assert "The one changelog read does not speak of 'segfault'." in flat(
+        host(read, symptom="segfault")
+    )
+    page = flat(host(read, other, symptom="segfault"))
+    assert "None of the 2 changelogs read speaks of 'segfault'." in page
     page = flat(host(finding(), symptom="segfault"))
-    assert "No changelog that was read speaks of 'segfault'." in page
+    assert "No changelog was read: whether one speaks of 'segfault' is not known." in page
+
+
+def test_a_symptom_is_not_forgotten_where_nothing_differs():
+    same = replace(host(symptom="segfault"), causes=[])
+    assert "So no changelog was searched for 'segfault': no version differs." in flat(same)
+
+
+def test_a_symptom_that_many_changelogs_speak_of_is_called_too_common():
+    match = Match(version="u14", text=SAYS, hits=4, searched=20, confidence="inferred")
+    many = [replace(finding(match=match), key=f"source{n}") for n in range(4)]
+    page = flat(host(*many, symptom="failed to"))
+    assert "'failed to' is in the changelogs of 4 sources: too common to point to one" in page
 
 
 def test_a_broken_window_names_both_versions_both_dates_and_where_the_subject_is():
