@@ -5,6 +5,7 @@ out make a host unusable, with the reason; they are not guessed.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,17 +93,19 @@ def read_text(text: str, path: Path, into: Read) -> None:
 
 
 def _variables(folder: Path, kind: str, name: str) -> Vars:
-    """What the files of `group_vars/NAME` or `host_vars/NAME` say, the later ones winning."""
+    """What `group_vars/NAME` or `host_vars/NAME` says: the first of `YAML` that there is.
+
+    Of a folder all its files count, the later ones winning.
+    """
     found: Vars = {}
     if "/" in name or name.startswith("."):
         return found
     place = folder / kind / name
-    for file in [place, *(place.with_name(name + suffix) for suffix in YAML)]:
-        inner = sorted(_inside(file)) if file.is_dir() else [file] if file.is_file() else []
-        for one in inner:
+    files = (place, *(place.with_name(name + suffix) for suffix in YAML))
+    there = next((file for file in files if file.exists()), None)
+    if there is not None:
+        for one in sorted(_inside(there)) if there.is_dir() else [there]:
             found.update(ansible_yaml.file_of_variables(text_of(one), str(one)))
-        if inner and file is place and file.is_dir():
-            break
     return found
 
 
@@ -117,7 +120,7 @@ def _inside(folder: Path) -> Iterator[Path]:
         if entry.name.startswith(".") or entry.name.endswith("~"):
             continue
         if entry.is_dir():
-            yield from _inside(entry)
+            yield from () if entry.suffix else _inside(entry)
         elif not entry.suffix or entry.suffix in YAML:
             yield entry
 
@@ -128,17 +131,21 @@ def _inside(folder: Path) -> Iterator[Path]:
 def finished(found: Read, path: Path, folder: Path, *, files: bool = True) -> Inventory:
     """Hosts with what their groups give them, as Ansible orders it: nearer groups win.
 
+    Of groups that are equally near the one of the greater `ansible_group_priority`, else the later
+    by name.
+
     `files` tells whether the folder's group_vars and host_vars are read too.
     """
     _settle(found)
     parents = _parents(found, path)
     depths = _depths(found, parents)
+    ranks = {name: (depths[name], _priority(row.vars, found)) for name, row in found.groups.items()}
     beside = _variables if files else _no_variables
     outside = {name: beside(folder, "group_vars", name) for name in found.groups}
     hosts: dict[str, Target] = {}
     notes = list(found.notes)
     for name, own in found.hosts.items():
-        groups = sorted(_all_groups(name, found, parents), key=lambda g: (depths[g], g))
+        groups = sorted(_all_groups(name, found, parents), key=lambda g: (*ranks[g], g))
         variables: Vars = {}
         for layer in (
             [found.groups["all"].vars],
@@ -154,8 +161,19 @@ def finished(found: Read, path: Path, folder: Path, *, files: bool = True) -> In
         notes += more
     if not hosts:
         raise InputError(f"{path}: no host in it: name at least one")
-    all_ = _groups(found, hosts)
-    return Inventory(str(path), hosts, all_, tuple(unique(notes)), is_ansibles=True)
+    hosts = {name: hosts[name] for name in _members("all", found)}
+    filled = _groups(found, hosts)
+    empty = tuple(name for name in found.groups if name not in ("all", *filled))
+    all_notes = tuple(unique(notes))
+    return Inventory(str(path), hosts, filled, all_notes, is_ansibles=True, empty=empty)
+
+
+def _priority(variables: Vars, found: Read) -> int:
+    var = variables.get("ansible_group_priority")
+    if var is None or re.fullmatch(r"[+-]?[0-9]{1,9}", var.text):
+        return 1 if var is None else int(var.text)
+    found.notes.append(f"{var.place}: ansible_group_priority {var.text[:60]!r} is no number")
+    return 1
 
 
 def _settle(found: Read) -> None:
@@ -182,6 +200,8 @@ def _parents(found: Read, path: Path) -> dict[str, set[str]]:
     for name in found.groups:
         if name in _above(name, parents):
             raise InputError(f"{path}: group {name!r} is within itself")
+    outermost = [name for name, above in parents.items() if above == {"all"}]
+    found.group("all").children[:] = unique(["ungrouped", *found.group("all").children, *outermost])
     return parents
 
 

@@ -65,7 +65,7 @@ class _Reader:
         if not equals:
             raise InputError(f"{place}: expected name=value, got {line[:60]!r}")
         if of_interest(name):
-            self._into.group(self._group).vars[name] = Var(_value(value), place)
+            self._into.group(self._group).vars[name] = _variable(value, place)
 
     def _child(self, line: str, place: str) -> None:
         match = _CHILD.fullmatch(line)
@@ -82,20 +82,26 @@ class _Reader:
         except ValueError as error:
             raise InputError(f"{place}: a quote is not closed in {line[:60]!r}") from error
         variables: Vars = {}
-        match = _PORT.fullmatch(pattern)
-        if match:
-            pattern = match[1] or match[2]
-            variables["ansible_port"] = Var(match[3], place)
-        elif plain := _BRACKETED.fullmatch(pattern):
-            pattern = plain[1]
+        pattern, port = split_port(pattern)
+        if port:
+            variables["ansible_port"] = Var(port, place)
         for word in words:
             name, equals, value = word.partition("=")
             if not equals:
                 raise InputError(f"{place}: expected name=value after the host, got {word[:60]!r}")
             if of_interest(name):
-                variables[name] = Var(_value(value), place)
+                variables[name] = _variable(value, place)
         for host in names(pattern, place):
             self._into.add_host(host, self._group, variables)
+
+
+def split_port(pattern: str) -> tuple[str, str]:
+    """A pattern of hosts without the port behind it, and that port; empty where there is none."""
+    match = _PORT.fullmatch(pattern)
+    if match:
+        return match[1] or match[2], match[3]
+    plain = _BRACKETED.fullmatch(pattern)
+    return plain[1] if plain else pattern, ""
 
 
 def names(pattern: str, place: str) -> list[str]:
@@ -108,12 +114,14 @@ def names(pattern: str, place: str) -> list[str]:
         raise InputError(f"{place}: {error}") from error
 
 
-def _value(text: str) -> str:
+def _variable(text: str, place: str) -> Var:
     """Ansible reads a value as Python does where it can: quotes go, `# ...` after a number too."""
-    if len(text) > 4096:
-        return text
     try:
-        value = ast.literal_eval(text)
+        value = ast.literal_eval(text) if len(text) <= 4096 else text
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return text
-    return str(value) if isinstance(value, str | int | float | bool) else text
+        value = text
+    if value is None:
+        return Var("", place)
+    if not isinstance(value, str | int | float | bool):
+        return Var("", place, "it is no plain value")
+    return Var(str(value), place)

@@ -2,7 +2,7 @@
 
 from driftscan.errors import InputError
 from driftscan.inventory import yaml_lines
-from driftscan.inventory.ansible_ini import names
+from driftscan.inventory.ansible_ini import names, split_port
 from driftscan.inventory.ansible_nouns import GROUP, Read, Var, Vars, of_interest
 from driftscan.inventory.yaml_lines import NAMES, Value
 
@@ -84,8 +84,11 @@ def _entries(value: Value, name: str) -> tuple[tuple[Value, Value], ...]:
 
 def _hosts(group: str, value: Value, name: str, into: Read) -> None:
     for key, entry in _entries(value, name):
-        for host in names(key.text, _place(name, key)):
-            into.add_host(host, group, variables(entry, name))
+        place = _place(name, key)
+        pattern, port = split_port(key.text)
+        given = {"ansible_port": Var(port, place)} if port else {}
+        for host in names(pattern, place):
+            into.add_host(host, group, {**given, **variables(entry, name)})
 
 
 def variables(value: Value, name: str) -> Vars:
@@ -104,6 +107,8 @@ def _variable(value: Value, place: str) -> Var:
         return Var("", place, f"it is {NAMES[value.kind]}")
     if value.kind == "nothing":
         return Var("", place)
+    if value.kind == "other":
+        return Var(yaml_lines.integer(value.text) or value.text, place)
     return Var(str(value.truth) if value.kind == "truth" else value.text, place)
 
 

@@ -21,6 +21,7 @@ class Group(Struct, frozen=True):
 class Inventory(Struct, frozen=True):
     """Every host by name, in the order of the file, with its own road; and the groups.
 
+    An inventory of Ansible's has the order of its group `all`. `empty` are groups without a host.
     `notes` tell what stands in a file of Ansible's and is not used: `file:line: what`. `reader` is
     `driftscan`, `ansible-inventory`, or `both` where they agree.
     """
@@ -31,6 +32,7 @@ class Inventory(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     reader: str = "driftscan"
     is_ansibles: bool = False
+    empty: tuple[str, ...] = ()
 
 
 PROFILES: tuple[str, ...] = tuple(filter(None, get_args(Profile)))

@@ -279,6 +279,17 @@ def _kind(tag: str, text: str) -> Kind:
     return "number" if plain and (digits == "0" or digits[0] != "0") else "other"
 
 
+def integer(text: str) -> str:
+    """The number that YAML 1.1 reads in `022`, `0x16`, `1_000`, `22:22`; empty for what is none."""
+    tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    if tag != f"{_TAG}int" or len(text) > 40:
+        return ""
+    try:
+        return str(yaml.safe_load(text))
+    except ValueError:  # `0_`, `0x_`
+        return ""
+
+
 def _closed(done: _Open, problems: Problems) -> Value:
     if done.kind == "list":
         return Value("list", *done.place, items=tuple(done.values))

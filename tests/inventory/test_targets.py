@@ -128,7 +128,7 @@ def test_a_limit_selects_names_groups_and_globs_and_takes_others_away(limit, nam
     [
         (["web-c"], "--limit 'web-c' matches no host of inv.yml, did you mean"),
         (["web", "!dbb"], "--limit 'dbb' matches no host of inv.yml, did you mean 'db'?"),
-        (["none"], "--limit 'none' matches no host of inv.yml"),
+        (["none"], "no host is selected: --limit none leaves none of inv.yml"),
         (["web,!web"], "no host is selected: --limit web,!web leaves none of inv.yml"),
     ],
 )
