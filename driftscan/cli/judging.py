@@ -193,7 +193,8 @@ class _Run:
 
         symptom = self._explaining.symptom
         report = engine.explain(*sides, pair.comparison, self._about, symptom)
-        if self._about is None and len({side.is_image for side in sides}) == 1:
+        one_kind = len({side.is_image for side in sides}) == 1
+        if self._about is None and (one_kind or sides[0].is_image):
             report = replace(report, mirror=_mirror(report, sides, symptom))
         if self._road is not None:
             report = simulate.simulated(report, *sides, self._road)
@@ -231,7 +232,7 @@ def _by_path(side: "Side", path: str) -> "Side":
 
 
 def _mirror(report: "HostReport", sides: "tuple[Side, Side]", symptom: str) -> "Mirror | None":
-    """Of two machines of one kind none is the record: the fault may be the other one's."""
+    """Of two machines of one kind none is the record, and an image is one: look from both sides."""
     from driftscan import diff
     from driftscan.explain import engine, mirror
 

@@ -81,6 +81,7 @@ def _behind(case: Case, older: Sequence[Divergence]) -> Cause:
         evidence=evidence,
         # Nobody did it: what put the older versions there is no reason that they stayed.
         host_record=case.records.of(partial) if partial else None,
+        also=suites.preferring(case),
     )
 
 

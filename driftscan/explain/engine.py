@@ -24,6 +24,7 @@ from driftscan.explain.since import since
 from driftscan.explain.table import FAMILIES
 from driftscan.model import (
     LEVELS,
+    NO_LOGS,
     About,
     Cause,
     Comparison,
@@ -90,7 +91,7 @@ def explain(
         if one is None and not any((found, causes, awaited)):
             raise about_.nothing(case, about)
     gaps = [*comparison.gaps, *_unjudged(case, unjudged)]
-    gaps += [*_blind_spots(subject), *_blind_spots(reference)]
+    gaps += [*_no_logs(case), *_blind_spots(subject), *_blind_spots(reference)]
     return HostReport(
         state="drift" if found else _unseen(gaps) or "in-sync",
         subject=subject.fingerprint.meta,
@@ -105,7 +106,7 @@ def explain(
         expected=awaited,
         symptom=symptom,
         about=one,
-        hypotheses=hypotheses.hypotheses(case, found),
+        hypotheses=hypotheses.hypotheses(case, found, causes),
     )
 
 
@@ -211,6 +212,17 @@ def _counted(causes: Sequence[Cause], open_: Sequence[Divergence]) -> list[Cause
         told = mine and cause.type != "unexplained"
         counted.append(replace(cause, explains=explains) if told else cause)
     return counted
+
+
+def _no_logs(case: Case) -> list[Gap]:
+    """A machine of packages whose logs are empty: nothing tells who did what there."""
+    silent = [
+        side
+        for side in (case.subject, case.reference)
+        if not side.is_image and case.packages(side) and case.of(side).is_empty
+    ]
+    why = "empty: nothing tells when packages came, nor by whom"
+    return [Gap(what=NO_LOGS, side=s.name, why=why, blocks=False) for s in silent]
 
 
 def _blind_spots(side: Side) -> list[Gap]:

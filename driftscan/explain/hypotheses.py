@@ -4,40 +4,78 @@ Nothing is replayed here, so what is only likely is said to be only likely.
 """
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
 
 from msgspec.structs import replace
 
 from driftscan import versions
-from driftscan.explain import changes, impact, loaded
+from driftscan.explain import beside, changes, impact, loaded
+from driftscan.explain.beside import Answer, told
 from driftscan.explain.case import Case
 from driftscan.explain.loaded import some
-from driftscan.model import Confidence, Evidence, Finding, Hypothesis, Side, Symbols
+from driftscan.model import Cause, Confidence, Evidence, Finding, Hypothesis, Side, Symbols
 from driftscan.model.managers import MANAGERS, is_package
-
-_Name: TypeAlias = Literal["new-feature", "version", "dependency", "service"]
-_Answer: TypeAlias = Literal["yes", "no", "unlikely", "possible", "not needed", "unknown"]
-
 
 _LIBRARIES = ("libraries", "linker-path", "processes", "vendored", "python")
 _SILENT = "no changelog tells what this copy can do"
 _WHICH = "a library a program uses?"
 
 
-def hypotheses(case: Case, findings: Sequence[Finding]) -> list[Hypothesis]:
-    """The answers for the first finding; none where nothing is proven to break.
+def hypotheses(
+    case: Case, findings: Sequence[Finding], causes: Sequence[Cause]
+) -> list[Hypothesis]:
+    """The answers for the first finding that is software, each with what they rest on.
 
-    Each rests also on what makes that finding the worst.
+    Where nothing is proven to break each is `unknown`, with the reason.
     """
-    worst = findings[0] if findings else None
-    if worst is None or not worst.proof:
+    asked = [f for f in findings if f.section in MANAGERS or f.proof]
+    if not asked:
         return []
-    changed = _members(worst) and not _is_gone(worst)
+    worst = asked[0]
+    if not worst.proof:
+        return _unproven(case, worst)
+    cause = next((cause for cause in causes if cause.id == worst.cause), None)
     carried = [cite for evidence in worst.proof for cite in evidence.cites]
     return [
         replace(answer, because=[_carried(evidence, carried) for evidence in answer.because])
-        for answer in (_of_a_version(case, worst) if changed else _of_no_version(worst))
+        for answer in _answers(case, worst, cause)
     ]
+
+
+def _answers(case: Case, worst: Finding, cause: Cause | None) -> list[Hypothesis]:
+    found: list[Hypothesis] = []
+    if cause and cause.type == "stale-process":
+        found = beside.of_stale(case, worst, cause)
+    if cause and cause.type == "library-shadowed":
+        found = beside.of_hidden(case, worst, cause)
+    changed = _members(worst) and not _is_gone(worst)
+    return found or (_of_a_version(case, worst) if changed else _of_no_version(worst))
+
+
+def _unproven(case: Case, finding: Finding) -> list[Hypothesis]:
+    """Nothing shows that it breaks: why nobody can tell more."""
+    why = ["nothing shows that it breaks"]
+    if not impact.known(case) and not case.subject.is_image:
+        why.append("the processes could not all be looked at")
+    if finding.changes is None and _members(finding):
+        why.append("no changelog was read")
+    elif case.symptom and finding.match is None:
+        why.append("no changelog that was read speaks of the symptom")
+    because = [Evidence(text="; ".join(why), confidence="unknown")]
+    name = _called(finding) if finding.section not in MANAGERS else finding.key
+    questions = _questions(name)
+    return [told(q, questions[q], "unknown", "unknown", because) for q in _NAMES]
+
+
+_NAMES: tuple[beside.Name, ...] = ("new-feature", "version", "dependency", "service")
+
+
+def _questions(name: str) -> dict[beside.Name, str]:
+    return {
+        "new-feature": f"a feature new in {name}?",
+        "version": f"{name}'s version?",
+        "dependency": f"a library {name} uses?",
+        "service": "a bug in the service?",
+    }
 
 
 def _is_gone(finding: Finding) -> bool:
@@ -51,13 +89,23 @@ def _carried(evidence: Evidence, more: Sequence[str]) -> Evidence:
 
 
 def _of_a_version(case: Case, worst: Finding) -> list[Hypothesis]:
-    told = [e for e in worst.proof if any("changelogs:" in cite for cite in e.cites)]
+    faults = [e for e in worst.proof if any("changelogs:" in cite for cite in e.cites)]
+    other = bool(faults and case.symptom and worst.match is None)
+    sure = [] if other else faults
     return [
-        _new_feature(case, worst, told),
-        _version(case, worst, told),
-        _dependency(case, worst, told),
-        _service(case, worst, told),
+        _new_feature(case, worst, sure),
+        _other_fault(case, worst, faults) if other else _version(case, worst, sure),
+        _dependency(case, worst, sure),
+        _service(case, worst, sure),
     ]
+
+
+def _other_fault(case: Case, finding: Finding, faults: Sequence[Evidence]) -> Hypothesis:
+    """A fault is told, and not the one that was searched for."""
+    text = f"not what you searched for: its changelog does not speak of '{case.symptom}'"
+    cites = changes.cites(case, finding.key)
+    because = [Evidence(text=text, confidence="recorded", cites=cites), *faults]
+    return told("version", f"{finding.key}'s version?", "possible", "inferred", because)
 
 
 def _of_no_version(finding: Finding) -> list[Hypothesis]:
@@ -65,18 +113,18 @@ def _of_no_version(finding: Finding) -> list[Hypothesis]:
     name = _called(finding)
     gone = _is_gone(finding)
     silent = finding.proof if gone else [Evidence(text=_SILENT, confidence="unknown")]
-    rest: _Answer = "not needed" if gone else "unknown"
+    rest: Answer = "not needed" if gone else "unknown"
     sure: Confidence = "inferred" if gone else "unknown"
     library = finding.section in _LIBRARIES
     return [
-        _told("new-feature", f"a feature new in {name}?", rest, sure, silent),
-        _told("version", f"{name}'s version?", rest, sure, silent)
+        told("new-feature", f"a feature new in {name}?", rest, sure, silent),
+        told("version", f"{name}'s version?", rest, sure, silent)
         if gone or library
-        else _told("version", f"{name}'s version?", "possible", "inferred", finding.proof),
-        _told("dependency", _WHICH, "possible", "inferred", finding.proof)
+        else told("version", f"{name}'s version?", "possible", "inferred", finding.proof),
+        told("dependency", _WHICH, "possible", "inferred", finding.proof)
         if library
-        else _told("dependency", f"a library {name} uses?", rest, sure, silent),
-        _told("service", "a bug in the service?", rest, sure, silent),
+        else told("dependency", f"a library {name} uses?", rest, sure, silent),
+        told("service", "a bug in the service?", rest, sure, silent),
     ]
 
 
@@ -100,7 +148,7 @@ def _both(case: Case, finding: Finding) -> list[str]:
     return [cite for side in sides for cite in case.cite_packages(side, *names)]
 
 
-def _new_feature(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypothesis:
+def _new_feature(case: Case, finding: Finding, faults: Sequence[Evidence]) -> Hypothesis:
     question = f"a feature new in {finding.key}?"
     ecosystem = MANAGERS[finding.section].ecosystem
     ours = versions.upstream(ecosystem, finding.subject_version)
@@ -109,14 +157,14 @@ def _new_feature(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypo
     if ours != theirs:
         text = f"upstream {ours} on {case.subject.label}, {theirs} on {case.reference.label}"
         because = [Evidence(text=text, confidence="recorded", cites=cites)]
-        return _told("new-feature", question, "possible", "inferred", because)
+        return told("new-feature", question, "possible", "inferred", because)
     because = [Evidence(text=f"upstream {ours} on both", confidence="recorded", cites=cites)]
     because += _new_symbols(case, finding)
     if finding.symbols and finding.symbols.missing:
-        return _told("new-feature", question, "yes", "recorded", because)
-    if told:
-        return _told("new-feature", question, "no", "recorded", because)
-    return _told("new-feature", question, "unlikely", "inferred", because)
+        return told("new-feature", question, "yes", "recorded", because)
+    if faults:
+        return told("new-feature", question, "no", "recorded", because)
+    return told("new-feature", question, "unlikely", "inferred", because)
 
 
 def _new_symbols(case: Case, finding: Finding) -> list[Evidence]:
@@ -142,10 +190,10 @@ def _importers(case: Case, symbols: Symbols) -> str:
     return f"none of the {symbols.read} programs and libraries outside its packages imports them"
 
 
-def _version(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypothesis:
+def _version(case: Case, finding: Finding, faults: Sequence[Evidence]) -> Hypothesis:
     question = f"{finding.key}'s version?"
-    if told:
-        return _told("version", question, "yes", told[0].confidence, told)
+    if faults:
+        return told("version", question, "yes", faults[0].confidence, faults)
     because = [
         Evidence(
             text=f"{finding.subject_version} on {case.subject.label}, "
@@ -158,17 +206,17 @@ def _version(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypothes
         text = "its changelog does not speak of the symptom"
         cites = changes.cites(case, finding.key)
         because.append(Evidence(text=text, confidence="recorded", cites=cites))
-    return _told("version", question, "possible", "inferred", because)
+    return told("version", question, "possible", "inferred", because)
 
 
-def _dependency(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypothesis:
+def _dependency(case: Case, finding: Finding, faults: Sequence[Evidence]) -> Hypothesis:
     """At best unlikely: that each of them works would have to be tried."""
     question = f"a library {finding.key} uses?"
     side, needed = case.needed(_members(finding))
     if not needed:
         text = f"what {finding.key} needs was not read"
         because = [Evidence(text=text, confidence="unknown")]
-        return _told("dependency", question, "unknown", "unknown", because)
+        return told("dependency", question, "unknown", "unknown", because)
     differing = finding.dependencies
     which = f" ({some(differing)})" if differing else ""
     because = [
@@ -178,8 +226,8 @@ def _dependency(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypot
             cites=_needed_cites(case, side, finding, needed),
         )
     ]
-    likely = differing and not told
-    return _told("dependency", question, "possible" if likely else "unlikely", "inferred", because)
+    likely = differing and not faults
+    return told("dependency", question, "possible" if likely else "unlikely", "inferred", because)
 
 
 def _needed_cites(case: Case, side: Side, finding: Finding, needed: set[str]) -> list[str]:
@@ -191,28 +239,20 @@ def _needed_cites(case: Case, side: Side, finding: Finding, needed: set[str]) ->
     ]
 
 
-def _service(case: Case, finding: Finding, told: Sequence[Evidence]) -> Hypothesis:
+def _service(case: Case, finding: Finding, faults: Sequence[Evidence]) -> Hypothesis:
     question = "a bug in the service?"
-    if told:
+    if faults:
         text = f"the changelog tells of a fault of {finding.key} itself, whoever calls it"
         because = [
             Evidence(text=text, confidence="inferred", cites=changes.cites(case, finding.key))
         ]
-        return _told("service", question, "not needed", "inferred", because)
+        return told("service", question, "not needed", "inferred", because)
     if not finding.uses:
         seen = "no running program loads it" if finding.uses_known else "the processes are unknown"
         because = [Evidence(text=seen, confidence="unknown")]
-        return _told("service", question, "unknown", "unknown", because)
+        return told("service", question, "unknown", "unknown", because)
     names = sorted({impact.name(use) for use in finding.uses})
     text = f"{some(names)} {'loads' if len(names) == 1 else 'load'} it"
     cites = impact.cites(case, finding.uses)
     because = [Evidence(text=text, confidence="recorded", cites=cites)]
-    return _told("service", question, "possible", "inferred", because)
-
-
-def _told(
-    name: _Name, question: str, answer: _Answer, confidence: Confidence, because: Sequence[Evidence]
-) -> Hypothesis:
-    return Hypothesis(
-        id=name, question=question, answer=answer, confidence=confidence, because=[*because]
-    )
+    return told("service", question, "possible", "inferred", because)

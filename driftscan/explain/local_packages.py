@@ -96,7 +96,7 @@ def _beyond(records: Records, record: HostRecord) -> HostRecord:
         zone=record.zone,
         user=record.user,
         source=record.source,
-        confidence="recorded" if sure == "recorded" else "inferred",
+        confidence=record.confidence if sure == "recorded" else "inferred",
         cites=sorted({*record.cites, *first}),
     )
 

@@ -213,7 +213,26 @@ def _blocked(case: Case, pin: Divergence, package: Divergence) -> Confidence | L
         return "inferred" if _from_release(case, argument, package, other) else ""
     if kind in ("release", "origin") and priority > _DEFAULT and _covers(pattern, package):
         return "inferred"
+    if kind == "release" and priority > _DEFAULT and _covers(pattern, package, every=True):
+        return "inferred" if pin.kind != "missing" and _beats(case, argument, package) else ""
     return ""
+
+
+_BESIDE = ("-security", "-updates", "-backports")
+
+
+def _beats(case: Case, argument: str, package: Divergence) -> bool:
+    """Whether the suite that is preferred keeps apt from the one that has the newer version.
+
+    That is what its changelog names. One that the subject does not have is a cause of its own.
+    """
+    match = _CODENAME.search(argument)
+    delta = case.pairs.deltas.get(package.group)
+    if match is None or not suites.is_older(package) or not (delta and delta.entries):
+        return False
+    theirs = delta.entries[0].distributions
+    other = any(suite.endswith(_BESIDE) for suite in theirs) and match[1] not in theirs
+    return other and not suites.would_bring(case, package)
 
 
 def _covers(pattern: str, package: Divergence, *, every: bool = False) -> bool:

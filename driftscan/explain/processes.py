@@ -18,20 +18,20 @@ _MOST = 10
 def wants(case: Case) -> list[Want]:
     """The changelogs of what stale programs still run: whether that was broken meanwhile."""
     found = {
-        ran.source: ran
+        each.source: each
         for divergence in stale(case)
-        for ran in _ran(case, case.evidence(case.subject, SECTION)[divergence.key])
-        if ran.old
+        for each in ran(case, divergence.key)
+        if each.old
     }
     return [
         Want(
             side="subject",
             kind=case.records.manager.changelogs,
-            name=ran.source,
-            names=tuple(_binaries(case, ran.source)),
-            version=ran.source_version,
+            name=each.source,
+            names=tuple(_binaries(case, each.source)),
+            version=each.source_version,
         )
-        for ran in sorted(found.values(), key=lambda r: r.source)[:_MOST]
+        for each in sorted(found.values(), key=lambda r: r.source)[:_MOST]
     ]
 
 
@@ -73,7 +73,7 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     return [_stale(case, divergence) for divergence in open_ if divergence.section == SECTION]
 
 
-class _Ran(Struct, frozen=True):
+class Ran(Struct, frozen=True):
     """A source package of which a program runs files that are gone; `old` is what it runs, if
     the log tells, and `keys` the transactions that say so."""
 
@@ -93,26 +93,26 @@ def _stale(case: Case, divergence: Divergence) -> Cause:
     key = divergence.key
     item = case.evidence(case.subject, SECTION)[key]
     deleted = _deleted(item)
-    ran = _ran(case, item)
-    fails = [told for each in ran for told in _broken(case, key, each)]
+    gone = ran(case, key)
+    fails = [told for each in gone for told in _broken(case, key, each)]
     level: Level = "breaks" if fails else "in-use"
     return Cause(
         type="stale-process",
         subject=loaded.program(key),
-        text=_text(case, key, deleted, ran),
+        text=_text(case, key, deleted, gone),
         confidence="proven",
         level=level,
         claims=[divergence.id],
         evidence=[
             _mapped(case, key, item, deleted),
             *fails,
-            *(told for each in ran for told in _versions(case, key, item, each)),
+            *(told for each in gone for told in _versions(case, key, item, each)),
         ],
-        host_record=_changed(case, key, [owner for each in ran for owner in each.owners]),
+        host_record=_changed(case, key, [owner for each in gone for owner in each.owners]),
     )
 
 
-def _text(case: Case, key: str, deleted: Sequence[str], ran: Sequence[_Ran]) -> str:
+def _text(case: Case, key: str, deleted: Sequence[str], ran: Sequence[Ran]) -> str:
     who = f"{loaded.program(key)} on {case.subject.label}"
     if ran and all(each.old for each in ran):
         old = loaded.some([f"{each.source} {each.old}" for each in ran])
@@ -124,7 +124,12 @@ def _text(case: Case, key: str, deleted: Sequence[str], ran: Sequence[_Ran]) -> 
     return f"{who} runs {names}, which {verb} replaced or removed since{instead}"
 
 
-def _ran(case: Case, item: Item) -> list[_Ran]:
+def ran(case: Case, key: str) -> list[Ran]:
+    """What a stale program of the subject still runs."""
+    return _ran_of(case, case.evidence(case.subject, SECTION).get(key, {}))
+
+
+def _ran_of(case: Case, item: Item) -> list[Ran]:
     """The sources that own what stands at the paths of the files that are gone."""
     loads = item.get("loads")
     owner_of = loads if isinstance(loads, dict) else {}
@@ -133,12 +138,12 @@ def _ran(case: Case, item: Item) -> list[_Ran]:
     for owner in sorted({owner_of[path] for path in _deleted(item) if owner_of.get(path)}):
         source = str(packages.get(owner, {}).get("source", owner))
         owners.setdefault(source, []).append(owner)
-    found: list[_Ran] = []
+    found: list[Ran] = []
     for source, names in sorted(owners.items()):
         lead = packages.get(names[0], {})
         old, keys = _old(case, names[0], item)
         found.append(
-            _Ran(
+            Ran(
                 source=source,
                 source_version=str(lead.get("source_version", "")),
                 owners=names,
@@ -163,7 +168,7 @@ def _old(case: Case, owner: str, item: Item) -> tuple[str, tuple[str, ...]]:
     return old, keys
 
 
-def _broken(case: Case, key: str, ran: _Ran) -> list[Evidence]:
+def _broken(case: Case, key: str, ran: Ran) -> list[Evidence]:
     """The broken windows that what runs lies in, by the changelog of what is installed."""
     manager = case.records.manager
     lines = case.details(case.subject, manager.changelogs).get(ran.source, {}).get("lines")
@@ -198,7 +203,7 @@ def _mapped(case: Case, key: str, item: Item, deleted: Sequence[str]) -> Evidenc
     )
 
 
-def _versions(case: Case, key: str, item: Item, ran: _Ran) -> list[Evidence]:
+def _versions(case: Case, key: str, item: Item, ran: Ran) -> list[Evidence]:
     """Since when another version is there than the one that runs."""
     record = _newest(case, ran.owners)
     if record is None:
@@ -217,7 +222,7 @@ def _versions(case: Case, key: str, item: Item, ran: _Ran) -> list[Evidence]:
     return [Evidence(text=text, confidence=record.confidence, cites=sorted({*cites}))]
 
 
-def _apart(case: Case, changed: str, item: Item, ran: _Ran) -> tuple[str, str]:
+def _apart(case: Case, changed: str, item: Item, ran: Ran) -> tuple[str, str]:
     """When the package changed and when the program started: to the second in one minute.
 
     By the end of the change the package was there.

@@ -8,6 +8,7 @@ from functools import cached_property
 from msgspec import Struct
 from msgspec.structs import replace
 
+from driftscan import plausible
 from driftscan.explain import runs
 from driftscan.explain.runs import Transaction
 from driftscan.model import (
@@ -49,6 +50,9 @@ class Records:
     def __init__(self, fingerprint: Fingerprint, side: str = "subject") -> None:
         self._evidence = fingerprint.evidence
         self._side = side
+        # A clock that is wrong now may have been when each line was written.
+        self.skewed = bool(plausible.skew(fingerprint))
+        self._sure: Confidence = "inferred" if self.skewed else "recorded"
         self.manager = managers.of(fingerprint)
 
     @cached_property
@@ -98,6 +102,14 @@ class Records:
     def history(self) -> Confidence:
         """How far the absence of a transaction tells that there was none."""
         return self.logged(self.manager.history)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether its logs and times could be read, and have no line of any package."""
+        logs = (self.manager.history, self.manager.log, self.manager.times)
+        read = [found for log in logs if log and (found := self._evidence.get(log)) is not None]
+        good = all(isinstance(found, Collected | Absent) for found in read)
+        return bool(read) and good and not any(items(found) for found in read)
 
     @property
     def keeps_no_log(self) -> bool:
@@ -173,6 +185,7 @@ class Records:
             user=transaction.user or NOBODY,
             command=transaction.command,
             source=self.manager.history_name,
+            confidence=self._sure,
             cites=self.cites_of(transaction)
             if transaction.zone
             else self.cites(self.manager.history, *transaction.keys),
@@ -220,6 +233,7 @@ class Records:
             zone=self.zone,
             user=NOBODY,
             source=self.manager.log_name,
+            confidence=self._sure,
             cites=self.cites(self.manager.log, package),
         )
 
@@ -232,7 +246,7 @@ class Records:
             zone="UTC",
             user=NOBODY,
             source=self.manager.time_name,
-            confidence="recorded" if self.manager.time_recorded else "inferred",
+            confidence=self._sure if self.manager.time_recorded else "inferred",
             cites=[f"{self._side}/{self.manager.times}:{package}"],
         )
 

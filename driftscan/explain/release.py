@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from driftscan.explain import wanted
+from driftscan.explain import impact, wanted
 from driftscan.explain.case import Case
 from driftscan.explain.records import Records
 from driftscan.explain.runs import Transaction
@@ -22,7 +22,8 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`release-differs`: claims packages and repositories when the codenames differ.
 
     Not what the Dockerfile asks for and the host lost, without a successor or though the image
-    starts it: that is worse than another version, and a cause of its own.
+    starts it: that is worse than another version, and a cause of its own. Where its other version
+    runs on the subject nothing is lost.
     """
     release = next((d for d in open_ if d.id == "os:release"), None)
     if release is None or not case.releases_differ:
@@ -31,13 +32,14 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     claims = [d.id for d in open_ if _of_release(d) and not _lost(case, d)]
     moved = _moved(case.records)
     by = f"{run(moved)} moved it there; " if moved else ""
-    left, renamed = _left(case, moved), _renames(case)
+    left, renamed, instead = _left(case, moved), _renames(case), _instead(case)
     return [
         Cause(
             type="release-differs",
             subject="os",
             text=f"{case.subject.label} runs {ours}, {case.reference.label} {theirs}: "
-            f"{by}rebuild it rather than converge package by package{_rest(theirs, left, renamed)}",
+            f"{by}rebuild it rather than converge package by package"
+            f"{_rest(theirs, left, renamed, instead)}",
             confidence="recorded",
             claims=claims,
             evidence=[
@@ -45,6 +47,7 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
                 *_what_moved(case, moved),
                 *_left_behind(case, moved, theirs, left),
                 *_renamed(case, renamed),
+                *_running(case, instead),
             ],
             host_record=case.records.of(moved) if moved else None,
         )
@@ -62,6 +65,8 @@ def _of_release(divergence: Divergence) -> bool:
 
 def _lost(case: Case, divergence: Divergence) -> bool:
     if not is_package(divergence) or divergence.kind != "missing":
+        return False
+    if wanted.instead(case, divergence):
         return False
     if wanted.run_by(case, divergence.key):
         return True
@@ -147,12 +152,19 @@ def _what_moved(case: Case, moved: Transaction | None) -> list[Evidence]:
 # --- what stayed, what got another name --------------------------------------------------------
 
 
-def _rest(theirs: str, left: Sequence[str], renamed: Sequence[tuple[str, str]]) -> str:
-    """What such a move leaves: packages that nobody updates any more, and new names."""
+def _rest(
+    theirs: str,
+    left: Sequence[str],
+    renamed: Sequence[tuple[str, str]],
+    instead: Sequence[tuple[str, str]],
+) -> str:
+    """What such a move leaves: packages that nobody updates any more, new names, other versions."""
     told = [f"still of {theirs}: {some(left, 2)}"] if left else []
     if renamed:
         names = [f"{old} is {new}" for old, new in renamed]
         told.append(f"another name: {some(names, 1)}")
+    if instead:
+        told.append(some([f"{new} runs in place of {old}" for old, new in instead], 1))
     text = "; ".join(told)
     return f". {text[0].upper()}{text[1:]}" if text else ""
 
@@ -212,3 +224,27 @@ def _renamed(case: Case, pairs: Sequence[tuple[str, str]]) -> list[Evidence]:
     cites = case.cite_packages(case.reference, *(old for old, _ in pairs))
     cites += case.cite_packages(case.subject, *sorted({new for _, new in pairs}))
     return [Evidence(text=text, confidence="inferred", cites=cites)]
+
+
+def _instead(case: Case) -> list[tuple[str, str]]:
+    """What the image starts or its Dockerfile asks for, and what runs on the subject instead."""
+    return [
+        (d.key, found[0])
+        for d in case.comparison.divergences
+        if is_package(d)
+        and d.kind == "missing"
+        and (found := wanted.instead(case, d))
+        and (wanted.run_by(case, d.key) or wanted.asked_for(case, d.key))
+    ]
+
+
+def _running(case: Case, pairs: Sequence[tuple[str, str]]) -> list[Evidence]:
+    """That those other versions are loaded by running programs."""
+    if not pairs:
+        return []
+    names = sorted({new for _, new in pairs})
+    told = some([f"{new} runs in place of {old}" for old, new in pairs])
+    cites = case.cite_packages(case.reference, *(old for old, _ in pairs))
+    cites += [*case.cite_packages(case.subject, *names)]
+    cites += impact.cites(case, impact.uses(case, names))
+    return [Evidence(text=told, confidence="recorded", cites=cites)]

@@ -191,10 +191,14 @@ def _published(case: Case, suite: str, older: Sequence[Divergence]) -> list[Evid
 
 
 def _not_age(case: Case, suite: str, older: Sequence[Divergence]) -> list[Evidence]:
-    """A version that was out when the host was set up, and that it did not get.
+    """A version that was written before the host was set up, and that it did not get.
+
+    The date is the changelog's: it was published that day or soon after.
 
     Of the source with most such versions; without a repository age cannot explain them.
     """
+    if case.records.skewed:  # two clocks are compared, and one of them is wrong
+        return []
     best: tuple[int, list[str], HostRecord, str] | None = None
     for source in sorted({d.group for d in older}):
         members = [d for d in older if d.group == source]
@@ -206,8 +210,8 @@ def _not_age(case: Case, suite: str, older: Sequence[Divergence]) -> list[Eviden
         return []
     _, missed, record, source = best
     text = (
-        f"not age: {some(missed)} of {source} {'was' if len(missed) == 1 else 'were'} out when "
-        f"{case.subject.label} last changed it, {record.time[:10]}"
+        f"not age: the changelog dates {some(missed)} of {source} before {case.subject.label} "
+        f"last changed it, {record.time[:10]}"
     )
     cites = [*case.cite_changelogs(case.reference, source), *record.cites]
     return [Evidence(text=text, confidence=record.confidence, cites=cites)]

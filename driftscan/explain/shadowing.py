@@ -19,7 +19,7 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`library-shadowed`, proven by the linker's own cache: one cause a directory and source."""
     groups: dict[tuple[str, str], list[_Copy]] = {}
     for copy in _copies(case, open_):
-        groups.setdefault((copy.directory, _source(case, copy.owner)), []).append(copy)
+        groups.setdefault((copy.directory, source(case, copy.owner)), []).append(copy)
     return [_shadowed(case, groups[key], open_) for key in sorted(groups)]
 
 
@@ -62,7 +62,13 @@ def _unowned(divergence: Divergence) -> bool:
     return divergence.section == "libraries" and item is not None and not item.get("owner")
 
 
-def _source(case: Case, owner: str) -> str:
+def owners(case: Case, members: Sequence[Divergence]) -> list[str]:
+    """The packages whose libraries are hidden by these copies."""
+    return sorted({copy.owner for copy in _copies(case, members)})
+
+
+def source(case: Case, owner: str) -> str:
+    """The source package of one of the subject's."""
     return str(case.packages(case.subject).get(owner, {}).get("source", owner))
 
 

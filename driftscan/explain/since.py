@@ -89,7 +89,8 @@ def _told(
     cites += case.cite_packages(case.reference, *(d.key for d in targets if d.reference))
     cites += [cite for transaction in undone for cite in records.of(transaction).cites]
     cites += _passed_over(case)
-    return Evidence(text=text, confidence=records.history, cites=sorted(set(cites)))
+    known = "inferred" if records.skewed and records.history == "recorded" else records.history
+    return Evidence(text=text, confidence=known, cites=sorted(set(cites)))
 
 
 def _passed_over(case: Case) -> list[str]:

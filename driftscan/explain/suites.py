@@ -182,3 +182,20 @@ def would_bring(case: Case, package: Divergence) -> list[str]:
         for found in missing(case)
         if may_have_brought(case, found, package)
     ][:1]
+
+
+_DEFAULT = 500
+"""What apt gives each version of a suite that no pin names (apt_preferences(5))."""
+
+
+def preferring(case: Case) -> list[str]:
+    """The cause of a pin that only the subject has and that prefers one suite for all packages."""
+    for divergence in case.comparison.divergences:
+        pattern, _, expression = divergence.key.partition("|")
+        if divergence.section != "apt-pins" or not divergence.subject or pattern != "*":
+            continue
+        weight = str(divergence.subject.get("priority", ""))
+        high = re.fullmatch("[0-9]{1,8}", weight) and int(weight) > _DEFAULT
+        if high and expression.startswith("release "):
+            return [f"pin:{pattern}"]
+    return []

@@ -106,7 +106,9 @@ def _divergence(members: Sequence[Divergence], package: str) -> Divergence:
 
 
 def _loss(case: Case, members: Sequence[Divergence]) -> Level:
-    missed = any(wanted.asked_for(case, d.key) or wanted.run_by(case, d.key) for d in members)
+    missed = [d for d in members if wanted.asked_for(case, d.key) or wanted.run_by(case, d.key)]
+    if missed and all(wanted.instead(case, d) for d in missed):
+        return "in-use"
     return "breaks" if missed else "installed"
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+from driftscan.explain import impact
 from driftscan.explain.case import Case
 from driftscan.explain.wording import logged
 from driftscan.model import Divergence, Evidence, managers
@@ -60,6 +61,23 @@ def in_its_place(case: Case, missing: Divergence) -> list[Evidence]:
     text = f"{case.subject.label} has {found[0]} in its place: another service, other settings"
     cites = case.cite_packages(case.subject, found[0])
     return [Evidence(text=text, confidence="inferred", cites=cites)]
+
+
+def instead(case: Case, missing: Divergence) -> list[str]:
+    """Packages of the subject that run in its place: its own name but the number, or its source.
+
+    `php7.4-fpm` for `php8.2-fpm`; by the source only what carries the name that was asked for, as
+    `php-imagick` does for `php8.2-imagick`.
+    """
+    stem, place = _stem(missing.key), case.brought_by(case.reference, missing.key)
+    asked = place.text if place and place.kind == "line" else ""
+    found = [
+        name
+        for name, item in sorted(case.packages(case.subject).items())
+        if (stem not in (missing.key, name) and _stem(name) == stem)
+        or (item.get("source") == missing.group and managers.names(asked, name))
+    ]
+    return [name for name in found if impact.uses(case, [name])]
 
 
 def successors(case: Case, missing: Divergence) -> list[str]:

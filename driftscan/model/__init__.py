@@ -22,6 +22,7 @@ from driftscan.model.asked import (
 )
 from driftscan.model.explained import (
     LEVELS,
+    NO_LOGS,
     PHASES,
     Cause,
     Comparison,
@@ -92,6 +93,7 @@ __all__ = [
     "FORMAT",
     "LANGUAGES",
     "LEVELS",
+    "NO_LOGS",
     "OUTPUT_LIMIT",
     "PHASES",
     "ROOT",

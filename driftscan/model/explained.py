@@ -63,6 +63,10 @@ class Gap(Told, frozen=True, kw_only=True):
     blocks: bool = True
 
 
+NO_LOGS = "package logs"
+"""What a gap calls the records of a machine that has none."""
+
+
 class Comparison(Told, frozen=True, kw_only=True):
     """Two fingerprints compared: what differs, what is equal, what could not be known."""
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from driftscan.model import (
+    NO_LOGS,
     Changes,
     Confidence,
     Finding,
@@ -88,6 +89,9 @@ def _changes(page: Page, finding: Finding, subject: str, amount: Amount) -> None
 
 def _records(page: Page, host: HostReport, finding: Finding, subject: str, amount: Amount) -> None:
     ours = _side(finding, finding.subject_version, finding.host_record, None, amount)
+    silent = any(gap.what == NO_LOGS and gap.side == subject for gap in host.unknown)
+    if silent and finding.section in MANAGERS and finding.host_record is None:
+        ours = f"{ours}  no record (no package logs)".lstrip()
     if ours:
         page.item("  " + fit(subject), ours)
     told, where = finding.reference_record, finding.image_record

@@ -202,12 +202,20 @@ def _questions(page: Page, host: HostReport, amount: Amount) -> None:
         page.item("", f"Could it be ... {told}", indent=0)
         page.line()
         return
+    lead = host.causes[:1]
+    said = {cause.text: "see above" for cause in lead}
+    shown = [e for cause in lead if answer.beside(cause) for e in cause.evidence[: amount.proofs]]
+    said |= {evidence.text: "see above" for evidence in shown}
+    if len({_answer(h, amount) for h in host.hypotheses}) == 1 < len(host.hypotheses):
+        *most, last = (h.question.rstrip("?") for h in host.hypotheses)
+        told = _answer(host.hypotheses[0], amount, said)
+        page.item("", f"Could it be {', '.join(most)} or {last}? {told}", indent=0)
+        page.line()
+        return
     page.line("Could it be ...")
     width = max(len(h.question) for h in host.hypotheses) + 4
-    said = {cause.text: "see above" for cause in host.causes[:1]}
     for hypothesis in host.hypotheses:
-        told = _answer(hypothesis, amount, said)
-        page.item(f"  {hypothesis.question}", told, indent=width)
+        page.item(f"  {hypothesis.question}", _answer(hypothesis, amount, said), indent=width)
     page.line()
 
 

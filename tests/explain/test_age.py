@@ -1,8 +1,13 @@
 """Versions that differ though the repositories are the same: who did it, if anybody did."""
 
 import pytest
+from msgspec.structs import replace
 
-from driftscan.model import Side
+from driftscan import policy
+from driftscan.explain import mirror
+from driftscan.model import NO_LOGS, Collected, Denied, Side
+from driftscan.report import table
+from tests import recorded
 from tests.build import explained, image, package, transaction
 from tests.explain.test_package_causes import FACTS, causes, history, host, texts, with_details
 
@@ -77,3 +82,68 @@ def test_a_newer_version_that_a_log_or_a_list_has_is_ahead(by):
     assert cause.confidence == ("inferred" if by == "lists" else "recorded")
     assert (cause.host_record is None) == (by == "lists")
     assert cause.text.endswith("the image is stale, rebuild it")
+
+
+# --- what nothing tells, and a clock that is wrong ------------------------------------------------
+
+
+def test_a_machine_without_logs_says_that_it_has_no_record():
+    empty = {name: {} for name in ("apt-history", "dpkg-log", "dpkg-times")}
+    theirs = image({"a": package("2")}, {}, {}, facts=FACTS)
+
+    report = explained(host("web-a", {"a": package("1")}, evidence=empty), theirs)
+    page = table.render(
+        "text", policy.judge({"web-a": report}, "installed"), table.Look(everything=True)
+    )
+
+    assert [(gap.what, gap.side, gap.blocks) for gap in report.unknown] == [
+        (NO_LOGS, "web-a", False)
+    ]
+    assert "no record (no package logs)" in page
+    assert "package logs of web-a: empty" in page
+
+
+def test_where_a_log_has_a_line_or_could_not_be_read_it_is_not_called_empty():
+    logs = {"apt-history": {}, "dpkg-times": {"b": {"changed": 1}}}
+    denied = {"apt-history": Denied(cure="root"), "dpkg-times": {}}
+    theirs = image({"a": package("2")}, {}, {}, facts=FACTS)
+
+    for evidence in (logs, denied):
+        report = explained(host("web-a", {"a": package("1")}, evidence=evidence), theirs)
+        assert NO_LOGS not in [gap.what for gap in report.unknown]
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_a_wrong_clock_weakens_every_record_and_compares_no_dates(days):
+    subject, reference, _ = recorded.pair("web-a")
+    found = subject.fingerprint
+    told = dict(found.evidence["host"].items["self"])
+    told["clock"] = str(int(told["clock"]) + days * 86400)
+    skewed = replace(found, evidence={**found.evidence, "host": Collected(items={"self": told})})
+
+    right = recorded.explained("web-a")
+    wrong = explained(replace(subject, fingerprint=skewed), reference)
+
+    (before, after) = ([f.host_record for f in r.findings if f.host_record] for r in (right, wrong))
+    assert {record.confidence for record in after} == {"inferred"}
+    assert "recorded" in {record.confidence for record in before}
+    assert any(text.startswith("not age") for text in texts(one(right, "repository-missing")))
+    assert not any(text.startswith("not age") for text in texts(one(wrong, "repository-missing")))
+
+
+# --- an image as the subject --------------------------------------------------------------------
+
+
+def test_an_image_with_newer_packages_is_not_built_anew_and_the_host_s_cause_is_told():
+    subject, reference, _ = recorded.pair("web-a")
+
+    report = explained(reference, subject)
+
+    assert report.remedies == []
+    assert mirror.mirror(report, recorded.explained("web-a")).cause == (
+        "repository-missing:bookworm-security"
+    )
+    newer = explained(
+        image({"a": package("1")}, {}, {}, facts=FACTS), host("b", {"a": package("2")})
+    )
+    assert [remedy.id for remedy in newer.remedies] == ["rebuild:image"]

@@ -11,6 +11,7 @@ from driftscan import diff, sanitize
 from driftscan.explain import engine
 from driftscan.explain.symptom import find, parts
 from driftscan.model import Headline, Side, Want, Window
+from tests import recorded
 from tests.build import explained, fingerprint, package, transaction
 
 CAPTURED = Path(__file__).parent / "captured"
@@ -368,17 +369,40 @@ def test_without_a_replay_a_dependency_is_unlikely_at_best(other, which):
     assert told.because[0].text.startswith(f"{which} packages it needs differ")
 
 
-def test_a_library_that_hides_another_is_asked_about_without_a_changelog():
+def _hidden(loads):
+    """A library of /usr/local before a package's, and what a program maps of the two."""
     soname = "libx.so.1|libc6,x86-64|"
     libraries = {
         f"{soname}/usr/local/lib": {"owner": "", "target": "", "position": 0},
         f"{soname}/usr/lib": {"owner": "libx1", "target": "", "position": 1},
     }
-    ours = fingerprint("a", {"libx1": package("1")}, facts={"libraries": libraries})
+    runs = {"/usr/bin/app|app.service": {"count": 1, "loads": dict.fromkeys(loads, "")}}
+    needs = {"libx1": {"depends": "liby"}, "liby": {}}
+    ours = fingerprint(
+        "a",
+        {"libx1": package("1", "x"), "liby": package("1")},
+        facts={"libraries": libraries},
+        evidence={"processes": runs, "dpkg-needs": needs},
+    )
     packaged = {key: {**item, "position": 0} for key, item in libraries.items() if item["owner"]}
-    theirs = fingerprint("b", {"libx1": package("1")}, facts={"libraries": packaged})
+    names = {"libx1": package("1", "x"), "liby": package("1")}
+    return explained(ours, fingerprint("b", names, facts={"libraries": packaged}))
 
-    assert _answers(explained(ours, theirs)) == {
+
+def test_a_copy_that_a_program_maps_is_the_answer_to_which_version_and_no_library_is_ruled_out():
+    report = _hidden(["/usr/local/lib/libx.so.1"])
+
+    assert [h.question for h in report.hypotheses][1] == "x's version, or copy?"
+    assert _answers(report) == {
+        "new-feature": ("unknown", "unknown"),
+        "version": ("yes", "proven"),
+        "dependency": ("unlikely", "inferred"),
+        "service": ("not needed", "inferred"),
+    }
+
+
+def test_a_library_that_hides_another_is_asked_about_without_a_changelog():
+    assert _answers(_hidden([])) == {
         "new-feature": ("unknown", "unknown"),
         "version": ("unknown", "unknown"),
         "dependency": ("possible", "inferred"),
@@ -386,9 +410,44 @@ def test_a_library_that_hides_another_is_asked_about_without_a_changelog():
     }
 
 
-def test_nobody_asks_where_nothing_is_proven_to_fail():
-    assert _story(SYMPTOM, details=False).hypotheses == []
-    assert _story(version=f"{MAGICK}8").hypotheses == []
+def test_where_nothing_is_proven_to_fail_the_questions_stay_open_and_say_why():
+    unread, outside = _story(SYMPTOM, details=False), _story(version=f"{MAGICK}8")
+
+    for report in (unread, outside):
+        assert {h.answer for h in report.hypotheses} == {"unknown"}
+        assert len(report.hypotheses) == 4
+    assert "no changelog was read" in unread.hypotheses[0].because[0].text
+    assert "nothing shows that it breaks" in outside.hypotheses[0].because[0].text
+
+
+def test_a_fault_that_is_not_the_symptom_is_told_and_is_not_the_answer():
+    report = _story("segmentation fault in foo")
+
+    assert _answers(report)["version"] == ("possible", "inferred")
+    assert _answers(report)["service"][0] != "not needed"
+    (first, fault) = next(h.because for h in report.hypotheses if h.id == "version")
+    assert first.text == (
+        "not what you searched for: its changelog does not speak of 'segmentation fault in foo'"
+    )
+    assert "broken since" in fault.text
+
+
+def test_no_answer_about_a_library_of_a_recorded_server_is_more_than_unlikely():
+    for name in (*recorded.HOSTS, *recorded.FAMILIES):
+        for symptom in ("", SYMPTOM):
+            asked = recorded.explained(name, symptom).hypotheses
+            for h in (h for h in asked if h.id == "dependency"):
+                assert h.answer in ("unlikely", "possible", "unknown", "not needed"), name
+                assert h.confidence in ("inferred", "unknown"), name
+
+
+def test_a_program_that_runs_an_old_version_is_asked_about_that_version():
+    asked = {h.id: h for h in recorded.explained("web-u").hypotheses}
+
+    assert asked["version"].question == "imagemagick's version?"
+    assert (asked["version"].answer, asked["version"].confidence) == ("yes", "recorded")
+    assert "what runs lies between" in asked["version"].because[0].text
+    assert (asked["dependency"].answer, asked["service"].answer) == ("unlikely", "not needed")
 
 
 # --- any text ----------------------------------------------------------------------------------

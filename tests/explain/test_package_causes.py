@@ -70,6 +70,37 @@ def test_a_pin_that_bars_a_whole_suite_claims_its_packages_and_is_inferred():
     )
 
 
+CHANGED = {
+    "changelogs": {
+        "a": {
+            "lines": ["a (2) bookworm-security; urgency=high", "", "  * x", "", "a (1) bookworm; x"]
+        }
+    }
+}
+
+
+def _preferring_bookworm(repositories, **details):
+    pins = {"*|release n=bookworm": {"priority": "990"}}
+    ours = host("web-a", {"a": package("1")}, repositories, **{"apt-pins": pins})
+    theirs = host("web-b", {"a": package("2")}, SECURITY, **{"apt-pins": {}})
+    return explained(ours, with_details(theirs, **details))
+
+
+def test_a_pin_that_prefers_a_suite_for_all_keeps_what_another_suite_has_newer():
+    report = _preferring_bookworm(SECURITY, **CHANGED)
+
+    assert causes(report) == {"pin:*": ["apt-pins:*|release n=bookworm", "dpkg:a"]}
+    assert report.causes[0].confidence == "inferred"
+
+
+def test_without_the_changelog_or_the_suite_such_a_pin_is_only_named_beside_the_cause():
+    unread, missing = _preferring_bookworm(SECURITY), _preferring_bookworm(MAIN, **CHANGED)
+
+    (behind,) = [c for c in unread.causes if c.type == "behind"]
+    assert (behind.claims, behind.also) == (["dpkg:a"], ["pin:*"])
+    assert "dpkg:a" in causes(missing)["repository-missing:bookworm-security"]
+
+
 def test_backports_claim_what_their_version_marks_and_nothing_else():
     backports = {**MAIN, "Debian Backports/bookworm-backports/main": {"position": 1}}
     ours = host(
@@ -142,8 +173,8 @@ def test_changelogs_prove_the_repository_and_that_it_is_not_age():
     )
     not_age = next(e for e in cause.evidence if e.text.startswith("not age"))
     assert not_age.text == (
-        "not age: 1+deb12u2 (2026-07-12), 1+deb12u3 (2026-10-19) of a were out when web-a "
-        "last changed it, 2026-10-21"
+        "not age: the changelog dates 1+deb12u2 (2026-07-12), 1+deb12u3 (2026-10-19) of a before "
+        "web-a last changed it, 2026-10-21"
     )
     assert not_age.cites == ["reference/changelogs:a", "subject/apt-history:0"]
     assert "the repositories of web-a offer nothing newer of a" in texts(cause)

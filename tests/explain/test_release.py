@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests import recorded
 from tests.build import explained, image, package, transaction
 from tests.explain.test_package_causes import FACTS, causes, history, host, texts
 
@@ -116,3 +117,43 @@ def test_only_what_upgrades_the_release_itself_moved_the_host(package, versions,
 
     assert ("moved it there" in release.text) == moves
     assert (release.host_record is not None) == moves
+
+
+def test_another_version_that_runs_in_its_place_is_the_release_s_and_no_loss():
+    runs = {"/usr/sbin/php-fpm8.4|": {"count": 1, "loads": {"/usr/sbin/php-fpm8.4": "php8.4-fpm"}}}
+
+    idle = upgraded(evidence={}, **{"php8.4-fpm": package("8.4")})
+    running = upgraded(evidence={"processes": runs}, **{"php8.4-fpm": package("8.4")})
+
+    assert "php8.4-fpm runs" not in idle.causes[0].text
+    assert "php8.4-fpm runs in place of php8.2-fpm" in running.causes[0].text
+    assert "dpkg:php8.2-fpm" in running.causes[0].claims
+    assert all(finding.level != "breaks" for finding in running.findings)
+
+
+def test_on_the_recorded_debian_11_php_7_4_runs_and_is_no_break():
+    report = recorded.explained("bullseye")
+
+    assert report.causes[0].id == "release-differs:os"
+    assert {"dpkg:php8.2-fpm", "dpkg:php8.2-imagick"} <= {*report.causes[0].claims}
+    assert "php7.4-fpm runs in place of php8.2-fpm" in report.causes[0].text
+    assert not any("php" in finding.id for finding in report.findings if finding.level == "breaks")
+
+
+def test_on_one_release_another_version_that_runs_makes_a_missing_service_no_break():
+    runs = {"/usr/sbin/php-fpm8.4|": {"count": 1, "loads": {"/usr/sbin/php-fpm8.4": "php8.4-fpm"}}}
+    reference = image(
+        {"php8.2-fpm": package("8.2")},
+        {4: "RUN apt-get install -y php8.2-fpm"},
+        {"php8.2-fpm": 4},
+        facts=FACTS,
+    )
+
+    levels = [
+        explained(host("web-a", {"php8.4-fpm": package("8.4")}, evidence=evidence), reference)
+        .findings[0]
+        .level
+        for evidence in ({}, {"processes": runs})
+    ]
+
+    assert levels == ["breaks", "in-use"]

@@ -319,11 +319,17 @@ def test_the_same_reason_is_told_once():
         for name in ("new-feature", "version")
     ]
     page = flat(host(finding(), hypotheses=asked))
-    assert "new-feature? not needed (inferred): php-fpm was removed from web-a version?" in page
+    assert (
+        "Could it be new-feature or version? not needed (inferred): php-fpm was removed from web-a"
+        in page
+    )
+    other = replace(asked[0], answer="unlikely")
+    page = flat(host(finding(), hypotheses=[other, asked[1]]))
+    assert "new-feature? unlikely (inferred): php-fpm was removed from web-a version?" in page
     assert "version? not needed (inferred): as above" in page
     lead = replace(CAUSE, text="php-fpm was removed from web-a")
     page = flat(replace(host(finding(), hypotheses=asked), causes=[lead]))
-    assert "new-feature? not needed (inferred): see above" in page
+    assert "version? not needed (inferred): see above" in page
 
 
 def test_of_a_remedy_that_is_cut_the_restart_and_the_next_scan_are_told():

@@ -82,12 +82,18 @@ def _again(case: Case) -> tuple[str, ...]:
 
 
 def _rebuild(case: Case, causes: Sequence[Cause], found: Sequence[Finding]) -> list[Remedy]:
-    if not found or case.subject.baseline is None:
+    if not found or case.subject.baseline is None or _newer_already(case, found):
         return []
     folder = case.subject.baseline.dockerfile.rpartition("/")[0] or "."
     run = f"driftscan baseline build {shlex.quote(folder)}"
     step = Step(run=run, why="builds the image anew")
     return [Remedy(id="rebuild:image", causes=[c.id for c in causes], steps=[step])]
+
+
+def _newer_already(case: Case, found: Sequence[Finding]) -> bool:
+    """All packages that differ are newer in the image: building it anew moves it further away."""
+    moved = [f for f in found if f.kind == "changed" and f.section == case.records.manager.section]
+    return bool(moved) and all(f.direction == "newer" for f in moved)
 
 
 def _replace_host(case: Case, causes: Sequence[Cause]) -> Remedy:
