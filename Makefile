@@ -4,12 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := tests/lab/.run
 INVENTORY := $(RUN)/inventory.yml
-UNIT := -m "not lab and not sshd and not long and not soak"
+UNIT := --ignore tests/lab -m "not lab and not sshd and not long and not soak"
 
 # Without kept bytecode each process of the tests compiles all of them anew: 10 s of CPU each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-long test-lab check soak reliability env lab lab-down bench fuzz audit record docs lock clean
+.PHONY: help demo test test-long test-lab check check-static check-tests soak reliability env lab lab-down bench fuzz audit record docs lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test-lab:
 	@$(BIN)/python -m pytest --timeout 1800 -m "lab and not soak"
 
 check: env ## style, types, floors, shell, unit tests: no network, no engine
+	@$(MAKE) --no-print-directory -j 2 check-static check-tests
+
+check-static:
 	@$(BIN)/ruff format --check -q driftscan tests
 	@$(BIN)/ruff check -q driftscan tests
 	@$(BIN)/mypy --no-error-summary
@@ -43,7 +46,11 @@ check: env ## style, types, floors, shell, unit tests: no network, no engine
 	@$(BIN)/driftscan script | shellcheck -s sh -S warning -
 	@$(BIN)/driftscan script --collector 2> /dev/null | shellcheck -s sh -S warning -
 	@shellcheck -S warning tests/lab/*.sh tests/lab/recipes/*.sh .ci/*.sh .ci/run
-	@$(BIN)/python -m pytest -q -n 3 $(UNIT)
+# Four at once, as half of them wait; each begins with a part of the files and takes from the others'
+# when it is through. The first time one compiles all tests for the four.
+check-tests:
+	@[ -d tests/__pycache__ ] || $(BIN)/python -m pytest --co -qq $(UNIT) > /dev/null
+	@$(BIN)/python -m pytest -q -n 4 --dist worksteal $(UNIT)
 
 soak: env ## load, crashes and faults at length: many minutes
 	@$(BIN)/python -m pytest -m soak

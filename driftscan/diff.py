@@ -1,5 +1,7 @@
 """Two fingerprints -> what differs, what is equal, what could not be compared."""
 
+from collections.abc import Iterator
+
 from driftscan import plausible, privileges, versions
 from driftscan.model import (
     Absent,
@@ -212,15 +214,24 @@ def _divergence(section: str, key: str, ours: Item | None, theirs: Item | None) 
 
 def _inside(ours: Item, theirs: Item) -> dict[str, list[str]]:
     """Field -> [subject's, reference's] for what differs inside one item, nested parts by path."""
-    from deepdiff import DeepDiff  # 0.2 s to import: only when something differs
+    changes: dict[str, list[str]] = {}
+    for field in ours.keys() | theirs.keys():
+        left, right = ours.get(field), theirs.get(field)
+        if isinstance(left, dict | list) and isinstance(right, dict | list):
+            changes.update(_nested(field, left, right) if left != right else {})
+        elif (field in ours, type(left), left) != (field in theirs, type(right), right):
+            changes[field] = [_shown(left), _shown(right)]
+    return dict(sorted(changes.items()))
+
+
+def _nested(field: str, ours: object, theirs: object) -> Iterator[tuple[str, list[str]]]:
+    from deepdiff import DeepDiff  # 0.2 s to import: only when something differs so
 
     tree = DeepDiff(ours, theirs, view="tree", verbose_level=2)
-    changes: dict[str, list[str]] = {}
     for kind in sorted(tree):
         for change in tree[kind]:
-            field = ".".join(str(part) for part in change.path(output_format="list"))
-            changes[field] = [_shown(change.t1), _shown(change.t2)]
-    return dict(sorted(changes.items()))
+            path = [field, *(str(part) for part in change.path(output_format="list"))]
+            yield ".".join(path), [_shown(change.t1), _shown(change.t2)]
 
 
 def _shown(value: Field | object) -> str:

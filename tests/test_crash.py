@@ -202,7 +202,7 @@ from pathlib import Path
 from driftscan.details.cache import at
 from driftscan.model import Want
 cache = at(sys.argv[1])
-for number in range(200):
+for number in range(80):
     want = Want(side="subject", kind="changelogs", name=f"p{number % 20}", version="1")
     cache.keep(want, {"text": "x" * 20_000})
     assert cache.recall(want)["text"] == "x" * 20_000

@@ -1,5 +1,6 @@
 """The differ: missing, extra, changed with direction, unknown."""
 
+from deepdiff import DeepDiff
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -190,3 +191,31 @@ def test_a_root_that_one_side_lacks_is_a_difference_and_one_that_both_lack_is_to
     assert gap == Gap(
         what="apps", side="a", why="/b: no such directory, here or on b (--app)", blocks=False
     )
+
+
+_SCALAR = st.text(max_size=3) | st.integers(0, 2) | st.booleans() | st.none()
+_ITEM = st.dictionaries(
+    st.sampled_from("abc"),
+    _SCALAR
+    | st.lists(st.text(max_size=2), max_size=3)
+    | st.dictionaries(st.text(max_size=2), _SCALAR),
+)
+
+
+@given(_ITEM, _ITEM)
+def test_what_differs_inside_an_item_is_told_as_deepdiff_tells_it(ours, theirs):
+    """DeepDiff is asked for nested fields only: importing it takes longer than most comparisons.
+
+    Of two things with little in common it tells the whole: here they have more.
+    """
+    same = {f"same{n}": n for n in range(30)}
+    tree = DeepDiff(same | ours, same | theirs, view="tree", verbose_level=2)
+    told = {
+        ".".join(map(str, one.path(output_format="list"))): [
+            diff._shown(one.t1),
+            diff._shown(one.t2),
+        ]
+        for kind in sorted(tree)
+        for one in tree[kind]
+    }
+    assert diff._inside(ours, theirs) == told

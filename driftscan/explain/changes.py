@@ -1,7 +1,8 @@
 """What changed between the versions: what to ask for on the second trip, and what it tells."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from driftscan import versions
 from driftscan.explain import impact, imports, symbols, symptom, windows
@@ -229,9 +230,14 @@ def _comparable(
 def _exported(found: Items, names: Sequence[str]) -> dict[str, frozenset[str]]:
     exported: dict[str, frozenset[str]] = {}
     for name in names:
-        for soname, exports in symbols.libraries(lines(found[name], "lines")).items():
+        for soname, exports in _libraries_of(tuple(lines(found[name], "lines"))).items():
             exported[soname] = exported.get(soname, frozenset()) | exports
     return exported
+
+
+@lru_cache(maxsize=64)  # a fleet's hosts are explained by the same text of one baseline
+def _libraries_of(text: tuple[str, ...]) -> Mapping[str, frozenset[str]]:
+    return symbols.libraries(text)
 
 
 def _subject_is_newer(case: Case, source: str) -> bool:

@@ -1,7 +1,8 @@
 """What only a host or only an image has: rules from data files, and what follows them."""
 
-from collections.abc import Iterable
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Callable, Iterable
+from fnmatch import translate
 from functools import cache
 from importlib import resources
 
@@ -23,10 +24,21 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     keys: list[str] = []
 
     def matches(self, divergence: Divergence) -> bool:
-        patterns = self.packages or self.keys
-        name = managers.bare(divergence.key) if self.packages else divergence.key
-        of_it = is_package(divergence) if self.packages else divergence.section == self.section
-        return of_it and any(fnmatchcase(name, p) for p in patterns)
+        if self.packages:
+            return is_package(divergence) and _any(
+                tuple(self.packages), managers.bare(divergence.key)
+            )
+        return divergence.section == self.section and _any(tuple(self.keys), divergence.key)
+
+
+def _any(patterns: tuple[str, ...], name: str) -> bool:
+    return bool(patterns) and _form(patterns)(name) is not None
+
+
+@cache
+def _form(patterns: tuple[str, ...]) -> Callable[[str], object]:
+    """One pattern for all: there are hundreds of rules, and of differences."""
+    return re.compile("|".join(map(translate, patterns))).match
 
 
 @cache
@@ -40,8 +52,12 @@ def rules(profile: str = "host") -> tuple[Rule, ...]:
 
 def plumbing(package: str) -> bool:
     """A package that hosts have for their own sake: asking for it says nothing about a service."""
-    name = managers.bare(package)
-    return any(fnmatchcase(name, p) for rule in rules() for p in rule.packages)
+    return _any(_plumbing(), managers.bare(package))
+
+
+@cache
+def _plumbing() -> tuple[str, ...]:
+    return tuple(pattern for rule in rules() for pattern in rule.packages)
 
 
 FOLLOWS = "needed-by-those"

@@ -1,7 +1,7 @@
 """The source packages that differ in version, and the changelogs that tell what lies between."""
 
 from collections.abc import Iterable
-from functools import cached_property, cmp_to_key
+from functools import cached_property, cmp_to_key, lru_cache
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
@@ -65,7 +65,7 @@ class Pairs:
     def changelogs(self) -> dict[str, Changelog]:
         """By source package, of those pairs whose changelog was found."""
         found = {source: lines(self.item(source), "lines") for source in self.all}
-        return {s: read(self.all[s].ecosystem, text, s) for s, text in found.items() if text}
+        return {s: read(self.all[s].ecosystem, tuple(text), s) for s, text in found.items() if text}
 
     @cached_property
     def deltas(self) -> dict[str, Delta]:
@@ -76,7 +76,8 @@ class Pairs:
         }
 
 
-def read(ecosystem: str, text: list[str], source: str) -> Changelog:
+@lru_cache(maxsize=64)  # a fleet's hosts are explained by the same text of one baseline
+def read(ecosystem: str, text: tuple[str, ...], source: str) -> Changelog:
     """A changelog in the format of its ecosystem."""
     reader = rpm_changelog.entries if ecosystem == "rpm" else entries
     return reader(text, source)

@@ -174,7 +174,7 @@ def _broken(case: Case, key: str, ran: Ran) -> list[Evidence]:
     lines = case.details(case.subject, manager.changelogs).get(ran.source, {}).get("lines")
     if not ran.old or not isinstance(lines, list):
         return []
-    changelog = read(manager.ecosystem, lines, ran.source)
+    changelog = read(manager.ecosystem, tuple(lines), ran.source)
     found = windows.windows(changelog, ran.old, ran.source_version, manager.ecosystem)
     cites = [
         *case.cite(case.subject, SECTION, key),

@@ -25,6 +25,7 @@ def asking(body: str) -> Questions:
     return Questions((), plain.script.replace("say END", f"{body}\nsay END"), plain.nonce)
 
 
+@pytest.mark.long
 def test_this_machine_answers_every_probe() -> None:
     questions = script.questions(PROBES, deadline=60)
     answer = HERE.ask(questions, Limits(deadline=60))

@@ -368,21 +368,31 @@ def test_a_stream_that_is_cut_anywhere_is_never_taken_for_an_answer(
     plain = script.questions((), deadline=20)
     asked = Questions((), plain.script.replace("say END", f"{body}\nsay END"), plain.nonce)
     credentials = Credentials(agent="")
-    states = set()
-    with sshd(tmp_path / "server", "MaxStartups 1000") as server, Proxy(server.port) as proxy:
+    with ExitStack() as stack:
+        server = stack.enter_context(sshd(tmp_path / "server", "MaxStartups 1000"))
+        proxies = [stack.enter_context(Proxy(server.port)) for _ in range(8)]
         key = server.known_hosts.read_text().split(maxsplit=1)[1]
-        server.known_hosts.write_text(f"[127.0.0.1]:{proxy.port} {key}")
-        target = server.target(port=proxy.port)
-        whole = ask(target, asked, credentials)
+        known = [f"[127.0.0.1]:{proxy.port} {key}" for proxy in proxies]
+        server.known_hosts.write_text("\n".join(known))
+        whole = ask(server.target(port=proxies[0].port), asked, credentials)
         time.sleep(0.1)
-        total = proxy.passed
+        total = proxies[0].passed
+
+        def cut(proxy: Proxy, places: list[int]) -> set[str]:
+            found = set()
+            for number, place in enumerate(places):
+                proxy.harm = "rst" if number % 2 else "fin"
+                proxy.allowed = place
+                with pytest.raises(MachineError) as caught:
+                    ask(server.target(port=proxy.port), asked, credentials)
+                found.add(caught.value.state)
+            return found
+
         chance = random.Random(2026)
-        for number in range(count):
-            proxy.harm = "rst" if number % 2 else "fin"
-            proxy.allowed = chance.randrange(1, total - 200)
-            with pytest.raises(MachineError) as caught:
-                ask(target, asked, credentials)
-            states.add(caught.value.state)
+        places = [chance.randrange(1, total - 200) for _ in range(count)]
+        shares = [places[number :: len(proxies)] for number in range(len(proxies))]
+        with ThreadPoolExecutor(len(proxies)) as pool:
+            states = set().union(*pool.map(cut, proxies, shares))
     assert whole.status == 0
     assert states <= {"unreachable", "auth_failed", "no_shell", "incomplete", "not_ssh"}
     assert "incomplete" in states

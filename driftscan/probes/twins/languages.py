@@ -144,11 +144,22 @@ def _may_be_go(path: str, node: Node, apps: Sequence[str]) -> bool:
 def _build(tree: Tree, path: str) -> Iterator[str]:
     """`grep -aHoE -m 4`: every match of the first four lines that have one."""
     data = tree.read(path, 400_000 << 10)
-    if b"Go buildinf:" not in data and b"\nmod\t" not in data:
-        return
     lines: set[int] = set()
-    for match in _BUILD.finditer(data):
-        lines.add(data.rfind(b"\n", 0, match.start()))
+    end = 0
+    for start in sorted({0, *_places(data, b"Go buildinf:", 0), *_places(data, b"\nmod\t", 1)}):
+        match = _BUILD.match(data, start) if start >= end else None
+        if match is None:
+            continue
+        end = match.end()
+        lines.add(data.rfind(b"\n", 0, start))
         if len(lines) > 4:
             return
         yield f"{path}:{tools.text_of(match[0])}"
+
+
+def _places(data: bytes, text: bytes, skipped: int) -> Iterator[int]:
+    """Where a text is, without its first bytes: a hundred times as fast as a pattern."""
+    found = data.find(text)
+    while found >= 0:
+        yield found + skipped
+        found = data.find(text, found + 1)
