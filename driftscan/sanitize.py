@@ -8,7 +8,17 @@ from typing import TypeVar
 from driftscan.model import Absent, Collected, Denied, Failed, Field, Items, Partial, Section
 from driftscan.redaction import REDACTED, may_hold_secret, redact, redact_variable
 
-__all__ = ["REDACTED", "clean", "lines", "redact", "redact_variable", "safe", "safe_bytes"]
+__all__ = [
+    "REDACTED",
+    "clean",
+    "inert",
+    "inert_json",
+    "lines",
+    "redact",
+    "redact_variable",
+    "safe",
+    "safe_bytes",
+]
 
 V = TypeVar("V")
 
@@ -37,6 +47,33 @@ def safe(text: str) -> str:
     Tab, newline and carriage return are escaped too: for single values in messages.
     """
     return _SUSPECT.sub(_escape, text).replace("\t", "\\t")
+
+
+# What runners of CI jobs take for a command: `::name` where a word begins (GitHub reads it at the
+# start of a line, and a wrapped line can start anywhere), `##[`, `##vso[` and `##teamcity[`.
+_COMMAND = re.compile(r"(?<!\S):(?=:[A-Za-z])|#(?=#\w*\[)")
+
+
+def inert(text: str) -> str:
+    """As `safe`, and nothing that a CI log would obey: for every line that is printed."""
+    return _COMMAND.sub(lambda found: f"\\x{ord(found[0]):02x}", safe(text))
+
+
+def inert_json(text: str) -> str:
+    """JSON that says the same, in which a terminal or a CI log finds nothing to obey."""
+    lines = (_SUSPECT.sub(_json_escape, line) for line in text.split("\n"))
+    return _JSON_COMMAND.sub(_json_escape, "\n".join(lines))
+
+
+_JSON_COMMAND = re.compile(r"(?<=\s):(?=:[A-Za-z])|#(?=#\w*\[)")
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    char = match.group()
+    if char not in ":#" and unicodedata.category(char) not in _UNSAFE_CATEGORIES:
+        return char
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def safe_bytes(data: bytes, limit: int = 200) -> str:

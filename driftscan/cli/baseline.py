@@ -108,9 +108,10 @@ def show(baseline: str, inventory: str | None, format: str) -> int:
     """Show a baseline, and what each line of its Dockerfile brought."""
     from driftscan import store
     from driftscan.cli.telling import out
+    from driftscan.sanitize import inert_json
 
     found = _named(baseline, inventory)
-    out(store.encode(found).decode() if format == "json" else _text(found))
+    out(inert_json(store.encode(found).decode()) if format == "json" else _text(found))
     return 0
 
 
@@ -123,6 +124,7 @@ def list_(inventory: str | None) -> int:
     """
     from driftscan.cli.asking import inventory_needed
     from driftscan.cli.telling import out
+    from driftscan.sanitize import inert
 
     needed = inventory_needed(inventory)
     lines = []
@@ -131,7 +133,7 @@ def list_(inventory: str | None) -> int:
             lines.append(f"{name}  {_state(Path(group.baseline))}")
     if not lines:
         raise InputError(f"no group of {needed.path} has a `baseline:`")
-    out("\n".join([*lines, ""]))
+    out("".join(f"{inert(line)}\n" for line in lines))
     return 0
 
 
@@ -176,6 +178,8 @@ def _counted(keys: Collection[str]) -> str:
 
 def _text(found: "Baseline") -> str:
     """What each line brought, in the Dockerfile's order, after what the base image had."""
+    from driftscan.sanitize import inert
+
     brought: dict[str, list[str]] = {}
     for key in sorted(found.attributions):
         place = found.brought_by(key)
@@ -191,4 +195,4 @@ def _text(found: "Baseline") -> str:
             lines.append(f"    brought {_counted(keys)}: {', '.join(keys[:8])}{more}")
     unknown = [key for keys in brought.values() for key in keys]
     lines += [f"unknown: {_counted(unknown)}"] if unknown else []
-    return "\n".join([*lines, ""])
+    return "".join(f"{inert(line)}\n" for line in lines)

@@ -71,14 +71,16 @@ def _diagnosed(targets: "Sequence[Target]", asking: Asking) -> "dict[str, Diagno
 def _json(found: "Mapping[str, Diagnosis]") -> str:
     import msgspec
 
+    from driftscan.sanitize import inert_json
+
     fine = all(one.state == "ok" for one in found.values())
     plain = {"complete": fine, "targets": dict(found), "without_root": _without_root(found)}
     data = msgspec.json.encode(plain, order="sorted")
-    return msgspec.json.format(data, indent=1).decode() + "\n"
+    return inert_json(msgspec.json.format(data, indent=1).decode()) + "\n"
 
 
 def _text(found: "Mapping[str, Diagnosis]") -> str:
-    from driftscan.sanitize import safe
+    from driftscan.sanitize import inert
 
     count = {state: sum(one.state == state for one in found.values()) for state in _SHOWN}
     head = [f"{count['ok']}/{len(found)} {'target' if len(found) == 1 else 'targets'} fine"]
@@ -88,7 +90,7 @@ def _text(found: "Mapping[str, Diagnosis]") -> str:
     for name, one in sorted(found.items(), key=lambda entry: _WORST.index(entry[1].state)):
         lines += _lines(name, one)
     lines += _root(found)
-    return "".join(f"{safe(line)}\n" for line in lines)
+    return "".join(f"{inert(line)}\n" for line in lines)
 
 
 def _without_root(found: "Mapping[str, Diagnosis]") -> "WithoutRoot | None":

@@ -48,6 +48,8 @@ _READERS = {
 def _json(inventory: "Inventory", selected: "Sequence[Target]") -> str:
     import msgspec
 
+    from driftscan.sanitize import inert_json
+
     names = {target.name for target in selected}
     plain = {
         "inventory": inventory.path,
@@ -63,10 +65,12 @@ def _json(inventory: "Inventory", selected: "Sequence[Target]") -> str:
         },
     }
     data = msgspec.json.encode(plain, order="sorted")
-    return msgspec.json.format(data, indent=1).decode() + "\n"
+    return inert_json(msgspec.json.format(data, indent=1).decode()) + "\n"
 
 
 def _text(inventory: "Inventory", selected: "Sequence[Target]") -> str:
+    from driftscan.sanitize import inert
+
     head = ("HOST", "ROAD", "ADDRESS", "USER", "BECOME", "GROUPS", "BASELINE", "PROFILE")
     rows = [head, *(_row(target) for target in selected)]
     if not any(target.profile for target in selected):
@@ -83,7 +87,7 @@ def _text(inventory: "Inventory", selected: "Sequence[Target]") -> str:
     ]
     count = f"{len(selected)} of {len(inventory.hosts)} hosts of {inventory.path}"
     count += f", read by {_READERS[inventory.reader]}"
-    return "\n".join([*lines, "", *lost, count, ""])
+    return "".join(f"{inert(line)}\n" for line in [*lines, "", *lost, count])
 
 
 def _row(target: "Target") -> tuple[str, ...]:

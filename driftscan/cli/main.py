@@ -140,7 +140,7 @@ def execute(words: list[str] | None = None) -> int:
     try:
         result = main.main(words, prog_name="driftscan", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        faults.refuse(error)
         return error.exit_code
     except click.Abort as error:
         # click's word for Ctrl-C, and for a stream of ours that ended too early.

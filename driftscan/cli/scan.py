@@ -112,13 +112,14 @@ class _Run:
         """Write one result as soon as it is there."""
         from driftscan.cli.telling import out
         from driftscan.model import Unreached
+        from driftscan.sanitize import inert_json
 
         if isinstance(side, Unreached):
             cure = f" ({side.cure})" if side.cure else ""
             faults.say(f"{name}: {side.state} at {side.stage}: {side.cause}{cure}")
             self.whole = False
         elif self._folder is None:
-            out(_written(side.fingerprint, self._form).decode())
+            out(inert_json(_written(side.fingerprint, self._form).decode()))
             self._look(name, side.fingerprint)
         else:
             kept = self._folder.keep(name, side.fingerprint)

@@ -117,17 +117,19 @@ def _settled(target: "Target", found: "Offer", answer: _Answer) -> bool:
     from driftscan.cli import faults
     from driftscan.cli.telling import out
     from driftscan.machines import trusting
+    from driftscan.sanitize import inert
 
     behind = "" if found.hop.name == target.name else f"for {target.name}: "
     if found.verdict.state == "ok":
         place = f"{found.verdict.file}:{found.verdict.line}"
         faults.say(f"{behind}{found.stored_as} is known already, by {place}")
         return True
-    out(
-        f"{behind}{found.hop.name} at {found.hop.address} port {found.hop.port} shows\n"
-        f"  {found.type} {found.fingerprint}\n"
-        f"  known as {found.stored_as} in {found.file}\n"
+    shown = (
+        f"{behind}{found.hop.name} at {found.hop.address} port {found.hop.port} shows",
+        f"  {found.type} {found.fingerprint}",
+        f"  known as {found.stored_as} in {found.file}",
     )
+    out("".join(f"{inert(line)}\n" for line in shown))
     refusal = answer.refusal(found)
     if refusal:
         faults.say(f"{found.stored_as} was not added: {refusal}")

@@ -5,12 +5,8 @@ from typing import Any
 
 import msgspec
 
+from driftscan import sanitize
 from driftscan.model import Report
-from driftscan.sanitize import safe
-
-# What runners of CI jobs take for a command: `::name` where a word begins (GitHub reads it at the
-# start of a line, and a wrapped line can start anywhere), `##[`, `##vso[` and `##teamcity[`.
-_COMMAND = re.compile(r"(?<!\S):(?=:[A-Za-z])|#(?=#\w*\[)")
 
 # A report of ours rarely holds more than plain ASCII; where it does, all of it is looked at.
 _UNUSUAL = re.compile(rb'\\[ubfnrt]|[^\x00-\x7e]|(?:[\s"])::[A-Za-z]|##\w*\[')
@@ -36,13 +32,13 @@ def _is_harmless(report: Report) -> bool:
 
 def _inert(value: Any, key: str = "") -> Any:
     if isinstance(value, str):
-        return "\n".join(map(_text, value.split("\n"))) if key == "run" else _text(value)
+        return (
+            "\n".join(map(sanitize.inert, value.split("\n")))
+            if key == "run"
+            else sanitize.inert(value)
+        )
     if isinstance(value, list):
         return [_inert(item, key) for item in value]
     if isinstance(value, dict):
-        return {_text(name): _inert(item, name) for name, item in value.items()}
+        return {sanitize.inert(name): _inert(item, name) for name, item in value.items()}
     return value
-
-
-def _text(value: str) -> str:
-    return _COMMAND.sub(lambda found: f"\\x{ord(found[0]):02x}", safe(value))

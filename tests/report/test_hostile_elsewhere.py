@@ -1,21 +1,40 @@
 """What is written beside the reports: remedies as files, bills of materials, messages, logs."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
+from click import UsageError
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from driftscan import cyclonedx, sanitize, scan
-from driftscan.cli import faults
+from driftscan.cli import baseline, doctor, faults, inventory, trust
 from driftscan.cli.progress import State
+from driftscan.doctor import Diagnosis, Note
 from driftscan.errors import MachineError
-from driftscan.model import Collected, Failed, Remedy, Step
+from driftscan.inventory.contract import Group, Inventory
+from driftscan.machines.known_hosts import Verdict
+from driftscan.machines.openssh_config import Hop
+from driftscan.machines.trusting import Offer
+from driftscan.model import Baseline, Collected, Failed, Place, Remedy, Step, Target
 from driftscan.report import fix
 from driftscan.sanitize import safe
 from tests.made import fingerprint, package
 from tests.report.hostile import CORPUS, MARK, attacked
 
 ATTACKS = pytest.mark.parametrize("attack", sorted(CORPUS))
+
+
+# GitHub's runner and Azure's agent: what they do on reading a line (the older form anywhere in it)
+COMMAND = re.compile(r"^\s*::[A-Za-z]|##\w*\[", re.MULTILINE)
+
+
+def assert_obeyed_by_nobody(text):
+    assert_safe(text)
+    assert COMMAND.search(text) is None
 
 
 def assert_safe(text):
@@ -64,13 +83,14 @@ def test_no_message_and_no_traceback_carries_an_attack(attack, capsys):
     faults.say(text)
     faults.say(f"{text}: in the middle\n{text}")
     faults.progress(text)
+    faults.refuse(UsageError(text))
     try:
         raise RuntimeError(text)
     except RuntimeError as error:
         faults.tell(error)
     told = capsys.readouterr()
     assert told.out == ""
-    assert_safe(told.err)
+    assert_obeyed_by_nobody(told.err)
     assert told.err.startswith("driftscan: ")
 
 
@@ -92,3 +112,60 @@ def test_progress_tells_names_and_never_what_a_machine_said():
     state.on_event("web-a", "failed", MARK)
     state.on_event("web-b", "started", MARK)
     assert state.line() == "1 of 2 done, 1 failed, slowest web-b (0 s)"
+
+
+@pytest.mark.case("H16", "H39")
+@ATTACKS
+def test_doctor_prints_nothing_that_a_terminal_or_a_ci_log_obeys(attack):
+    text = CORPUS[attack]
+    note = Note(what=text, why=text, cure=text)
+    found = {
+        "a": Diagnosis(state="failed", step="greeting", cause=text, cure=text, passed=[text]),
+        f"b {text}": Diagnosis(state="partial", account=text, notes=[note]),
+    }
+    assert_obeyed_by_nobody(doctor._text(found))
+    # what reaches it was made printable where it came in
+    (cause,) = (one.cause for one in found.values() if one.step)
+    printable = {"a": Diagnosis(state="failed", step="greeting", cause=safe(cause))}
+    said = doctor._json(printable)
+    assert_obeyed_by_nobody(said)
+    assert json.loads(said)["targets"]["a"]["cause"] == safe(text)
+
+
+@pytest.mark.case("H16", "H39")
+@ATTACKS
+def test_trust_inventory_and_baseline_print_nothing_that_a_ci_log_obeys(attack, capsys):
+    text = CORPUS[attack]
+    target = Target(name=text, road="ssh", address=text, user=text, groups=[text], unusable=text)
+    known = Inventory(text, {text: target}, {text: Group((text,), text)})
+    assert_obeyed_by_nobody(inventory._text(known, [target]))
+
+    shown = Offer(_hop(text), "ssh-ed25519", b"", "SHA256:x", Verdict("unknown"))
+    assert not trust._settled(target, shown, trust._Answer(("SHA256:y",), yes=False, replace=False))
+    told = capsys.readouterr()
+    assert_obeyed_by_nobody(told.out)
+    assert_obeyed_by_nobody(told.err)
+
+    line = Place(kind="line", file=text, line=2, text=text)
+    found = Baseline(
+        **dict.fromkeys(("name", "image", "built", "builder", "dockerfile", "digest"), text),
+        text=text,
+        attributions={},
+        places={"2": line},
+        fingerprint=fingerprint("a"),
+    )
+    assert_obeyed_by_nobody(baseline._text(found))
+
+
+def _hop(text):
+    plain = dict.fromkeys(("name", "address", "user", "agent", "alias"), text)
+    files = (Path("/known"),)
+    return Hop(**plain, port=22, keys=(), chosen=False, only_files=True, known_hosts=files)
+
+
+@given(st.text(max_size=80) | st.sampled_from(sorted(CORPUS.values())))
+def test_json_that_is_printed_says_the_same_and_nothing_obeys_it(text):
+    plain = json.dumps({text: [text]}, ensure_ascii=False, indent=1)
+    said = sanitize.inert_json(plain)
+    assert json.loads(said) == {text: [text]}
+    assert_obeyed_by_nobody(said)
