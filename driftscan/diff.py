@@ -20,7 +20,7 @@ from driftscan.model import (
     Section,
 )
 from driftscan.model.managers import MANAGERS
-from driftscan.probes import apps, verify
+from driftscan.probes import apps, etc_paths, files, verify
 from driftscan.probes.table import PROBES
 
 
@@ -46,6 +46,8 @@ def compare(subject: Fingerprint, reference: Fingerprint) -> Comparison:
             continue
         if roots:
             left, right = _seen(name, left, right, roots), _seen(name, right, left, roots)
+        if name == files.NAME:
+            left, right = _guarded(left, right), _guarded(right, left)
         if doubt := plausible.doubt(name, (left, right), (subject.meta, reference.meta)):
             gaps.append(doubt)
             continue
@@ -84,6 +86,21 @@ def _seen(name: str, items: Items, others: Items, roots: set[str]) -> Items:
         for key, item in items.items()
         if key in others or not apps.above(name, key, roots)
     }
+
+
+def _guarded(items: Items, others: Items) -> Items:
+    """The files without those of which another section tells that only one side has them, unless
+    others than root may change it: of such a file only that is told here."""
+    return {
+        path: item
+        for path, item in items.items()
+        if path in others or not etc_paths.told_elsewhere(path) or _is_open(item)
+    }
+
+
+def _is_open(item: Item) -> bool:
+    owner, mode = str(item.get("account", "root:")).partition(":")[0], str(item.get("mode", "0"))
+    return owner != "root" or int(mode, 8) & 0o022 != 0
 
 
 _LIVE = frozenset(about.name for probe in PROBES for about in probe.GIVES if about.live)
@@ -136,6 +153,7 @@ def _section(
 ) -> tuple[list[Divergence], int]:
     """A missing item is reported only when the side that lacks it was seen whole."""
     ours, theirs = _ranked(ours, theirs), _ranked(theirs, ours)
+    ours, theirs = _asked_of_both(name, ours, theirs), _asked_of_both(name, theirs, ours)
     found: list[Divergence] = []
     same = 0
     for key in sorted({*ours, *theirs}):
@@ -151,6 +169,21 @@ def _section(
         else:
             found.append(_divergence(name, key, left, right))
     return found, same
+
+
+_LATER = {"repositories": ("signed",)}
+"""Fields that fingerprints of before do not have, where every newer one has them."""
+
+
+def _asked_of_both(name: str, items: Items, others: Items) -> Items:
+    """The items without such fields where the other side was never asked for them."""
+    later = _LATER.get(name, ())
+    if not later or all(other.keys() >= {*later} for other in others.values()):
+        return items
+    return {
+        key: {k: value for k, value in item.items() if k not in later or k in others.get(key, {})}
+        for key, item in items.items()
+    }
 
 
 def _ranked(items: Items, others: Items) -> Items:

@@ -175,6 +175,31 @@ def test_what_only_one_side_was_asked_about_is_a_gap_and_no_difference():
     assert [g.side for g in diff.compare(theirs, ours).gaps] == ["b"]
 
 
+def test_a_file_that_another_section_tells_of_is_compared_where_both_have_it_or_others_may_write():
+    safe, open_ = {"mode": "644", "account": "root:root"}, {"mode": "666", "account": "root:root"}
+    ours = {"/etc/passwd": open_, "/etc/cron.d/a": safe, "/etc/sudoers.d/b": open_, "/etc/x": safe}
+    theirs = {"/etc/passwd": safe, "/etc/systemd/system/c.service": {**safe, "digest": "1"}}
+    left, right = (
+        replace(fingerprint(name, {}), facts={"files": Collected(items=items)})
+        for name, items in (("a", ours), ("b", theirs))
+    )
+    found = [(d.kind, d.key) for d in diff.compare(left, right).divergences]
+    assert found == [("changed", "/etc/passwd"), ("extra", "/etc/sudoers.d/b"), ("extra", "/etc/x")]
+
+
+def test_a_field_that_an_older_fingerprint_does_not_have_is_no_difference():
+    now = {"Debian/bookworm/main": {"position": 0, "signed": False}}
+    for other, expected in ((True, ["signed"]), (None, []), (False, [])):
+        item = {"position": 0} if other is None else {"position": 0, "signed": other}
+        left, right = (
+            replace(fingerprint(name, {}), facts={"repositories": Collected(items=items)})
+            for name, items in (("a", now), ("b", {"Debian/bookworm/main": item}))
+        )
+        for one, two in ((left, right), (right, left)):
+            found = diff.compare(one, two).divergences
+            assert [list(d.changes) for d in found] == ([expected] if expected else [])
+
+
 def test_roots_beside_those_that_both_were_asked_about_are_no_difference_either():
     ours = _rooted("a", ["/a", "/b"], ["/a/1", "/b/1"], a="directory", b="directory")
     theirs = _rooted("b", ["/b"], ["/b/2"], b="directory")

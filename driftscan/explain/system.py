@@ -16,6 +16,12 @@ class Kind(Struct, frozen=True):
     sections: tuple[str, ...]
     one: str
     many: str
+    fields: tuple[str, ...] = ()
+
+    def tells(self, divergence: Divergence) -> bool:
+        """Whether it is of a section; of one where other causes are at home, only these fields."""
+        own = not self.fields or divergence.changes.keys() == {*self.fields}
+        return divergence.section in self.sections and own
 
 
 KINDS: dict[str, Kind] = {
@@ -41,6 +47,9 @@ KINDS: dict[str, Kind] = {
     "time": Kind(("timezone", "time-servers"), "setting of the clock", "settings of the clock"),
     "locale": Kind(("locale",), "locale setting", "locale settings"),
     "certificates": Kind(("certificates",), "trusted certificate", "trusted certificates"),
+    "signatures": Kind(
+        ("repositories",), "signature of a repository", "signatures of repositories", ("signed",)
+    ),
 }
 """Subject of a cause `settings-differ` -> what it tells."""
 
@@ -57,7 +66,7 @@ def claim(case: Case, open_: Sequence[Divergence]) -> list[Cause]:
     """`settings-differ`: one cause a kind, however many of its items differ."""
     found: list[Cause] = []
     for subject, kind in KINDS.items():
-        members = [d for d in open_ if d.section in kind.sections]
+        members = [d for d in open_ if kind.tells(d)]
         if members:
             found.append(_differ(case, subject, kind, members))
     return found

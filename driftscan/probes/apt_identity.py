@@ -19,13 +19,17 @@ from driftscan import redaction
 
 
 class Entry(Struct, frozen=True):
-    """One binary repository of a source: one address, one suite, its components."""
+    """One binary repository of a source: one address, one suite, its components.
+
+    `trusted`: its packages are taken without a signature.
+    """
 
     place: str
     uri: str
     suite: str
     components: tuple[str, ...]
     signed_by: str
+    trusted: bool = False
 
 
 class Distribution(Struct, frozen=True):

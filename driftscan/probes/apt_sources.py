@@ -40,7 +40,13 @@ ASK = (
     Stats("asked", ("/var/lib/apt", "/var/lib/apt/lists"), "[lp][ia][sr]t*"),
 )
 GIVES = (
-    About("repositories", "facts", "origin/suite/component", "position", cost="15 ms"),
+    About(
+        "repositories",
+        "facts",
+        "origin/suite/component",
+        "position, signed (false: packages are taken without a signature, trusted=yes)",
+        cost="15 ms",
+    ),
     About(
         "repository-sources",
         "evidence",
@@ -96,8 +102,10 @@ def _repositories(raw: Raw) -> tuple[Items, Items]:
         )
         for component in entry.components:
             key = f"{origin.replace('/', '-')}/{suite.rstrip('/')}/{component}"
-            repositories.setdefault(key, {"position": len(repositories)})
+            repositories.setdefault(key, {"position": len(repositories), "signed": True})
             members.setdefault(key, []).append(entry)
+            if entry.trusted:
+                repositories[key]["signed"] = False
     asked = _stats(raw).get("/var/lib/apt/lists/partial")
     sources = {key: _source(members[key], releases, asked) for key in members}
     return repositories, sources
@@ -162,11 +170,12 @@ def _list(path: str, lines: Iterable[str]) -> Iterator[Entry]:
         if match is None or match.group(1) not in ("deb", "deb-src") or len(words) < 2:
             raise ParseError(f"{place}: expected 'deb uri suite component', got {line!r}")
         options = dict(word.partition("=")[::2] for word in reading.words(match.group(2) or ""))
-        entry = _entry(place, words[0], words[1], words[2:], options.get("signed-by", ""))
+        entry = _entry(place, words[0], words[1], words[2:], options)
         if match.group(1) == "deb":
             yield entry
 
 
+_YES = {"yes", "true", "with", "on", "enable", "1"}
 _NO = {"no", "false", "without", "off", "disable", "0"}
 
 
@@ -183,7 +192,7 @@ def _deb822(path: str, lines: Iterable[str]) -> Iterator[Entry]:
             continue
         for uri in many["uris"]:
             for suite in many["suites"]:
-                yield _entry(place, uri, suite, many["components"], stanza.get("signed-by", ""))
+                yield _entry(place, uri, suite, many["components"], stanza)
 
 
 _MANY = ("types", "uris", "suites", "components")
@@ -198,13 +207,16 @@ def _stanzas(path: str, lines: Iterable[str]) -> Iterator[tuple[int, dict[str, s
         raise ParseError(f"{path}: {error}") from None
 
 
-def _entry(place: str, uri: str, suite: str, components: list[str], signed_by: str) -> Entry:
+def _entry(
+    place: str, uri: str, suite: str, components: list[str], options: Mapping[str, str]
+) -> Entry:
     """A suite that ends in a slash is a path without components: told as the component `-`."""
     if ":" not in uri:
         raise ParseError(f"{place}: expected a URI, got {uri!r}")
     if bool(components) == suite.endswith("/"):
         raise ParseError(f"{place}: suite {suite!r} with components {components!r}")
-    return Entry(place, uri, suite, tuple(components) or ("-",), signed_by)
+    signed_by, trusted = options.get("signed-by", ""), options.get("trusted", "").lower() in _YES
+    return Entry(place, uri, suite, tuple(components) or ("-",), signed_by, trusted)
 
 
 _SUFFIX = "Release"

@@ -55,7 +55,13 @@ ASK = (
     Stats("timers", ("/etc/systemd/system/timers.target.wants",), "dnf*.timer"),
 )
 GIVES = (
-    About("repositories", "facts", "rpm/ID, of those enabled", "position", cost="10 ms"),
+    About(
+        "repositories",
+        "facts",
+        "rpm/ID, of those enabled",
+        "position, signed (false: packages are taken without a signature, gpgcheck=0)",
+        cost="10 ms",
+    ),
     About(
         "repository-sources",
         "evidence",
@@ -96,6 +102,9 @@ SETTINGS = frozenset(
 )
 
 
+_NO = ("0", "no", "false", "off")
+
+
 class _Option(Struct, frozen=True):
     """One value of a configuration, and where it stands."""
 
@@ -111,7 +120,7 @@ class _Repository(Struct):
 
     @property
     def enabled(self) -> bool:
-        return self.options.get("enabled", "1").lower() not in ("0", "no", "false", "off")
+        return self.options.get("enabled", "1").lower() not in _NO
 
     def number(self, name: str, default: int) -> int:
         """A number that is no number counts as the default, as for dnf, which only warns."""
@@ -141,8 +150,12 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     )
     off = sorted(name for name, one in repositories.items() if not one.enabled)
     pins, places = _pins(files, repositories)
+    general = _general(files)
     found: dict[str, Items] = {
-        "repositories": {f"rpm/{name}": {"position": n} for n, name in enumerate(on)},
+        "repositories": {
+            f"rpm/{name}": {"position": n, "signed": _signed(repositories[name], general)}
+            for n, name in enumerate(on)
+        },
         "repository-sources": {f"rpm/{n}": _source(repositories[n], keys) for n in on},
         "rpm-repositories-off": {f"rpm/{n}": {"places": repositories[n].places} for n in off},
         "rpm-modules": _modules(files),
@@ -195,6 +208,17 @@ def _repositories(files: Mapping[str, Payload]) -> dict[str, _Repository]:
                 found[name].options.update(options)
                 found[name].places.append(path)
     return found
+
+
+def _general(files: Mapping[str, Payload]) -> dict[str, str]:
+    """The options that count for each repository that has none of its own."""
+    mains = (_ini(path, files[path]).get("main", {}) for path in CONFIGURATIONS if path in files)
+    return {name: value for main in mains for name, value in main.items()}
+
+
+def _signed(one: _Repository, general: Mapping[str, str]) -> bool:
+    """Unless a file says no: what counts where none says anything differs with dnf's version."""
+    return one.options.get("gpgcheck", general.get("gpgcheck", "")).lower() not in _NO
 
 
 def _source(one: _Repository, keys: Mapping[str, list[str]]) -> Item:

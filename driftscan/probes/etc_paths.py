@@ -7,19 +7,25 @@ import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+TOLD: tuple[str, ...] = (
+    *("/etc/apt/sources.list", "/etc/apt/sources.list.d/*", "/etc/apt/preferences.d/*"),
+    *("/etc/passwd", "/etc/group", "/etc/sudoers", "/etc/sudoers.d/*", "/etc/crontab"),
+    *("/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*", "/etc/cron.d/*", "/etc/nsswitch.conf"),
+    *("/etc/fstab", "/etc/sysctl.conf", "/etc/sysctl.d/*", "/etc/security/limits.conf"),
+    *("/etc/security/limits.d/*", "/etc/timezone", "/etc/locale.conf", "/etc/default/locale"),
+    *("/etc/environment", "/etc/ld.so.conf", "/etc/ld.so.conf.d/*", "/etc/ld.so.preload"),
+    *("/etc/apk/repositories", "/etc/yum.repos.d/*", "/etc/pam.d/common-*"),
+)
+"""What other sections tell the contents of: only who may change it is told here."""
+
+LINKS: tuple[str, ...] = ("/etc/systemd/system/*",)
+"""Where another section tells what is there, but of files not what is in them."""
+
 ELSEWHERE: dict[str, tuple[str, ...]] = {
-    "another section tells what is in it": (
-        *("/etc/alternatives", "/etc/ssl/certs", "/etc/rc?.d", "/etc/systemd/system"),
-        *("/etc/apt/sources.list", "/etc/apt/sources.list.d", "/etc/apt/preferences.d"),
-        *("/etc/passwd*", "/etc/group*", "/etc/subuid*", "/etc/subgid*", "/etc/sudoers"),
-        *("/etc/sudoers.d", "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d", "/etc/crontab"),
-        *("/etc/cron.d", "/etc/hosts", "/etc/resolv.conf*", "/etc/nsswitch.conf", "/etc/fstab"),
-        *("/etc/sysctl.conf", "/etc/sysctl.d", "/etc/security/limits.conf", "/etc/timezone"),
-        *("/etc/security/limits.d", "/etc/localtime", "/etc/locale.conf", "/etc/default/locale"),
-        *("/etc/environment", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ld.so.preload"),
-        *("/etc/os-release", "/etc/debian_version", "/etc/ca-certificates.conf", "/etc/chrony*"),
+    "another section tells what it leads to, or what was made of it": (
+        *("/etc/alternatives", "/etc/ssl/certs", "/etc/rc?.d", "/etc/runlevels", "/etc/localtime"),
         *("/etc/php/*/*/conf.d", "/etc/nginx/modules-enabled", "/etc/apache2/mods-enabled"),
-        *("/etc/apk/world", "/etc/apk/repositories", "/etc/yum.repos.d", "/etc/runlevels"),
+        *("/etc/ca-certificates.conf", "/etc/os-release", "/etc/debian_version"),
     ),
     "each machine has its own": (
         *("/etc/machine-id", "/etc/hostname", "/etc/mailname", "/etc/hostid", "/etc/adjtime"),
@@ -29,6 +35,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         *("/etc/popularity-contest.conf", "/etc/salt/minion_id", "/etc/kubernetes"),
         *("/etc/exim4/update-exim4.conf.conf", "/etc/msmtprc", "/etc/ssmtp/ssmtp.conf"),
         *("/etc/udev/rules.d/70-persistent-*", "/etc/lvm/devices", "/etc/zfs/zpool.cache"),
+        *("/etc/hosts", "/etc/resolv.conf*", "/etc/subuid*", "/etc/subgid*"),
     ),
     "a program makes it from other files, or keeps its state there": (
         *("/etc/mtab", "/etc/ld.so.cache", "/etc/.pwd.lock", "/etc/.updated", "/etc/.git"),
@@ -36,8 +43,8 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         *("/etc/lvm/cache", "/etc/pki/ca-trust/extracted", "/etc/ca-certificates/extracted"),
         *("/etc/cups/subscriptions.conf*", "/etc/selinux/*/active", "/etc/selinux/*/policy"),
         *("/etc/apparmor.d/cache*", "/etc/aliases.db", "/etc/postfix/*.db", "/etc/blkid*"),
-        *("/etc/pam.d/common-*", "/etc/pam.d/*-auth", "/etc/pam.d/postlogin", "/etc/fonts/conf.d"),
-        *("/etc/ssl/certs.pem", "/etc/pki/nssdb", "/etc/gtk-*"),
+        *("/etc/ssl/certs.pem", "/etc/pki/nssdb", "/etc/gtk-*", "/etc/fonts/conf.d"),
+        *("/etc/apk/world",),
     ),
     "an upgrade or an editor left it beside another": (
         *("*.dpkg-*", "*.ucf-*", "*.rpmsave", "*.rpmnew", "*.rpmorig", "*.apk-new", "*.pacnew"),
@@ -60,7 +67,7 @@ BELOW_ROOTS: dict[str, tuple[str, ...]] = {
 
 SECRET: tuple[str, ...] = (
     *("/etc/shadow*", "/etc/gshadow*", "/etc/ssh/ssh_host_*"),
-    *("*.key", "*.pem", "*.p12", "*.pfx", "*.jks", "*.keytab", "*.kdbx"),
+    *("*.key", "*.keys", "*.pem", "*.p12", "*.pfx", "*.jks", "*.keytab", "*.kdbx"),
     *("*/private/*", "*secret*", "*passwd*", "*password*", "*credential*", "*.env"),
     *("*/.env.*", "*/.ssh/*", "*/.aws/*", "*/.docker/*", "*/.git-credentials", "*.keystore"),
     *("*/id_rsa", "*/id_ed25519", "*/id_ecdsa", "/etc/letsencrypt/*", "/etc/wireguard/*"),
@@ -86,6 +93,16 @@ def pruned(path: str) -> bool:
 def secret(path: str) -> bool:
     """Whether what is in the file never leaves the host."""
     return _matches(path, SECRET)
+
+
+def told_elsewhere(path: str) -> bool:
+    """Whether another section tells that it is there."""
+    return _matches(path, (*TOLD, *LINKS))
+
+
+def told(path: str) -> bool:
+    """Whether another section tells what is in the file."""
+    return _matches(path, TOLD)
 
 
 def _matches(path: str, known: Iterable[str]) -> bool:

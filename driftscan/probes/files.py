@@ -23,14 +23,16 @@ from driftscan.model import (
     Section,
     Shell,
 )
-from driftscan.probes import apps, etc_paths, reading, rpm, software
+from driftscan.probes import apps, etc_paths, pam, reading, rpm, software
 from driftscan.probes.contract import About
 from driftscan.probes.twins import files as twin
 
 NAME = "files"
 
 _PRUNED = " -o ".join(f"-path '{pattern}'" for pattern in etc_paths.PATTERNS)
-_SECRET = " | ".join(sorted(etc_paths.SECRET))
+_LINKS_ELSEWHERE = "".join(f" -o -path '{p}'" for p in (*etc_paths.TOLD, *etc_paths.LINKS))
+_TOLD = (path for path in etc_paths.TOLD if not etc_paths.secret(path))
+_UNSUMMED = " | ".join(sorted((*etc_paths.SECRET, *_TOLD)))
 
 _BODY = (
     rpm.LISTED
@@ -51,13 +53,19 @@ owned=$({ grep -Hs @OWNED@ /var/lib/dpkg/info/*.list | sed 's,^/var/lib/dpkg/inf
     s,^[^ ]* \(.*[.]list:\)\(/.*\),\2 owned \1\2,p' | grep @OWNED@ | sed 's,^/.* owned ,owned ,'
 } | sort)
 [ -z "$owned" ] || printf '%s\n' "$owned"
-find /etc -xdev -mindepth 1 '(' @PRUNED@ ')' -prune -o -type l -exec ls -lnd '{}' + 2>&1 |
+find /etc -xdev -mindepth 1 '(' @PRUNED@@ELSEWHERE@ ')' -prune -o \
+  -type l -exec ls -lnd '{}' + 2>&1 |
   sed 's,^l[^/]*/,link /,' | sort
 @LINKS@
 list=$(find /etc -xdev -mindepth 1 '(' @PRUNED@ ')' -prune -o -type f ! -name "*$NL*" -print |
   sort | head -n @MOST@)
 @MORE@
 [ -n "$list" ] || return 0
+set --
+for f in /etc/pam.d/common-* /usr/share/pam-configs/*; do
+  if [ -f "$f" ]; then set -- "$@" "$f"; fi
+done
+[ $# -eq 0 ] || grep -HsE '^[^#]' "$@" | sed 's/^/pam /'
 set -f
 IFS=$NL
 stats=$(stat -c '%Y %f %u %g %s %n' -- $list@STATS@)
@@ -68,12 +76,13 @@ for f in $(printf '%s\n' "$owned" "$stats" | awk '
   /^owned / { own[substr($0, index($0, ":/") + 1)]; next }
   { path = substr($0, index($0, " /") + 1) }
   !(path in own) && $5 <= @LARGEST@ && (total += $5) <= @TOTAL@ { print path }'); do
-  case $f in @SECRET@) ;; *) if [ -r "$f" ]; then sums=$sums$f$NL; fi ;; esac
+  case $f in @UNSUMMED@) ;; *) if [ -r "$f" ]; then sums=$sums$f$NL; fi ;; esac
 done
 [ -z "$sums" ] || sha256sum -- $sums | sed 's/^/sum /'
 return 0
 """.replace("@PRUNED@", _PRUNED)
-    .replace("@SECRET@", _SECRET)
+    .replace("@ELSEWHERE@", _LINKS_ELSEWHERE)
+    .replace("@UNSUMMED@", _UNSUMMED)
     .replace("@MOST@", str(twin.MOST + 1))
     .replace("@LARGEST@", str(twin.LARGEST))
     .replace("@TOTAL@", str(twin.TOTAL))
@@ -118,7 +127,8 @@ GIVES = (
         "facts",
         "path below /etc, or below what --app names",
         "mode, account (USER:GROUP), package that owns it, digest (half of SHA-256, of what no "
-        "package owns and what may be told), target (of a link)",
+        "package owns and what may be told), target (of a link), rules (of PAM's common files: "
+        "those that no profile of a package brings)",
         privilege="any user; root for what is closed to others",
         cost="both 40 ms with 700 files; at most 5,000 files, 1 MB of one, 20 MB in all",
         source=_SOURCE,
@@ -137,6 +147,7 @@ _LINE = re.compile(
     r"|(?P<kind>uid|gid) (?P<id>[0-9]*) (?P<name>.*)"
     r"|owned (?P<package>[^/]+?)(?::[a-z0-9]+)?\.list:(?P<owned>/.*)"
     r"|link (?P<link>/.*?) -> (?P<target>.*)"
+    r"|pam (?P<pam>/etc/pam\.d/common-[^:]*|/usr/share/pam-configs/[^:]*):(?P<rule>.*)"
     r"|sum \\?(?P<sum>[0-9a-f]{64})  (?P<summed>/.*)"
     r"|find: '?(?P<closed>/.*?)'?: [A-Z][A-Za-z ]{1,60}"
 )
@@ -150,6 +161,7 @@ class _Found(Struct):
     owners: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     sums: dict[str, str] = field(default_factory=dict)
+    pam: dict[str, list[str]] = field(default_factory=dict)
     closed: list[str] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
 
@@ -198,11 +210,18 @@ def _found(lines: Iterable[str]) -> _Found:
             found.owners.setdefault(match["owned"], match["package"])
         elif match["link"]:
             found.links[match["link"]] = match["target"]
-        elif match["sum"]:
-            found.sums[match["summed"]] = match["sum"][:32]
         else:
-            found.closed.append(match["closed"])
+            _add(found, match)
     return found
+
+
+def _add(found: _Found, match: re.Match[str]) -> None:
+    if match["pam"]:
+        found.pam.setdefault(match["pam"], []).append(match["rule"])
+    elif match["sum"]:
+        found.sums[match["summed"]] = match["sum"][:32]
+    else:
+        found.closed.append(match["closed"])
 
 
 def _unseen(line: str) -> str:
@@ -216,6 +235,7 @@ def _items(found: _Found) -> tuple[Items, list[str]]:
     """The items, and the files that ought to have a digest and have none: those are no items."""
     items: Items = {}
     unread: list[str] = []
+    rules = pam.own(found.pam)
     for path, target in found.links.items():
         items[path] = {"target": target, **_owner(found, path)}
     for stat in found.stats:
@@ -226,9 +246,11 @@ def _items(found: _Found) -> tuple[Items, list[str]]:
         }
         if stat.path in found.sums:
             item["digest"] = found.sums[stat.path]
-        elif "package" not in item and not etc_paths.secret(stat.path):
+        elif not ("package" in item or etc_paths.secret(stat.path) or etc_paths.told(stat.path)):
             unread.append(stat.path)
             continue
+        if stat.path in rules:
+            item["rules"] = rules[stat.path]
         items[stat.path] = item
     return items, unread
 

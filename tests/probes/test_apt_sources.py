@@ -86,6 +86,26 @@ def test_pins_are_those_that_apt_cache_policy_applies(captured):
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sources.list", "deb [trusted=yes arch=amd64] http://a.example/x s main"),
+        (
+            "sources.list.d/a.sources",
+            "Types: deb\nURIs: http://a.example/x\nSuites: s\nComponents: main\nTrusted: Yes",
+        ),
+    ],
+)
+def test_what_is_taken_without_a_signature_is_told(name, text):
+    def items(text):
+        return apt_sources.parse(files(**{name: text}))["repositories"].items
+
+    ((key, item),) = items(text).items()
+    assert item["signed"] is False
+    safe = text.replace("trusted=yes", "trusted=no").replace("Trusted: Yes", "Trusted: no")
+    assert items(safe) == {key: {"position": 0, "signed": True}}
+
+
 def test_a_machine_without_apt_has_none_of_it(captured):
     sections = apt_sources.parse(captured("apt-sources", "alpine"))
     assert sections == {about.name: Absent() for about in apt_sources.GIVES}
@@ -202,7 +222,7 @@ def test_a_rival_of_the_same_suite_does_not_become_the_distribution():
 def test_two_mirrors_of_one_repository_are_one_with_two_urls():
     text = "deb http://a.corp/debian bookworm main\ndeb http://b.corp/debian bookworm main"
     sections = apt_sources.parse(files(**{"sources.list": text}))
-    assert sections["repositories"].items == {"Debian/bookworm/main": {"position": 0}}
+    assert list(sections["repositories"].items) == ["Debian/bookworm/main"]
     assert sections["repository-sources"].items == {
         "Debian/bookworm/main": {
             "urls": ["http://a.corp/debian", "http://b.corp/debian"],

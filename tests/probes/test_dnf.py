@@ -49,10 +49,10 @@ def test_repositories_stand_in_the_order_that_dnf_prefers():
     files[f"{REPOS}local.repo"] = "[z]\ncost=10\n[a]\n[main]\nname=no repository\n"
     sections = parsed(files)
     assert sections["repositories"].items == {
-        "rpm/third": {"position": 0},
-        "rpm/z": {"position": 1},
-        "rpm/a": {"position": 2},
-        "rpm/baseos": {"position": 3},
+        "rpm/third": {"position": 0, "signed": True},
+        "rpm/z": {"position": 1, "signed": True},
+        "rpm/a": {"position": 2, "signed": True},
+        "rpm/baseos": {"position": 3, "signed": True},
     }
     assert sections["rpm-repositories-off"].items == {
         "rpm/debuginfo": {"places": [f"{REPOS}centos.repo"]}
@@ -72,6 +72,19 @@ def test_an_override_of_dnf5_changes_what_there_is():
     files = {f"{REPOS}centos.repo": BASEOS}
     files["/etc/dnf/repos.override.d/50.repo"] = "[debug*]\nenabled=1\n[other]\nenabled=1\n"
     assert list(parsed(files)["repositories"].items) == ["rpm/baseos", "rpm/debuginfo"]
+
+
+def test_a_repository_without_signatures_is_told_whichever_file_says_so():
+    def items(main, own):
+        repo = f"[a]\nbaseurl=http://a.example\n{own}"
+        texts = {"/etc/dnf/dnf.conf": f"[main]\n{main}", "/etc/yum.repos.d/a.repo": repo}
+        return parsed(texts)["repositories"].items["rpm/a"]
+
+    signed = {"position": 0, "signed": True}
+
+    assert items("gpgcheck=1", "gpgcheck=0")["signed"] is False
+    assert items("gpgcheck=False", "")["signed"] is False
+    assert items("gpgcheck=0", "gpgcheck=1") == items("gpgcheck=1", "") == signed
 
 
 def test_excludes_and_locks_that_are_no_package_are_pins():

@@ -100,13 +100,16 @@ def test_owners_of_every_package_manager_are_understood():
     assert section.items["/etc/b"] == {"target": "c"}
 
 
-def test_the_shell_and_python_agree_on_which_files_hold_secrets():
+def test_the_shell_and_python_agree_on_which_files_have_no_digest():
     """The patterns go into a `case` of sh and into fnmatch: both match across slashes."""
     paths = ["/etc/a/private/b", "/etc/x.key", "/etc/app.conf", "/etc/shadow-", "/etc/y/passwd.db"]
-    script = f"for f in {' '.join(paths)}; do case $f in {files._SECRET}) echo $f ;; esac; done"
+    paths += ["/etc/passwd", "/etc/cron.d/x", "/etc/sudoers.d/a/b", "/etc/sudoers.dd"]
+    script = f"for f in {' '.join(paths)}; do case $f in {files._UNSUMMED}) echo $f ;; esac; done"
     sh = shutil.which("sh")
     done = subprocess.run([sh, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [path for path in paths if etc_paths.secret(path)]
+    hidden = [path for path in paths if etc_paths.secret(path) or etc_paths.told(path)]
+    assert done.stdout.split() == hidden
+    assert len(hidden) == len(paths) - 2
 
 
 def test_without_etc_there_is_nothing():

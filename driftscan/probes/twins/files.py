@@ -18,6 +18,7 @@ TOTAL = 20 << 20
 """Bytes that are summed in all."""
 
 _DPKG = "/var/lib/dpkg/info/*.list"
+_PAM = ("/etc/pam.d/common-*", "/usr/share/pam-configs/*")
 _PACMAN = "/var/lib/pacman/local/*/files"
 
 
@@ -32,7 +33,7 @@ def read(tree: Tree, roots: Sequence[str] = ()) -> Iterator[str]:
     owned = sorted(_owned(tree, roots), key=tools.bytes_of)
     yield from owned
     found = list(_walk(tree, "/etc"))
-    links = [f"link {p} -> {n.target}" for p, n in found if stat.S_ISLNK(n.mode)]
+    links = [f"link {p} -> {n.target}" for p, n in found if _is_told_link(p, n)]
     yield from sorted(links, key=tools.bytes_of)
     below = list(apps.walk(tree, roots, etc_paths.WRITTEN))
     yield from (path for path, node in below if node is None)
@@ -43,8 +44,20 @@ def read(tree: Tree, roots: Sequence[str] = ()) -> Iterator[str]:
     files = sorted(files, key=lambda one: tools.bytes_of(one[0]))[: MOST + 1]
     more = [(path, node) for path, node in nodes.items() if _is_configuration(path, node)]
     files += sorted(more, key=lambda one: tools.bytes_of(one[0]))[: MOST + 1]
+    if found:
+        yield from _pam(tree)
     yield from (tools.stat_line(node, path) for path, node in files)
     yield from _sums(tree, files, {line[line.index(":/") + 1 :] for line in owned})
+
+
+def _is_told_link(path: str, node: Node) -> bool:
+    return stat.S_ISLNK(node.mode) and not etc_paths.told_elsewhere(path)
+
+
+def _pam(tree: Tree) -> Iterator[str]:
+    """The rules of PAM's common files, and the profiles that bring them."""
+    for line in tools.grep(tree, "^[^#]", tools.expand(tree, *_PAM)):
+        yield f"pam {line}"
 
 
 def _is_configuration(path: str, node: Node) -> bool:
@@ -70,7 +83,8 @@ def _sums(tree: Tree, files: list[tuple[str, Node]], owned: set[str]) -> Iterato
         if path in owned or node.size > LARGEST:
             continue
         total += node.size
-        if total <= TOTAL and not etc_paths.secret(path) and tree.readable(path):
+        hidden = etc_paths.secret(path) or etc_paths.told(path)
+        if total <= TOTAL and not hidden and tree.readable(path):
             yield f"sum {hashlib.sha256(tree.read(path, LARGEST)).hexdigest()}  {path}"
 
 
