@@ -307,6 +307,8 @@ def _sections(probe: Probe, raw: Raw) -> dict[str, Section]:
     lacking = sorted(tool for tool, why in raw.gaps.items() if why == "lacks")
     if lacking:
         return dict.fromkeys(names, Failed(reason=f"this machine has no {', '.join(lacking)}"))
+    if stopped := _stopped(raw):
+        return dict.fromkeys(names, Failed(reason=stopped))
     try:
         given = dict(probe.parse(raw))
         unknown = sorted(given.keys() - set(names))
@@ -318,6 +320,14 @@ def _sections(probe: Probe, raw: Raw) -> dict[str, Section]:
         given = dict.fromkeys(names, Failed(reason=f"{_bug(error)} ({_REPORT_IT})"))
     silent = Failed(reason=f"the probe {probe.NAME} said nothing about it ({_REPORT_IT})")
     return {name: sanitize.clean(given.get(name, silent)) for name in names}
+
+
+def _stopped(raw: Raw) -> str:
+    """Which question of a probe was ended before it was answered; empty if none was."""
+    answers = [*raw.outputs.items(), *raw.files.items()]
+    names = sorted(name for name, payload in answers if payload.status == script.STOPPED)
+    why = "waited for a file system or a pipe that says nothing, and was ended"
+    return f"the question {names[0]!r} {why}" if names else ""
 
 
 def _meta(

@@ -57,13 +57,45 @@ esac
 N=@NONCE@
 NL='
 '
-# Ends everything of this session if the other side has gone. Its sleep is ended by KILL: a TERM
-# is lost in a child that has just been forked, and then this would be waited for all that time.
+# What a question's processes have done so far, and their ids. The one below this shell only waits
+# for them, and a sed below that one for what they say.
+at_work() {
+  cat /proc/[0-9]*/stat | awk -v shell="$$" -v watch="$self" '
+    { p = $1; is[p] = $2; sub(/.*[)] /, ""); up[p] = $2; did[p] = $8 + $10 + $12 + $13 }
+    END {
+      for (p in up) {
+        n = 0
+        for (q = p; (q in up) && q != shell && q != watch && n < 50; q = up[q]) n++
+        if (q != shell || !n) continue
+        work += did[p]
+        sum += p
+        if (n == 1) waits = waits " " p
+        else if (n > 2 || is[p] != "(sed)") works = works " " p
+      }
+      print work "-" sum (works ? works : waits)
+    }'
+}
+# Ends a question whose processes do nothing at all for a while, as a pipe or a file system makes
+# them wait; and everything of this session if the other side has gone. Its sleep is ended by KILL:
+# a TERM is lost in a child that has just been forked, and this would be waited for all that time.
 ( command -v sleep >/dev/null || exit 0
   trap '' HUP
   trap 'kill -KILL $!; wait $!; exit 0' TERM
-  sleep @DEADLINE@ &
-  wait $!
+  self='' before='' idle=0 left=@DEADLINE@
+  limit=$((left / 5))
+  limit=$((limit > 20 ? 20 : limit < 4 ? 4 : limit))
+  if [ -r /proc/self/stat ]; then read -r self _ </proc/self/stat; fi
+  while [ "$left" -gt 0 ]; do
+    step=$((left < 2 ? left : 2))
+    sleep "$step" &
+    wait $!
+    left=$((left - step))
+    [ -n "$self" ] || continue
+    now=$(at_work)
+    if [ "${now%% *}" = "$before" ]; then idle=$((idle + step)); else idle=0; fi
+    before=${now%% *}
+    case $now in *' '*) [ "$idle" -lt "$limit" ] || { idle=0; kill -KILL ${now#* }; } ;; esac
+  done
   trap '' TERM
   kill -TERM 0
   sleep 2
@@ -77,8 +109,26 @@ say() { printf '%s %s\n' "$N" "$*"; }
 
 # payload COMMAND...: its output with a space before each line, then its exit status.
 payload() {
-  rc=$( { { "$@" 3>&- 4>&- 2>/dev/null </dev/null; echo $? >&3; } | sed 's/^/ /' >&4; } 3>&1 )
-  printf '\n%s . %s\n' "$N" "$rc"
+  rc=$( exec 2>/dev/null # where a shell says who was killed
+    { { "$@" 3>&- 4>&- 2>/dev/null </dev/null; echo $? >&3; } | sed 's/^/ /' >&4; } 3>&1 )
+  printf '\n%s . %s\n' "$N" "${rc:-@STOPPED@}"
+}
+
+# of_files COMMAND... -- FILE...: the command with those of them that are regular files: to open a
+# pipe would wait for somebody who writes to it.
+of_files() {
+  files='' odd=''
+  for f in "$@"; do
+    case $files$f in --) files=1 ;; 1*) [ -f "$f" ] || odd=1 ;; esac
+  done
+  if [ -z "$odd" ]; then "$@"; return; fi
+  files=''
+  for f in "$@"; do
+    shift
+    case $files$f in --) files=1 ;; 1*) [ -f "$f" ] || continue ;; esac
+    set -- "$@" "$f"
+  done
+  "$@"
 }
 
 # What needs no look has an empty answer: to start two programs for it would cost 2 ms.
@@ -182,6 +232,8 @@ _GLOB = re.compile(r"/[A-Za-z0-9_./*?\[\]@+~:-]*")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _WILD = re.compile(r"[*?\[]")
 MAX_LINES = 300_000
+STOPPED = 137
+"""The status of what was ended: by the script's own watchdog, or for want of memory."""
 
 
 def questions(
@@ -226,6 +278,7 @@ def template(probes: Iterable[Asks], marks: Mapping[str, str] = MappingProxyType
         parts += [_call(probe.NAME, ask) for ask in probe.ASK]
     text = "\n".join(parts) + _TAIL
     text = text.replace("@TOOLS@", " ".join(_TOOLS))
+    text = text.replace("@STOPPED@", str(STOPPED))
     return text.replace("@FILE@", str(FILE_LIMIT)).replace("@OUTPUT@", str(OUTPUT_LIMIT))
 
 

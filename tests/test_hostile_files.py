@@ -48,6 +48,18 @@ for d in /srv/app /opt/app /root/.local /usr/local/lib/node_modules; do
   ln -s /dev/zero "$d/lib/libx.so.1"
   ln -s "$d" "$d/loop"
 done
+for d in /etc/profile.d /etc/pam.d /etc/sudoers.d /etc/cron.d /etc/sysctl.d /etc/ld.so.conf.d \
+  /etc/systemd/system /etc/security/limits.d /etc/ssh/sshd_config.d /usr/share/pam-configs; do
+  if [ -d "$d" ]; then mount -t tmpfs tmpfs "$d"; fi
+done
+mkfifo /etc/profile.d/f.sh /etc/pam.d/common-auth /etc/sudoers.d/f /etc/cron.d/f 2>/dev/null || :
+mkfifo /etc/sysctl.d/f.conf /etc/ld.so.conf.d/f.conf /etc/systemd/system/f.service || :
+mkfifo /etc/security/limits.d/f.conf /etc/ssh/sshd_config.d/f.conf /usr/share/pam-configs/f || :
+mkfifo /var/lib/dpkg/info/zz.list /var/lib/dpkg/info/php9.list /var/lib/dpkg/diversions
+mkdir -p /usr/local/lib/python3.11/site-packages/y-1.0.dist-info
+for f in INSTALLER METADATA REQUESTED direct_url.json; do
+  mkfifo "/usr/local/lib/python3.11/site-packages/y-1.0.dist-info/$f"
+done
 mkfifo /root/.profile /root/.bashrc /usr/local/bin/python3 /usr/local/bin/app
 ln -s /dev/zero /usr/local/bin/java
 exec sh -s
@@ -85,6 +97,11 @@ def test_pipes_devices_and_loops_are_passed_over_and_told():
         address="a",
         taken="2026-11-25T00:00:00Z",
     )
+    # nothing was waited for
+    told = [
+        payload for raw in raws.values() for payload in (*raw.outputs.values(), *raw.files.values())
+    ]
+    assert [payload for payload in told if payload.status == script.STOPPED] == []
     # a pipe in the place of the package database is no empty machine
     assert type(found.facts["dpkg"]).__name__ in ("Failed", "Denied")
     assert "[redacted]:20228" in repr(found)

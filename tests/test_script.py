@@ -183,6 +183,33 @@ def test_every_shell_tells_the_same_of_this_machine(shell):
     assert {name: raw.gaps for name, raw in mine.items()} == {n: r.gaps for n, r in dash.items()}
 
 
+@pytest.mark.case("H29")
+@pytest.mark.long  # waits until the script's own watchdog finds that nothing moves
+@pytest.mark.parametrize("shell", ["sh", "bash", "busybox", "zsh"])
+def test_a_question_that_waits_for_a_pipe_is_ended_and_all_others_are_whole(tmp_path, shell):
+    os.mkfifo(tmp_path / "pipe")
+    asked = [
+        probe(Shell("held", f"echo a; cat {tmp_path}/pipe | sort; echo b"), name="one"),
+        probe(
+            Shell("itself", f"read x <{tmp_path}/pipe; echo c"), Shell("next", "echo d"), name="two"
+        ),
+    ]
+    raws = script.unframe(answer(shell, asked), NONCE, asked)
+    assert raws["one"].outputs == {"held": Payload(("a",), script.STOPPED)}
+    assert raws["two"].outputs["itself"] == Payload((), script.STOPPED)
+    assert raws["two"].outputs["next"] == Payload(("d",))
+
+
+def test_a_command_gets_only_those_of_its_files_that_are_files(tmp_path):
+    for name in ("a", "b c", "-d"):
+        (tmp_path / name).write_text(f"{name}\n")
+    os.mkfifo(tmp_path / "pipe")
+    body = f"cd {tmp_path}; of_files grep -H . -- ./a * none; of_files grep -H . -- a 'b c'"
+    asked = [probe(Shell("told", body))]
+    lines = script.unframe(answer("sh", asked), NONCE, asked)["one"].outputs["told"].lines
+    assert lines == ("./a:a", "-d:-d", "a:a", "b c:b c", "a:a", "b c:b c")
+
+
 @pytest.fixture
 def place():
     """Not in pytest's folder: another run of pytest closes that to other accounts."""

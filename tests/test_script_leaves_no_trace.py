@@ -73,6 +73,7 @@ EXPANSIONS = {'"$@"', '"$loader"', '"$r"'}
 # These run what stands after their own words.
 WRAPPERS = {
     "payload": r"",
+    "of_files": r"",
     "env": r"-i|[A-Z_]+=.*",
     "timeout": r"-s|KILL|[0-9]+",
     "chroot": r"--userspec=65534:65534|--groups=65534|/",

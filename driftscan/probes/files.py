@@ -38,15 +38,16 @@ _BODY = (
     rpm.LISTED
     + r"""
 [ -d /etc ] || return 0
-awk -F : 'FILENAME == "/etc/group" { print "gid", $3, $1; next } { print "uid", $3, $1 }' \
-  /etc/passwd /etc/group
-owned=$({ grep -Hs @OWNED@ /var/lib/dpkg/info/*.list | sed 's,^/var/lib/dpkg/info/,owned ,'
-  if [ -r /lib/apk/db/installed ]; then
+of_files grep -Hs ^ -- /etc/passwd /etc/group |
+  awk -F : '{ print $1 == "/etc/group" ? "gid" : "uid", $4, $2 }'
+owned=$({ of_files grep -Hs @OWNED@ -- /var/lib/dpkg/info/*.list |
+    sed 's,^/var/lib/dpkg/info/,owned ,'
+  if [ -f /lib/apk/db/installed ]; then
     awk '/^P:/ { p = substr($0, 3) } /^F:/ { d = substr($0, 3) }
       /^R:/ && d ~ @FOLDERS@ { print "owned " p ".list:/" d "/" substr($0, 3) }
       ' /lib/apk/db/installed
   fi
-  grep -Hs @LISTED@ /var/lib/pacman/local/*/files |
+  of_files grep -Hs @LISTED@ -- /var/lib/pacman/local/*/files |
     sed 's,^/var/lib/pacman/local/\(.*\)-[^-]*-[^-]*/files:,owned \1.list:/,'
   # What a package only names somebody else has written.
   [ -d /var/lib/dpkg/info ] || rpm_listed | sed -n '/^[^ ]*g[^ ]* /d
@@ -61,11 +62,7 @@ list=$(find /etc -xdev -mindepth 1 '(' @PRUNED@ ')' -prune -o -type f ! -name "*
   sort | head -n @MOST@)
 @MORE@
 [ -n "$list" ] || return 0
-set --
-for f in /etc/pam.d/common-* /usr/share/pam-configs/*; do
-  if [ -f "$f" ]; then set -- "$@" "$f"; fi
-done
-[ $# -eq 0 ] || grep -HsE '^[^#]' "$@" | sed 's/^/pam /'
+of_files grep -HsE '^[^#]' -- /etc/pam.d/common-* /usr/share/pam-configs/* | sed 's/^/pam /'
 set -f
 IFS=$NL
 stats=$(stat -c '%Y %f %u %g %s %n' -- $list@STATS@)

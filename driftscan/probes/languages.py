@@ -53,10 +53,10 @@ if [ $# -gt 0 ]; then
       '(' -type d -path '/*/*/*/*/*/*/*/*/*/*/*/*' -prune -exec stat -c 'deep %n' '{}' + ')' -o \
       '(' -path '*/node_modules/.pnpm/*' -prune -name '?*@?*' -exec stat -c '%s %n' '{}' + ')' -o \
       '(' '(' -path '*/node_modules/@*/*/*' -o -path '*/node_modules/*/*' \
-          ! -path '*/node_modules/@*' ')' '(' -name package.json -exec grep -HsoE -m 1 \
+          ! -path '*/node_modules/@*' ')' '(' -name package.json -type f -exec grep -HsoE -m 1 \
           '"version"[[:space:]]*:[[:space:]]*"[^"]*"' '{}' + -o -prune ')' ')' -o \
       '(' -path '/usr/local/lib/python3*/*-packages/*-info' -prune ')' -o \
-      '(' -path '*-packages/*-info/*' '(' -name INSTALLER -o -name direct_url.json ')' \
+      '(' -type f -path '*-packages/*-info/*' '(' -name INSTALLER -o -name direct_url.json ')' \
         -exec grep -Hs -m 1 . '{}' + ')' -o \
       '(' '(' -path '*-packages/*.dist-info' -o -path '*-packages/*.egg-info' ')' \
         -exec stat -c '%s %n' '{}' + ')' -o \
@@ -77,7 +77,7 @@ for d in /opt/* /srv/* /usr/local/lib/*; do
 done
 if cd /var/lib/dpkg/info; then
   printf 'have dpkg\n'
-  [ $# -eq 0 ] || find . -name '*.list' -exec grep -HFxs "$@" '{}' + | sed 's,^\./,owner ,'
+  [ $# -eq 0 ] || find . -type f -name '*.list' -exec grep -HFxs "$@" '{}' + | sed 's,^\./,owner ,'
 fi
 """
 

@@ -105,12 +105,12 @@ wanted() {
       -e p -e 's,^/usr/,/,p' -e t -e 's,^/,/usr/,p' | sort -u
 }
 if [ -d /var/lib/dpkg/info ]; then
-  wanted "$@" | { cd /var/lib/dpkg/info && set -- *.list && grep -H -s -F -x -f - -- "$@"; }
+  wanted "$@" | { cd /var/lib/dpkg/info && of_files grep -H -s -F -x -f - -- *.list; }
   [ -r /var/lib/dpkg/arch ] && read -r f </var/lib/dpkg/arch && printf 'native %s\n' "$f"
   return 0
 fi
 among='!listed { if ($0 == ".") listed = 1; else want[$0]; next }'
-if [ -r /lib/apk/db/installed ]; then
+if [ -f /lib/apk/db/installed ] && [ -r /lib/apk/db/installed ]; then
   echo 'have apk'
   { wanted "$@"; echo .; cat /lib/apk/db/installed; } | awk "$among"'
     /^P:/ { p = substr($0, 3) }
@@ -119,7 +119,7 @@ if [ -r /lib/apk/db/installed ]; then
 fi
 if [ -r /var/lib/pacman/local ]; then
   echo 'have pacman'
-  { wanted "$@"; echo .; grep -H -s '^[a-z].*[^/]$' /var/lib/pacman/local/*/files; } |
+  { wanted "$@"; echo .; of_files grep -Hs '^[a-z].*[^/]$' -- /var/lib/pacman/local/*/files; } |
     awk "$among"'
       { i = index($0, "/files:"); f = "/" substr($0, i + 7); if (!(f in want)) next
         n = split(substr($0, 1, i - 1), part, "/"); p = part[n]

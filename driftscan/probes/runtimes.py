@@ -80,12 +80,12 @@ find_owners() {
   set --
   for r in $files; do set -- "$@" -e "$r" -e "${r#/usr}"; done
   set +f
-  owners=$(grep -HFxs "$@" gcc*.list perl*.list libperl5*.list python3.[0-9]*.list \
+  owners=$(of_files grep -HFxs "$@" -- gcc*.list perl*.list libperl5*.list python3.[0-9]*.list \
     php[0-9]*.list nodejs*.list ruby[0-9]*.list golang-*.list *jdk*.list *jre*.list)
   set -f
   set --
   for r in $files; do owned "$r" || set -- "$@" -e "$r" -e "${r#/usr}"; done
-  [ $# -eq 0 ] || owners=$owners$NL$(set +f; grep -HFxs "$@" -- *.list)
+  [ $# -eq 0 ] || owners=$owners$NL$(set +f; of_files grep -HFxs "$@" -- *.list)
   set --
   for line in $owners; do
     line=${line#./} p=${line%%.list:*}
@@ -149,7 +149,7 @@ copies() {
       *) owned "$r" || ask "$r" ;;
     esac
   done
-  [ $# -eq 0 ] || grep -HsE '^(JAVA_VERSION=|go[0-9])' "$@"
+  [ $# -eq 0 ] || of_files grep -HsE '^(JAVA_VERSION=|go[0-9])' -- "$@"
   return 0
 }
 copies | head -c @LIMIT@

@@ -20,8 +20,8 @@ LIMIT = 4 << 20
 BODY = r"""
 settings() {
   {
-    grep -H ^ /etc/environment /etc/profile /etc/profile.d/*.sh
-    grep -HE '^[[:space:]]*ENV_(SU)?PATH[[:space:]]' /etc/login.defs
+    of_files grep -H ^ -- /etc/environment /etc/profile /etc/profile.d/*.sh
+    of_files grep -HE '^[[:space:]]*ENV_(SU)?PATH[[:space:]]' -- /etc/login.defs
     set --
     for d in /lib/systemd/system /usr/lib/systemd/system /usr/local/lib/systemd/system \
       /etc/systemd/system; do

@@ -51,12 +51,12 @@ for d in @LOCAL@; do
 done
 @WALK@
 found=$({ printf '%s\n' "$listed"
-  cat /var/lib/dpkg/info/*.list /var/lib/dpkg/diversions
-  if [ -r /lib/apk/db/installed ]; then
+  of_files cat -- /var/lib/dpkg/info/*.list /var/lib/dpkg/diversions
+  if [ -f /lib/apk/db/installed ]; then
     awk '/^F:/ { d = substr($0, 3) } /^R:/ { print "/" d "/" substr($0, 3) }' /lib/apk/db/installed
   fi
   for f in /var/lib/pacman/local/*/files; do
-    if [ -r "$f" ]; then sed -n 's,^[a-z].*[^/]$,/&,p' "$f"; fi
+    if [ -f "$f" ]; then sed -n 's,^[a-z].*[^/]$,/&,p' "$f"; fi
   done
   echo .
   [ $# -eq 0 ] || find "$@" -xdev '(' @PRUNED@ ')' -prune -o @FOUND@

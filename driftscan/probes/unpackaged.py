@@ -40,25 +40,25 @@ if [ $# -gt 0 ]; then
     -o -path '*/python3*/*-packages/*-info' -o -name 'lib*.so' -o -name 'lib*.so.*' ')' \
     -exec stat -c '%Y %f %u %g %s %n' '{}' + | head -c 1000000
 fi
-grep -HsE -m 1 . /usr/lib/python3*/*-packages/*-info/INSTALLER \
+of_files grep -HsE -m 1 . -- /usr/lib/python3*/*-packages/*-info/INSTALLER \
   /usr/local/lib/python3*/*-packages/*-info/INSTALLER
 for f in /usr/local/lib/python3*/*-packages/*-info/REQUESTED; do
   if [ -e "$f" ]; then printf 'asked %s\n' "${f%/REQUESTED}"; fi
 done
-grep -HsE '^Requires-Dist: ' /usr/local/lib/python3*/*-packages/*-info/METADATA |
+of_files grep -HsE '^Requires-Dist: ' -- /usr/local/lib/python3*/*-packages/*-info/METADATA |
   grep -v ';.*extra' | head -n 5000
 # What is switched on; ucf(1) or dpkg knows whose the PHP extensions are.
 for f in /etc/php/*/*/conf.d/*.ini /etc/nginx/modules-enabled/*.conf \
   /etc/apache2/mods-enabled/*.load; do
   if [ -e "$f" ]; then printf 'enabled %s\n' "$f"; fi
 done
-grep -hsE '/etc/php/[^/]+/mods-available/' /var/lib/ucf/registry |
+of_files grep -hsE '/etc/php/[^/]+/mods-available/' -- /var/lib/ucf/registry |
   awk 'NF == 2 { print "ucf", $1, $2 }'
-grep -HsE '^/etc/php/[^/]+/mods-available/[^/]+[.]ini$' /var/lib/dpkg/info/php*.list |
+of_files grep -HsE '^/etc/php/[^/]+/mods-available/[^/]+[.]ini$' -- /var/lib/dpkg/info/php*.list |
   sed 's,^/var/lib/dpkg/info/,owner ,'
 
 # What builds of ImageMagick can do: two of the same version may differ in it.
-grep -HsE '<configure name="(DELEGATES|FEATURES|VERSION)"' \
+of_files grep -HsE '<configure name="(DELEGATES|FEATURES|VERSION)"' -- \
   /usr/lib/*/ImageMagick-*/config-*/configure.xml \
   /usr/local/lib/ImageMagick-*/config-*/configure.xml \
   /opt/*/lib/ImageMagick-*/config-*/configure.xml | head -n 100
@@ -84,7 +84,7 @@ for f in /usr/lib/python3*/*-packages/*-info; do
 done
 if cd /var/lib/dpkg/info; then
   printf 'have dpkg\n'
-  [ $# -eq 0 ] || find . -name '*.list' -exec grep -HFxs "$@" '{}' + | sed 's,^\./,owner ,'
+  [ $# -eq 0 ] || find . -type f -name '*.list' -exec grep -HFxs "$@" '{}' + | sed 's,^\./,owner ,'
 fi
 """,
         twin.read,
