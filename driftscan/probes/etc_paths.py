@@ -95,6 +95,11 @@ def secret(path: str) -> bool:
     return _matches(path, SECRET)
 
 
+def elsewhere(path: str) -> bool:
+    """Whether what is in the file is not told here."""
+    return pruned(path) or told(path)
+
+
 def told_elsewhere(path: str) -> bool:
     """Whether another section tells that it is there."""
     return _matches(path, (*TOLD, *LINKS))

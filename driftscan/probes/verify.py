@@ -200,7 +200,7 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     if isinstance(section, Collected | Partial):
         # Accounts and names of the machine, which apk's packages ship, are told by other sections.
         told = ((folded(path), _item(item)) for path, item in section.items.items())
-        items = {path: item for path, item in told if not etc_paths.pruned(path)}
+        items = {path: item for path, item in told if not etc_paths.elsewhere(path)}
         if _PRELINKED in gaps:
             items = {path: item for path, item in items.items() if not _is_prelinked(path, item)}
         gaps += section.gaps if isinstance(section, Partial) else []
