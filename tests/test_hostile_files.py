@@ -13,7 +13,7 @@ from driftscan.demo.server import RECORDED_NONCE, asked_for
 from driftscan.explain import engine
 from driftscan.model import Answer, Collected, Side
 from driftscan.policy import judge
-from driftscan.probes import apt_history, apt_sources, dpkg, host
+from driftscan.probes import apps, apt_history, apt_sources, dpkg, host
 from driftscan.probes.table import PROBES
 from driftscan.report.table import Look, render
 from tests import recorded
@@ -62,6 +62,15 @@ for f in INSTALLER METADATA REQUESTED direct_url.json; do
 done
 mkfifo /root/.profile /root/.bashrc /usr/local/bin/python3 /usr/local/bin/app
 ln -s /dev/zero /usr/local/bin/java
+nl='
+'
+mkdir -p "/srv/x${nl}y/node_modules/q" /srv/web/node_modules/cli
+printf '{"dependencies": {"version": "^9"},\n "name": "cli", "version": "17.0.0"}' \
+  > /srv/web/node_modules/cli/package.json
+printf '{"version": "1"}' > "/srv/x${nl}y/node_modules/q/package.json"
+printf x > "/usr/local/bin/a${nl}b"
+printf x > "/srv/a${nl}b.jar"
+chmod 755 "/usr/local/bin/a${nl}b"
 exec sh -s
 """
 
@@ -102,6 +111,10 @@ def test_pipes_devices_and_loops_are_passed_over_and_told():
         payload for raw in raws.values() for payload in (*raw.outputs.values(), *raw.files.values())
     ]
     assert [payload for payload in told if payload.status == script.STOPPED] == []
+    # a line break in a name hides nothing else
+    for name in ("npm", "jars", "go", "gems", "programs", "vendored", "software"):
+        assert apps.ODD in found.facts[name].gaps
+    assert found.facts["npm"].items["npm//cli@/srv/web/node_modules"]["version"] == "17.0.0"
     # a pipe in the place of the package database is no empty machine
     assert type(found.facts["dpkg"]).__name__ in ("Failed", "Denied")
     assert "[redacted]:20228" in repr(found)

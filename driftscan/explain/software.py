@@ -64,8 +64,10 @@ def _unpackaged(case: Case, place: str, members: Sequence[Divergence]) -> Cause:
 
 
 def _named(item: Item | None) -> dict[str, str]:
-    files = (item or {}).get("files")
-    return files if isinstance(files, dict) else {}
+    files, modes = (item or {}).get("files"), (item or {}).get("modes")
+    who = modes if isinstance(modes, dict) else {}
+    named = files if isinstance(files, dict) else {}
+    return {name: f"{told} {who.get(name, '')}".strip() for name, told in named.items()}
 
 
 def _paths(members: Sequence[Divergence], side: str) -> Iterator[str]:

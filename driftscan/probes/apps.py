@@ -75,6 +75,7 @@ done
 closed=-005
 [ "$(id -u)" != 0 ] || closed=-000
 [ $# -eq 0 ] || timeout -s KILL @SECONDS@ find -H "$@" -xdev \
+  '(' -path "*$NL*" -prune -exec stat -c odd '{}' + ')' -o \
   '(' -type d '(' @PRUNED@ ')' -prune ')' -o \
   '(' -type d ! -perm "$closed" ! -user "$(id -u)" ! -group "$(id -g)" -prune \
     -exec stat -c 'closed %n' '{}' + ')' -o \
@@ -86,7 +87,7 @@ closed=-005
 
 def walk(roots: Sequence[str], pruned: Sequence[str], found: str) -> str:
     """Lines of sh that print what find tells of the roots' files, and what was not looked at:
-    `closed PATH`, `deep PATH`, `unwalked`. Empty without roots."""
+    `closed PATH`, `deep PATH`, `odd`, `unwalked`. Empty without roots."""
     if not roots:
         return ""
     patterns = " -o ".join(f"-path '{pattern}'" for pattern in pruned)
@@ -110,11 +111,14 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     return {"apps": section}
 
 
+ODD = "a name that holds a line break: not looked at"
 _UNSEEN = {"closed": "denied", "deep": "deeper than is looked at"}
 
 
 def unseen(line: str) -> str:
     """What a line of `walk` tells that was not looked at; empty for any other line."""
+    if line == "odd":
+        return ODD
     if line == "unwalked":
         return f"a walk of what --app names has {twin.SECONDS} s: the rest was not looked at"
     word, _, path = line.partition(" ")

@@ -55,10 +55,10 @@ owned=$({ of_files grep -Hs @OWNED@ -- /var/lib/dpkg/info/*.list |
 } | sort)
 [ -z "$owned" ] || printf '%s\n' "$owned"
 find /etc -xdev -mindepth 1 '(' @PRUNED@@ELSEWHERE@ ')' -prune -o \
-  -type l -exec ls -lnd '{}' + 2>&1 |
+  -type l ! -path "*$NL*" -exec ls -lnd '{}' + 2>&1 |
   sed 's,^l[^/]*/,link /,' | sort
 @LINKS@
-list=$(find /etc -xdev -mindepth 1 '(' @PRUNED@ ')' -prune -o -type f ! -name "*$NL*" -print |
+list=$(find /etc -xdev -mindepth 1 '(' @PRUNED@ ')' -prune -o -type f ! -path "*$NL*" -print |
   sort | head -n @MOST@)
 @MORE@
 [ -n "$list" ] || return 0
@@ -91,7 +91,7 @@ _LINKS = r"""{ @WALK@
 """
 _MORE = """more=$(@WALK@
 )
-printf '%s\\n' "$more" | grep '^[cdu]'
+printf '%s\\n' "$more" | grep '^[cdou]' | sort -u
 """
 _STATS = """
   printf '%s\\n' "$more" | grep '^[-0-9]' | sort -u -k 6 | head -n @MOST@""".replace(

@@ -28,39 +28,77 @@ for d in /usr/local /opt /srv /app /var/www /var/lib/gems /root /home@APPS@; do
   if [ -d "$d" ]; then set -- "$@" "$d"; fi
 done
 # Homes of accounts that services have, elsewhere.
-while IFS=: read -r _ _ id _ _ home _; do
-  case $id in '' | *[!0123456789]* | ? | ??) continue ;; esac
+homes=$NL
+while IFS=: read -r _ _ _ _ _ home _; do
   case $home in
-    / | /app/* | /bin/* | /boot/* | /dev/* | /etc/* | /home/* | /lib/* | /opt/* | /proc/*) ;;
-    /root/* | /run/* | /sbin/* | /srv/* | /sys/* | /tmp/* | /usr/* | /var/*) ;;
-    /*) if [ -d "$home" ]; then set -- "$@" "$home"; fi ;;
+    / | /app | /app/* | /bin | /bin/* | /boot | /boot/* | /dev | /dev/* | /etc | /etc/*) ;;
+    /home | /home/* | /lib | /lib/* | /opt | /opt/* | /proc | /proc/* | /root | /root/*) ;;
+    /run | /run/* | /sbin | /sbin/* | /srv | /srv/* | /sys | /sys/* | /tmp | /tmp/*) ;;
+    /usr | /usr/bin | /usr/sbin | /usr/games | /usr/lib | /usr/local | /usr/local/* | /var) ;;
+    /var/backups | /var/cache/* | /var/lib | /var/log | /var/log/* | /var/mail | /var/run/*) ;;
+    /var/spool | /var/spool/* | /var/tmp | /var/tmp/* | /var/www | /var/www/* | *//* | */) ;;
+    /var/lib/gems | /var/lib/gems/*) ;;
+    /*)
+      case $homes in *"$NL$home$NL"*) continue ;; esac
+      homes=$homes$home$NL
+      if [ -d "$home" ]; then set -- "$@" "$home"; fi ;;
   esac
 done </etc/passwd
 t=$(printf '\t') u=$(id -u) g=$(id -g) closed=-005
 [ "$u" != 0 ] || closed=-000
 build="Go buildinf:.{0,40}go1[0-9.a-z]*(.{0,30}path$t.*)?|^mod$t.*"
+# The name and the version that a package.json has itself: between quotes stand the strings, and
+# what is outside tells how deep one is and whether it is a name (RFC 8259).
+named='
+  function told() {
+    if (file == "") return
+    print file ":\"name\":\"" name "\""
+    print file ":\"version\":\"" version "\""
+  }
+  BEGIN { RS = "\"" }
+  FNR == 1 { told(); file = FILENAME; inside = depth = 0; name = version = key = text = "" }
+  inside {
+    text = text $0
+    if (match(text, /\\+$/) && RLENGTH % 2) { text = text RS; next }
+    inside = 0
+    gsub(/[\n\r]/, " ", text)
+    if (value && key == "name" && name == "") name = text
+    if (value && key == "version" && version == "") version = text
+    next
+  }
+  {
+    value = 0
+    if (depth == 1 && /^[ \t\r\n]*:/) { key = text; value = /^[ \t\r\n]*:[ \t\r\n]*$/ }
+    depth += gsub(/[{[]/, "") - gsub(/[]}]/, "")
+    inside = 1
+    text = ""
+  }
+  END { told() }'
 # Of a package only what names it is looked at: nothing else below node_modules or in a wheel.
 if [ $# -gt 0 ]; then
   {
     timeout -s KILL 10 find -H "$@" -xdev \
+      '(' -path "*$NL*" -prune -exec stat -c odd '{}' + ')' -o \
+      '(' -path '*-packages/*.egg' -prune -exec stat -c '%s %n' '{}' + ')' -o \
       '(' -type d '(' -name __pycache__ -o -name include -o -name locale -o -name man \
         -o -path '*/share/doc' -o -path '*-packages/*' ! -path '*-packages/*-info' \
         -o -path '*/lib/python3*/*' ! -path '*/lib/python3*/*-packages*' \
-        -o -name '.?*' ! -name .local ! -name .nvm ! -name .pnpm ! -name .gem ! -name .venv \
-          ! -name .pyenv ! -name .rbenv ')' -prune ')' -o \
+        -o -path '*/.cache/*' ! -path '*/.cache/pypoetry' ! -path '*/.cache/pypoetry/*' \
+        -o -name '.?*'@HIDDEN@ ')' -prune ')' -o \
       '(' -type d ! -perm "$closed" ! -user "$u" ! -group "$g" -prune \
         -exec stat -c 'closed %n' '{}' + ')' -o \
       '(' -type d -path '/*/*/*/*/*/*/*/*/*/*/*/*' -prune -exec stat -c 'deep %n' '{}' + ')' -o \
       '(' -path '*/node_modules/.pnpm/*' -prune -name '?*@?*' -exec stat -c '%s %n' '{}' + ')' -o \
       '(' '(' -path '*/node_modules/@*/*/*' -o -path '*/node_modules/*/*' \
-          ! -path '*/node_modules/@*' ')' '(' -name package.json -type f -exec grep -HsoE -m 1 \
-          '"version"[[:space:]]*:[[:space:]]*"[^"]*"' '{}' + -o -prune ')' ')' -o \
+          ! -path '*/node_modules/@*' ')' '(' -name package.json -type f -exec awk "$named" '{}' + \
+          -o -prune ')' ')' -o \
       '(' -path '/usr/local/lib/python3*/*-packages/*-info' -prune ')' -o \
-      '(' -type f -path '*-packages/*-info/*' '(' -name INSTALLER -o -name direct_url.json ')' \
-        -exec grep -Hs -m 1 . '{}' + ')' -o \
+      '(' -type f -path '*-packages/*-info/INSTALLER' -exec grep -Hs -m 1 . '{}' + ')' -o \
+      '(' -type f -path '*-packages/*-info/direct_url.json' -size -33 \
+        -exec grep -Hs . '{}' + ')' -o \
       '(' '(' -path '*-packages/*.dist-info' -o -path '*-packages/*.egg-info' ')' \
         -exec stat -c '%s %n' '{}' + ')' -o \
-      '(' -type f '(' -name '*.jar' -o -name '*.war' -o -name '*.ear' \
+      '(' -type f '(' -name '*.[jJwWeE][aA][rR]' \
         -o -path '*/specifications/*.gemspec' ')' -exec stat -c '%s %n' '{}' + ')' -o \
       '(' -type f -perm -100 -size +1000k -size -400000k '(' -path '*bin/*' \
         -o -path '/app/*' -o -path '/opt/*/*' ! -path '/opt/*/*/*'@BELOW@ ')' ! -name '*.so*' \
@@ -85,7 +123,9 @@ fi
 def asked(roots: Sequence[str]) -> tuple[Question, ...]:
     """The question, about these further roots too."""
     below = "".join(f" -o -path '{root}/*'" for root in roots)
+    hidden = "".join(f" ! -name {name}" for name in twin.HIDDEN)
     body = _BODY.replace("@APPS@", apps.words(roots)).replace("@BELOW@", below)
+    body = body.replace("@HIDDEN@", hidden)
     return (Shell("walk", body, partial(twin.read, apps=roots)),)
 
 
@@ -122,18 +162,22 @@ class _Walk(Struct):
     installers: dict[str, str] = {}
     origins: dict[str, str] = {}
     modules: dict[str, str] = {}
+    names: dict[str, str] = {}
     programs: dict[str, list[str]] = {}
     owners: dict[str, str] = {}
     closed: list[str] = []
     deep: list[str] = []
+    odd: bool = False
     packaged: bool = False
     whole: bool = False
 
 
 _LINE = re.compile(
     r"(?P<size>[0-9]{1,20}) (?P<path>/.*)"
+    r"|(?P<odd>odd)"
     r"|(?P<info>/.*?-info)/(?:INSTALLER:(?P<installer>.*)|direct_url\.json:(?P<origin>.*))"
-    r"|(?P<module>/.*/node_modules/.*)/package\.json:\"version\"\s*:\s*\"(?P<version>[^\"]*)\""
+    r"|(?P<module>/.*/node_modules/.*)/package\.json:"
+    r"\"(?P<field>name|version)\"\s*:\s*\"(?P<value>.*)\""
     r"|owner (?P<owner>[^:/]+)(?::[^:/]+)?\.list:(?P<owned>/.*)"
     r"|closed (?P<closed>/.*)|deep (?P<deep>/.*)|(?P<walked>walked)|(?P<have>have dpkg)"
     r"|(?P<program>/.*?):(?P<build>Go buildinf:.*|mod\t.*)"
@@ -177,6 +221,8 @@ def _owner(walk: _Walk, place: str) -> str:
 def _gaps(walk: _Walk) -> Iterable[str]:
     if not walk.whole:
         yield "a walk has 10 s and tells 4 MB: the rest was not looked at"
+    if walk.odd:
+        yield apps.ODD
     for what, paths in (("denied", walk.closed), ("deeper than is looked at", walk.deep)):
         yield from (f"{path}: {what}" for path in sorted(paths)[:_TOLD])
         if len(paths) > _TOLD:
@@ -206,7 +252,8 @@ def _add(walk: _Walk, match: re.Match[str]) -> None:
     elif match["info"]:
         _add_distribution(walk, match)
     elif match["module"]:
-        walk.modules.setdefault(match["module"], match["version"])
+        told = walk.names if match["field"] == "name" else walk.modules
+        told.setdefault(match["module"], _unescaped(match["value"]))
     elif match["program"]:
         walk.programs.setdefault(match["program"], []).append(match["build"])
     elif match["owned"]:
@@ -218,7 +265,7 @@ def _add(walk: _Walk, match: re.Match[str]) -> None:
 
 def _add_distribution(walk: _Walk, match: re.Match[str]) -> None:
     if match["origin"] is not None:
-        walk.origins[match["info"]] = match["origin"]
+        walk.origins[match["info"]] = walk.origins.get(match["info"], "") + match["origin"]
     else:
         walk.installers[match["info"]] = match["installer"]
 
@@ -230,6 +277,8 @@ def _add_word(walk: _Walk, match: re.Match[str]) -> None:
         walk.deep.append(match["deep"])
     elif match["walked"]:
         walk.whole = True
+    elif match["odd"]:
+        walk.odd = True
     else:
         walk.packaged = True
 
@@ -293,23 +342,37 @@ def _origin(text: str) -> Item:
     return item
 
 
-_STORED = re.compile(r"(?P<name>(?:@[^+/]+\+)?[^@/]+)@(?P<version>[0-9][^_(/]*)(?:[_(].*)?")
+_MODULE = re.compile(r"(?:@(?P<scope>[^/@]+)/)?(?P<name>[^/@]+)")
+_STORED = re.compile(
+    r"(?P<name>(?:@[^+/]+\+|file\+.*\+)?[^@/+]+)@(?P<version>[0-9][^_(/]*)(?:[_(].*)?"
+)
 
 
 def _npm(walk: _Walk) -> Items:
     items: Items = {}
     for path, version in sorted(walk.modules.items()):
         place, _, name = path.rpartition("/node_modules/")
-        scope, _, plain = name.rpartition("/")
+        # By an alias a package is in a directory of another name.
+        own = walk.names.get(path, "")
+        scope, _, plain = (own if _MODULE.fullmatch(own) else name).rpartition("/")
         _put(items, "npm", f"npm/{scope}/{plain}@{place}/node_modules", {"version": version})
     for path in sorted(walk.sizes):
         place, mark, name = path.rpartition("/node_modules/.pnpm/")
         match = _STORED.fullmatch(name) if mark else None
         if match is not None:
             scope, _, plain = match["name"].rpartition("+")
+            scope = scope if scope.startswith("@") else ""
             key = f"npm/{scope}/{plain}@{place}/node_modules"
             _put(items, "npm", key, {"version": match["version"]})
     return items
+
+
+def _unescaped(text: str) -> str:
+    """A string of JSON without its quotes; as it stands where it is none."""
+    try:
+        return str(msgspec.json.decode(f'"{text}"')) if "\\" in text else text
+    except msgspec.DecodeError:
+        return text
 
 
 _GEM = re.compile(r"(?P<name>.+?)-(?P<version>[0-9][0-9A-Za-z.]*(?:-[a-z0-9_]+)*)\.gemspec")
@@ -347,7 +410,7 @@ def _go(walk: _Walk) -> Items:
     return items
 
 
-_JAR = re.compile(r"(?P<name>.+?)(?:-(?P<version>[0-9][0-9A-Za-z.+_-]*))?\.(?:jar|war|ear)")
+_JAR = re.compile(r"(?P<name>.+?)(?:-(?P<version>[0-9][0-9A-Za-z.+_-]*))?\.(?:jar|war|ear)", re.I)
 
 
 def _jars(walk: _Walk) -> Items:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from driftscan.errors import ParseError
 from driftscan.model import Collected, Failed, Item, Items, Partial, Payload, Raw, Section, Shell
-from driftscan.probes import reading
+from driftscan.probes import apps, reading
 from driftscan.probes.contract import About
 from driftscan.probes.loader import folded
 from driftscan.probes.twins import unpackaged as twin
@@ -30,14 +30,18 @@ for d in /usr/local/bin /usr/local/sbin /usr/local/src /usr/local/lib /usr/local
   /opt/*/lib /opt/*/lib64 /opt/*/*/lib /srv/*/lib /srv/*/*/lib \
   /opt/*/lib/python3*/site-packages/*.libs /opt/*/*/lib/python3*/site-packages/*.libs \
   /srv/*/lib/python3*/site-packages/*.libs /srv/*/*/lib/python3*/site-packages/*.libs; do
+  case $d in *"$NL"*) continue ;; esac
   if [ -d "$d" ]; then set -- "$@" "$d"; fi
 done
 for d in /opt/* /srv/* "$@"; do
+  case $d in *"$NL"*) continue ;; esac
   if [ -d "$d" ] && ! [ -x "$d" ]; then printf 'closed %s\n' "$d"; fi
 done
 if [ $# -gt 0 ]; then
-  find -H "$@" -mindepth 1 -maxdepth 1 '(' -path '/usr/local/*bin/*' -o -path '/usr/local/src/*' \
-    -o -path '*/python3*/*-packages/*-info' -o -name 'lib*.so' -o -name 'lib*.so.*' ')' \
+  find -H "$@" -mindepth 1 -maxdepth 1 '(' -name "*$NL*" -exec stat -c odd '{}' + ')' -o \
+    '(' -path '/usr/local/*bin/*' -o -path '/usr/local/src/*' \
+    -o -path '*/python3*/*-packages/*-info' -o -path '*/python3*/*-packages/*.egg' \
+    -o -name 'lib*.so' -o -name 'lib*.so.*' ')' \
     -exec stat -c '%Y %f %u %g %s %n' '{}' + | head -c 1000000
 fi
 of_files grep -HsE -m 1 . -- /usr/lib/python3*/*-packages/*-info/INSTALLER \
@@ -147,7 +151,12 @@ class _Found(Struct):
     owners: dict[str, str] = {}
     builds: dict[str, dict[str, str]] = {}
     shipped: dict[str, str] = {}
-    packaged: bool = False
+    have: set[str] = set()
+
+    @property
+    def packaged(self) -> bool:
+        """Whether a manager's lists told whose everything is."""
+        return bool(self.have & {"have dpkg"})
 
 
 _LINE = re.compile(
@@ -158,7 +167,7 @@ _LINE = re.compile(
     r" value=\"(?P<value>.*?)\".*"
     r"|owner (?P<owner>[^:/]+)(?::[^:/]+)?\.list:(?P<owned>/.*)"
     r"|ucf (?P<package>[^ ]+) (?P<shipped>/.*)"
-    r"|(?P<word>over|under|real|leads|closed|asked|enabled) (?P<of>/.*)|(?P<have>have dpkg)"
+    r"|(?P<word>over|under|real|leads|closed|asked|enabled) (?P<of>/.*)|(?P<have>have dpkg|odd)"
 )
 
 
@@ -170,7 +179,8 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     found = _found(raw.outputs["files"].lines)
     python = _python(found)
     gaps = [f"{path}: denied" for path in sorted({*found.words.get("closed", [])})]
-    local = [gap for gap in gaps if gap.startswith("/usr")]
+    gaps += [apps.ODD] if "odd" in found.have else []
+    local = [gap for gap in gaps if gap.startswith("/usr") or gap == apps.ODD]
     return {
         "python": _section(python, local),
         "programs": _section(_programs(found), local),
@@ -214,7 +224,7 @@ def _add(found: _Found, match: re.Match[str]) -> None:
     elif match["word"]:
         found.words.setdefault(match["word"], []).append(match["of"])
     else:
-        found.packaged = True
+        found.have.add(match["have"])
 
 
 # --- Python ------------------------------------------------------------------------------------
@@ -222,7 +232,7 @@ def _add(found: _Found, match: re.Match[str]) -> None:
 # The form of the directory's name is that of wheels and of eggs: NAME-VERSION, an egg's with -pyX.
 _DISTRIBUTION = re.compile(
     r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)-(?P<version>[0-9][^-]*)"
-    r"(?:-py[0-9.]+)?(?:-[a-z][^/]*)?\.(?:dist|egg)-info"
+    r"(?:-py[0-9.]+)?(?:-[a-z][^/]*)?\.(?:(?:dist|egg)-info|egg)"
 )
 
 

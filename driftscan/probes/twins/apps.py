@@ -53,6 +53,9 @@ def _walk(tree: Tree, place: str, pruned: Sequence[str]) -> Iterator[tuple[str, 
         node = tree.lstat(path)
         if node is None:
             continue
+        if "\n" in path:
+            yield "odd", None
+            continue
         if stat.S_ISDIR(node.mode):
             yield from _walk(tree, path, pruned)
         else:

@@ -33,10 +33,11 @@ def read(tree: Tree, roots: Sequence[str] = ()) -> Iterator[str]:
     owned = sorted(_owned(tree, roots), key=tools.bytes_of)
     yield from owned
     found = list(_walk(tree, "/etc"))
+    found = [(path, node) for path, node in found if "\n" not in path]
     links = [f"link {p} -> {n.target}" for p, n in found if _is_told_link(p, n)]
     yield from sorted(links, key=tools.bytes_of)
     below = list(apps.walk(tree, roots, etc_paths.WRITTEN))
-    yield from (path for path, node in below if node is None)
+    yield from dict.fromkeys(path for path, node in below if node is None)
     nodes = {path: node for path, node in below if node is not None and "\n" not in path}
     links = [f"link {p} -> {n.target}" for p, n in nodes.items() if stat.S_ISLNK(n.mode)]
     yield from sorted(links, key=tools.bytes_of)

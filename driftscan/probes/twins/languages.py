@@ -10,11 +10,16 @@ from driftscan.probes.twins import tools
 
 _ROOTS = (*("/usr/local", "/opt", "/srv", "/app", "/var/www", "/var/lib/gems", "/root", "/home"),)
 _ELSEWHERE = re.compile(
-    r"/(?:app|bin|boot|dev|etc|home|lib|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)/.*|/"
+    r"/|/(?:app|bin|boot|dev|etc|home|lib|opt|proc|root|run|sbin|srv|sys|tmp)(?:/.*)?"
+    r"|/usr(?:/(?:bin|sbin|games|lib))?|/usr/local(?:/.*)?|/var(?:/(?:backups|lib|log|mail|spool"
+    r"|tmp|www))?|/var/(?:cache|log|run|spool|tmp|www|lib/gems)/.*|/var/lib/gems|.*//.*|.*/"
 )
 _SKIPPED = {"__pycache__", "include", "locale", "man"}
-_HIDDEN = {*(".local", ".nvm", ".pnpm", ".gem", ".venv", ".pyenv", ".rbenv")}
-_VERSION = re.compile(rb'"version"[ \t\n\r\f\v]*:[ \t\n\r\f\v]*"[^"]*"')
+HIDDEN = (
+    *(".local", ".nvm", ".pnpm", ".gem", ".venv", ".pyenv", ".rbenv", ".virtualenvs", ".asdf"),
+    *(".npm-global", ".rvm", ".env", ".volta", ".nodenv", ".cache"),
+)
+"""Hidden directories that are looked into; of .cache only what poetry has there."""
 _BUILD = re.compile(rb"(?m)Go buildinf:.{0,40}go1[0-9.a-z]*(?:.{0,30}path\t.*)?|^mod\t.*")
 _DEEPEST = 12
 
@@ -22,7 +27,7 @@ _DEEPEST = 12
 def read(tree: Tree, apps: Sequence[str] = ()) -> Iterator[str]:
     """The lines of the script, without its limits of time and size."""
     roots = [path for path in (*_ROOTS, *apps) if tools.is_directory(tree, path)]
-    roots += [path for path in _homes(tree) if tools.is_directory(tree, path)]
+    roots += [path for path in dict.fromkeys(_homes(tree)) if tools.is_directory(tree, path)]
     for root in roots:
         yield from _directory(tree, root, apps)
     if roots:
@@ -37,10 +42,9 @@ def read(tree: Tree, apps: Sequence[str] = ()) -> Iterator[str]:
 def _homes(tree: Tree) -> Iterator[str]:
     for line in tools.lines(tree, "/etc/passwd"):
         fields = line.split(":")
-        if len(fields) >= 6 and re.fullmatch("[0-9]{3,}", fields[2]):
-            home = fields[5]
-            if home.startswith("/") and not _ELSEWHERE.fullmatch(home):
-                yield home
+        home = fields[5] if len(fields) >= 6 else ""
+        if home.startswith("/") and not _ELSEWHERE.fullmatch(home):
+            yield home
 
 
 def _directory(tree: Tree, place: str, apps: Sequence[str]) -> Iterator[str]:
@@ -59,6 +63,12 @@ def _entry(  # noqa: C901 - find's own list
 ) -> Iterator[str]:
     """What find tells of one path, and of what is below it, in the order of its conditions."""
     directory = stat.S_ISDIR(node.mode)
+    if "\n" in path:
+        yield "odd"
+        return
+    if tools.matches(path, "*-packages/*.egg"):
+        yield f"{node.size} {path}"
+        return
     if directory and _pruned(path):
         return
     if directory and path.count("/") >= _DEEPEST:
@@ -67,8 +77,8 @@ def _entry(  # noqa: C901 - find's own list
         if tools.matches(basename(path), "?*@?*"):
             yield f"{node.size} {path}"
     elif _in_module(path):
-        if basename(path) == "package.json":
-            yield from _versions(tree, path)
+        if basename(path) == "package.json" and stat.S_ISREG(node.mode):
+            yield from _named(tree, path)
     elif tools.matches(path, "/usr/local/lib/python3*/*-packages/*-info"):
         return
     elif not directory:
@@ -85,8 +95,12 @@ def _pruned(path: str) -> bool:
     standard = tools.matches(path, "*/lib/python3*/*") and not tools.matches(
         path, "*/lib/python3*/*-packages*"
     )
-    hidden = name.startswith(".") and len(name) > 1 and name not in _HIDDEN
-    return name in _SKIPPED or path.endswith("/share/doc") or inside or standard or hidden
+    hidden = name.startswith(".") and len(name) > 1 and name not in HIDDEN
+    cached = tools.matches(path, "*/.cache/*") and not tools.matches(
+        f"{path}/", "*/.cache/pypoetry/*"
+    )
+    known = name in _SKIPPED or path.endswith("/share/doc")
+    return known or inside or standard or hidden or cached
 
 
 def _in_module(path: str) -> bool:
@@ -101,13 +115,33 @@ def _is_info(path: str) -> bool:
     )
 
 
-def _versions(tree: Tree, path: str) -> Iterator[str]:
-    """`grep -HsoE -m 1`: every match of the first line that has one."""
-    for line in tree.read(path, tools.LARGEST).split(b"\n") if tools.is_file(tree, path) else ():
-        found = _VERSION.findall(line)
-        if found:
-            yield from (f"{path}:{tools.text_of(match)}" for match in found)
-            return
+_OUTSIDE = re.compile(r"[ \t\r\n]*:")
+
+
+def _named(tree: Tree, path: str) -> Iterator[str]:
+    """What the script's awk tells of a package.json: its own name and version, as they stand."""
+    pieces = tools.text_of(tree.read(path, tools.LARGEST)).split('"')
+    if pieces == [""]:
+        return
+    told = {"name": "", "version": ""}
+    text, key, depth, inside = "", "", 0, False
+    value = False
+    for piece in pieces:
+        if inside:
+            text += piece
+            if (len(text) - len(text.rstrip("\\"))) % 2:
+                text += '"'
+                continue
+            inside, text = False, re.sub("[\n\r]", " ", text)
+            if value and told.get(key) == "":
+                told[key] = text
+            continue
+        value = False
+        if depth == 1 and _OUTSIDE.match(piece):
+            key, value = text, _OUTSIDE.fullmatch(piece.rstrip(" \t\r\n")) is not None
+        depth += len(re.findall(r"[{\[]", piece)) - len(re.findall(r"[\]}]", piece))
+        inside, text = True, ""
+    yield from (f'{path}:"{field}":"{found}"' for field, found in told.items())
 
 
 _NAMES = (".jar", ".war", ".ear")
@@ -116,13 +150,15 @@ _NAMES = (".jar", ".war", ".ear")
 def _file(tree: Tree, path: str, node: Node, apps: Sequence[str]) -> Iterator[str]:
     name = basename(path)
     if tools.matches(path, "*-packages/*-info/*") and name in ("INSTALLER", "direct_url.json"):
-        told = [line for line in tools.lines(tree, path) if line]
-        yield from (f"{path}:{line}" for line in told[:1])
+        told = [line for line in tools.lines(tree, path) if line and stat.S_ISREG(node.mode)]
+        small = -(-node.size // 512) < 33
+        told = told[:1] if name == "INSTALLER" else told if small else []
+        yield from (f"{path}:{line}" for line in told)
     elif _is_info(path):
         yield f"{node.size} {path}"
     elif not stat.S_ISREG(node.mode):
         return
-    elif name.endswith(_NAMES) or tools.matches(path, "*/specifications/*.gemspec"):
+    elif name.lower().endswith(_NAMES) or tools.matches(path, "*/specifications/*.gemspec"):
         yield f"{node.size} {path}"
     elif _may_be_go(path, node, apps):
         yield from _build(tree, path)

@@ -5,7 +5,7 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from fnmatch import translate
-from itertools import chain
+from itertools import chain, islice
 from posixpath import basename
 
 from driftscan.model import Node, Tree
@@ -14,10 +14,17 @@ from driftscan.probes.twins import apps, rpm, tools
 PACKAGED = (
     *("/bin", "/sbin", "/lib", "/lib64", "/usr/bin", "/usr/sbin"),
     *("/usr/lib", "/usr/lib64", "/usr/libexec"),
+    "/usr/games",
 )
 """Where packages put theirs: told only where their lists can be read."""
-LOCAL = ("/usr/local", "/srv")
-"""Where no package puts anything; a vendor's may use /opt."""
+LOCAL = ("/usr/local", "/srv", "/root/bin", "/home/*/bin", "/var/lib/*/bin")
+"""Where no package puts anything, but for homes of services; a vendor's may use /opt."""
+HOMES = ("/root", "/home/*")
+"""What may be closed to an account, and hold some of that."""
+LINKS = ("/usr/local/bin/*", "/usr/local/sbin/*", "/opt/*", "/opt/*/*")
+"""Links that are told with where they lead."""
+LINKED = 500
+"""Of those at most."""
 BESIDE = (
     *("*/__pycache__", "*/node_modules", "*/site-packages", "*/dist-packages", "*/.git"),
     "*/.cache",
@@ -53,26 +60,50 @@ _named = re.compile("|".join(map(translate, NAMED))).match
 def read(tree: Tree, roots: Sequence[str] = ()) -> Iterator[str]:
     """The script's lines: `have owners`, what of the further roots was not looked at, stat lines
     sorted by path, and `sum SHA256  PATH`."""
-    places = [path for path in LOCAL if _own(tree, path)]
+    local = [path for path in tools.expand(tree, *LOCAL) if "\n" not in path]
+    places = [path for path in local if _own(tree, path)]
     packaged = tools.is_directory(tree, "/var/lib/dpkg/info")
     listed = [] if packaged else [path for _, path in rpm.listed(tree)]
     if packaged or listed or _lists(tree):
         yield "have owners"
         places = [path for path in (*PACKAGED, "/opt") if _own(tree, path)] + places
+    for path in tools.expand(tree, *HOMES):
+        if tools.is_directory(tree, path) and not tree.enterable(path) and "\n" not in path:
+            yield f"closed {path}"
     more = list(apps.walk(tree, roots, BESIDE))
-    yield from (line for line, node in more if node is None)
+    yield from dict.fromkeys(line for line, node in more if node is None)
     beside = ((path, node) for path, node in more if node is not None and _told(path, node))
     found = dict(chain(*(_walk(tree, place) for place in places), beside))
-    owned = {_plain(path) for path in (*listed, *_owned(tree))} if found else set()
-    lines = [
-        tools.stat_line(node, path) for path, node in found.items() if _plain(path) not in owned
-    ]
-    kept = sorted(lines, key=_by_path)[: MOST + 1]
+    links = dict(islice(_links(tree), LINKED))
+    owned = {_plain(path) for path in (*listed, *_owned(tree))} if found or links else set()
+    lines = [f"link - - - - {p} -> {to}" for p, to in links.items() if _plain(p) not in owned]
+    nodes = {path: node for path, node in found.items() if _plain(path) not in owned}
+    lines += [_line(node, path) for path, node in nodes.items()]
+    lines += _users(tree, {node.uid for path, node in nodes.items() if "\n" not in path})
+    kept = sorted({*lines}, key=_by_path)[: MOST + LINKED + 100]
     yield from kept
     for line in kept:
         path = line.split(" ", 5)[5]
-        if int(line.split(" ")[4]) <= LARGEST and tree.readable(path):
+        if line[0].isdigit() and int(line.split(" ")[4]) <= LARGEST and tree.readable(path):
             yield f"sum {hashlib.sha256(tree.read(path, LARGEST)).hexdigest()}  {path}"
+
+
+def _line(node: Node, path: str) -> str:
+    """No line can tell a name that holds a line break: only that there is one."""
+    return "odd - - - - -" if "\n" in path else tools.stat_line(node, path)
+
+
+def _users(tree: Tree, uids: set[int]) -> list[str]:
+    rows = [[*line.split(":"), "", ""] for line in tools.lines(tree, "/etc/passwd")]
+    names = {row[2]: row[0] for row in rows}
+    return [f"uid {uid} - - - {names[str(uid)]}" for uid in uids if uid and str(uid) in names]
+
+
+def _links(tree: Tree) -> Iterator[tuple[str, str]]:
+    for path in tools.expand(tree, *LINKS):
+        node = tree.lstat(path)
+        if node is not None and stat.S_ISLNK(node.mode) and "\n" not in path:
+            yield path, node.target
 
 
 def _by_path(line: str) -> tuple[bytes, bytes]:
@@ -115,6 +146,9 @@ def _walk(tree: Tree, place: str) -> Iterator[tuple[str, Node]]:
         path = f"{place}/{name}"
         node = tree.lstat(path)
         if node is None or _pruned(path):
+            continue
+        if "\n" in name:
+            yield path, node
             continue
         if stat.S_ISDIR(node.mode):
             yield from _walk(tree, path)

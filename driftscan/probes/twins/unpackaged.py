@@ -52,11 +52,15 @@ def read(tree: Tree) -> Iterator[str]:
 
 def _files(tree: Tree) -> Iterator[str]:
     places = [path for path in tools.expand(tree, *_PLACES) if tools.is_directory(tree, path)]
+    places = [path for path in places if "\n" not in path]
     for path in [*tools.expand(tree, "/opt/*", "/srv/*"), *places]:
-        if tools.is_directory(tree, path) and not tree.enterable(path):
+        if "\n" not in path and tools.is_directory(tree, path) and not tree.enterable(path):
             yield f"closed {path}"
     for place in places:
         for path in tools.named(tree, place, "*"):
+            if "\n" in basename(path):
+                yield "odd"
+                continue
             node = tree.lstat(path) if _told(path) else None
             if node is not None:
                 yield tools.stat_line(node, path)
@@ -71,6 +75,7 @@ def _told(path: str) -> bool:
         tools.matches(path, _PROGRAMS)
         or path.startswith("/usr/local/src/")
         or tools.matches(path, "*/python3*/*-packages/*-info")
+        or tools.matches(path, "*/python3*/*-packages/*.egg")
         or tools.matches(name, "lib*.so")
         or tools.matches(name, "lib*.so.*")
     )
