@@ -6,17 +6,15 @@ import math
 import os
 import pwd
 import re
-import shutil
 import socket
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from driftscan import regular, sanitize
+from driftscan import sanitize
 from driftscan.errors import MachineError
-from driftscan.machines.process import Child, Expired, TooMuch, converse
+from driftscan.machines.ssh_settings import Asking, Settings, one
 from driftscan.model import Target
 
 # What no name may hold is what a shell, ssh's %-tokens or an option could make of it.
@@ -26,20 +24,6 @@ _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\$?")
 _JUMP = re.compile(r"(?:ssh://)?(?:([^@]*)@)?(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?/?")
 _DEFAULT_KEY = re.compile(r"~/\.ssh/id_(?:rsa|dsa|xmss|ecdsa(?:_sk)?|ed25519(?:_sk)?)")
 _MAX_HOPS = 8
-_SECONDS = 5.0
-_TURN = 1.0
-_MAX_CONFIG = 1 << 20
-_ANY = "localhost"
-
-# What `ssh -v` tells of each file it reads, those of Include too; it cuts long names.
-_READ = re.compile(rb"^debug1: Reading configuration data (/[^\r\n]{1,190})\r?$", re.MULTILINE)
-# What may make the answer for one name another than that for the next (ProxyJump: a host never
-# jumps over itself). A %-token does so too.
-_BY_NAME = re.compile(r"(?:match|hostname|canonical\w*|proxy\w*)(?!\w)", re.IGNORECASE)
-_HOSTS = re.compile(r"host(?!\w)", re.IGNORECASE)
-_ALL_HOSTS = re.compile(r"host\s+\*", re.IGNORECASE)
-# Other forms of a name or address ssh may write anew.
-_PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 
 OTHER_ROAD = (
     "only OpenSSH's own client can do this: `road: openssh` in the inventory, or --road openssh"
@@ -117,20 +101,12 @@ class Resolver:
     """Ways to targets; `config` is a file to read in place of the user's own ssh_config."""
 
     def __init__(self, config: Path | None = None, agent: str | None = None) -> None:
-        self._config = config
+        self._ssh = Asking(config)
         self._agent = os.environ.get("SSH_AUTH_SOCK", "") if agent is None else agent
-        self._ssh = shutil.which("ssh")
-        self._answers: dict[tuple[str, ...], Mapping[str, list[str]]] = {}
-        self._turn = threading.Lock()
-        self._alike: bool | None = None
-        self._running: set[Child] = set()
-        self._closed = False
 
     def close(self) -> None:
         """End what is under way, and what would be, from any thread."""
-        self._closed = True
-        for child in list(self._running):
-            child.kill()
+        self._ssh.close()
 
     def route(self, target: Target, seconds: float = math.inf) -> list[Hop]:
         """The hops to the target, itself the last one; ssh has so many seconds to tell them.
@@ -154,8 +130,9 @@ class Resolver:
 
     def jumps(self, target: Target, seconds: float = math.inf) -> list[str]:
         """The jump hosts that ssh's own configuration names for a target; otherwise as `route`."""
-        wanted = Jump(target.address or target.name, target.user, target.port)
-        return _jumps(self._settings(wanted, time.monotonic() + seconds))
+        name = target.address or target.name
+        _check(name, target.user)
+        return _jumps(self._ssh.alone(name, target.user, target.port, time.monotonic() + seconds))
 
     def _way(self, jumps: list[str], target: Jump, depth: int, ends: float) -> list[Hop]:
         """The jump hosts in order; only the first one's own ProxyJump counts, as with `ssh -J`."""
@@ -171,96 +148,20 @@ class Resolver:
             hops.append(self._hop(wanted, settings, ends))
         return hops
 
-    def _settings(self, wanted: Jump, ends: float) -> Mapping[str, list[str]]:
-        check_host(wanted.name)
-        if wanted.user:
-            check_user(wanted.user)
-        if self._ssh is None:
-            return {}
-        command = self._command(self._ssh, wanted)
-        if command not in self._answers:
-            self._begin(command, ends)
-        if command in self._answers:
-            return self._answers[command]
-        if self._alike and _is_plain(wanted.name):
-            # as for any other name but for what the caller puts first, user and port
-            same = self._asked(self._command(self._ssh, Jump(_ANY)), ends)
-            return {**same, "hostname": [wanted.name.lower()]}
-        return self._asked(command, ends)
+    def _settings(self, wanted: Jump, ends: float) -> Settings:
+        _check(wanted.name, wanted.user)
+        return self._ssh.of(wanted.name, wanted.user, wanted.port, ends)
 
-    def _command(self, ssh: str, wanted: Jump) -> tuple[str, ...]:
-        command = [ssh, "-G", "-T", "-v"]
-        command += ["-F", str(self._config)] if self._config else []
-        command += ["-l", wanted.user] if wanted.user else []
-        command += ["-p", str(wanted.port)] if wanted.port else []
-        return (*command, "--", wanted.name)
-
-    def _begin(self, command: tuple[str, ...], ends: float) -> None:
-        """The first answer tells whether another name could have another one: where none could, a
-        fleet does not start an ssh for each. The others wait for that, but not for a slow ssh."""
-        if self._alike is not None or not self._turn.acquire(timeout=_TURN):
-            return
-        try:
-            if self._alike is None:
-                output, said = self._run(command, ends)
-                self._answers[command] = _parse(output)
-                self._defaults(ends)
-                if alike := _names_alike(said):
-                    self._asked(self._command(command[0], Jump(_ANY)), ends)
-                self._alike = alike
-        finally:
-            self._alike = bool(self._alike)
-            self._turn.release()
-
-    def _asked(self, command: tuple[str, ...], ends: float) -> Mapping[str, list[str]]:
-        if command not in self._answers:
-            self._answers[command] = _parse(self._run(command, ends)[0])
-        return self._answers[command]
-
-    def _defaults(self, ends: float) -> Mapping[str, list[str]]:
-        """What ssh does where no file tells it anything."""
-        if self._ssh is None:
-            return {}
-        return self._asked((self._ssh, "-G", "-T", "-F", os.devnull, "--", _ANY), ends)
-
-    def _run(self, command: tuple[str, ...], ends: float) -> tuple[str, bytes]:
-        """What `ssh -G` prints, and what it says beside; nothing it has started is left."""
-        seconds = max(0.0, min(_SECONDS, ends - time.monotonic()))
-        child: list[Child] = []
-
-        def started(new: Child) -> None:
-            child.append(new)
-            self._running.add(new)
-            if self._closed:
-                new.kill()
-
-        try:
-            said = converse(command, deadline=seconds, output=_MAX_CONFIG, started=started)
-        except (Expired, TooMuch) as error:
-            raise MachineError(
-                *("timeout", "config"),
-                f"`ssh -G` did not answer within {seconds:.2g} s",
-                "look for a slow `Match exec` in ssh's configuration, or allow more time",
-            ) from error
-        finally:
-            self._running.difference_update(child)
-        if self._closed:
-            raise MachineError("interrupted", "config", "stopped on request")
-        if said.status:
-            lines = said.errors.strip().split(b"\n")
-            raise _error(f"ssh refuses its configuration: {sanitize.safe_bytes(lines[-1])}")
-        return said.output.decode("utf-8", "surrogateescape"), said.errors
-
-    def _hop(self, wanted: Jump, settings: Mapping[str, list[str]], ends: float) -> Hop:
-        defaults = self._defaults(ends)
+    def _hop(self, wanted: Jump, settings: Settings, ends: float) -> Hop:
+        defaults = self._ssh.defaults(ends)
         _refuse(wanted.name, settings, defaults)
-        address = _one(settings, "hostname") or wanted.name
-        user = wanted.user or _one(settings, "user") or getpass.getuser()
+        address = one(settings, "hostname") or wanted.name
+        user = wanted.user or one(settings, "user") or getpass.getuser()
         check_host(address)
         check_user(user)
-        port = wanted.port or int(_one(settings, "port") or 22)
-        known = list(wanted.known_hosts) or _paths(_one(settings, "userknownhostsfile"))
-        known += _paths(_one(settings, "globalknownhostsfile"))
+        port = wanted.port or int(one(settings, "port") or 22)
+        known = list(wanted.known_hosts) or _paths(one(settings, "userknownhostsfile"))
+        known += _paths(one(settings, "globalknownhostsfile"))
         files = [name for name in settings.get("identityfile", []) if name != "none"]
         own = len(files) == 1 or any(not _DEFAULT_KEY.fullmatch(name) for name in files)
         files = [wanted.key] if wanted.key and not (own and wanted.jump) else files
@@ -272,18 +173,18 @@ class Resolver:
             user=user,
             keys=tuple(_expand(name, tokens) for name in files),
             chosen=bool(wanted.key) or own,
-            only_files=_one(settings, "identitiesonly") == "yes",
+            only_files=one(settings, "identitiesonly") == "yes",
             agent=self._agent_of(settings, tokens),
-            alias=wanted.alias or _one(settings, "hostkeyalias"),
+            alias=wanted.alias or one(settings, "hostkeyalias"),
             known_hosts=tuple(_expand(name, tokens) for name in known if name != "none"),
-            family=_FAMILIES.get(_one(settings, "addressfamily"), 0),
-            hashed=_one(settings, "hashknownhosts") == "yes",
+            family=_FAMILIES.get(one(settings, "addressfamily"), 0),
+            hashed=one(settings, "hashknownhosts") == "yes",
             allowed=_allowed(settings, defaults),
-            rsa_bits=int(_one(settings, "requiredrsasize") or 0),
+            rsa_bits=int(one(settings, "requiredrsasize") or 0),
         )
 
-    def _agent_of(self, settings: Mapping[str, list[str]], tokens: Mapping[str, str]) -> str:
-        named = _one(settings, "identityagent")
+    def _agent_of(self, settings: Settings, tokens: Mapping[str, str]) -> str:
+        named = one(settings, "identityagent")
         if named in ("", "SSH_AUTH_SOCK"):
             return self._agent
         if named.startswith("$"):
@@ -305,6 +206,12 @@ def check_host(name: str) -> None:
             f"not a host name or address: '{sanitize.safe(name[:80])}'",
             "letters, digits, dot, hyphen and underscore; it begins with a letter or digit",
         ) from error
+
+
+def _check(name: str, user: str) -> None:
+    check_host(name)
+    if user:
+        check_user(user)
 
 
 def check_user(name: str) -> None:
@@ -334,81 +241,31 @@ def jump(text: str, target: Jump | Target) -> Jump:
     )
 
 
-def _refuse(
-    name: str, settings: Mapping[str, list[str]], defaults: Mapping[str, list[str]]
-) -> None:
+def _refuse(name: str, settings: Settings, defaults: Settings) -> None:
     """Raise MachineError for what another road has to do."""
     for option, keyword in _REFUSED.items():
-        value = _one(settings, option)
-        if value not in (*_NOTHING, _one(defaults, option)):
+        value = one(settings, option)
+        if value not in (*_NOTHING, one(defaults, option)):
             raise _error(f"ssh's configuration sets {keyword} for {name}", OTHER_ROAD)
-    ways = _one(settings, "preferredauthentications")
-    if _one(settings, "pubkeyauthentication") in ("no", "false"):
+    ways = one(settings, "preferredauthentications")
+    if one(settings, "pubkeyauthentication") in ("no", "false"):
         raise _error(f"ssh's configuration sets PubkeyAuthentication no for {name}", _KEYS_ONLY)
     if ways and "publickey" not in ways.split(","):
         raise _error(f"PreferredAuthentications of {name} has no publickey", _KEYS_ONLY)
 
 
-def _allowed(
-    settings: Mapping[str, list[str]], defaults: Mapping[str, list[str]]
-) -> tuple[tuple[str, frozenset[str]], ...]:
+def _allowed(settings: Settings, defaults: Settings) -> tuple[tuple[str, frozenset[str]], ...]:
     """The algorithms of each kind whose list is not ssh's own; of the others paramiko's serve."""
     return tuple(
         (kind, frozenset(value.split(",")))
         for option, kind in _LISTS.items()
-        if (value := _one(settings, option)) and value != _one(defaults, option)
+        if (value := one(settings, option)) and value != one(defaults, option)
     )
 
 
-def _jumps(settings: Mapping[str, list[str]]) -> list[str]:
-    value = _one(settings, "proxyjump")
+def _jumps(settings: Settings) -> list[str]:
+    value = one(settings, "proxyjump")
     return [] if value in ("", "none") else value.split(",")
-
-
-def _one(settings: Mapping[str, list[str]], option: str) -> str:
-    return settings.get(option, [""])[0]
-
-
-def _names_alike(said: bytes) -> bool:
-    """Whether no file that ssh has read (it says so, asked with -v) can tell names apart."""
-    if not said.startswith(b"OpenSSH_"):
-        return False
-    try:
-        texts = [
-            regular.read(Path(os.fsdecode(name)), _MAX_CONFIG).decode("latin-1")
-            for name in _READ.findall(said)
-        ]
-    except OSError:
-        return False
-    return len(texts) == said.count(b"Reading configuration data ") and not any(
-        _by_name(line.strip()) for text in texts for line in text.split("\n")
-    )
-
-
-def _by_name(line: str) -> bool:
-    if line.startswith("#"):
-        return False
-    if _HOSTS.match(line):
-        return _ALL_HOSTS.fullmatch(line) is None
-    return "%" in line or line[:1] == '"' or _BY_NAME.match(line) is not None
-
-
-def _is_plain(name: str) -> bool:
-    if _PLAIN.fullmatch(name):
-        return True
-    try:
-        return str(ipaddress.IPv4Address(name)) == name
-    except ValueError:
-        return False
-
-
-def _parse(text: str) -> dict[str, list[str]]:
-    """`ssh -G` prints `option value`, one a line; some options several times."""
-    settings: dict[str, list[str]] = {}
-    for line in text.split("\n"):
-        option, _, value = line.partition(" ")
-        settings.setdefault(option, []).append(value)
-    return settings
 
 
 def _paths(value: str) -> list[str]:

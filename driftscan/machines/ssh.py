@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from driftscan import sanitize
 from driftscan.errors import DriftscanError, MachineError
-from driftscan.machines import agent, answers, exhaustion, keys, known_hosts, tcp
+from driftscan.machines import agent, algorithms, answers, exhaustion, keys, known_hosts, tcp
 from driftscan.machines.jumps import Jumps
 from driftscan.machines.known_hosts import KnownHosts
 from driftscan.machines.openssh_config import OTHER_ROAD, Hop, Resolver
@@ -118,7 +118,8 @@ class Ssh:
         """A wire to the next hop, its key checked and ourselves let in."""
         # before anything connects: what is wrong with our own files is not the host's fault
         trip.enter("keys", limits.login)
-        logins = trip.unstoppable("keys", lambda: self.credentials.logins(hop, trip))
+        found = trip.unstoppable("keys", lambda: self.credentials.logins(hop, trip))
+        logins = algorithms.accepted(hop, found)
         known = trip.unstoppable("keys", lambda: self.credentials.known_hosts(hop.known_hosts))
         wire, key = self._greet(trip, hop, before, limits, known, via)
         trust(hop, known, key, self.target.name)
@@ -136,8 +137,9 @@ class Ssh:
         via: str = "",
     ) -> "tuple[Wire, HostKey]":
         """A wire to the next hop and the key it has proven to hold, not yet trusted."""
-        from driftscan.machines.wire import Wire
+        from driftscan.machines.wire import Wire, offers
 
+        offered = offers(hop, known.known_types(*hop.known_as))
         if before is None:
             wire = Wire(
                 trip, tcp.dial(trip, hop.address, hop.port, limits, hop.family), limits.output
@@ -146,7 +148,7 @@ class Ssh:
             with _named(via):
                 tunnel = before.tunnel(hop.address, hop.port, limits.connect)
             wire = Wire(trip, tunnel, limits.output)
-        return wire, wire.handshake(hop, known.known_types(*hop.known_as), limits.handshake)
+        return wire, wire.handshake(hop, offered, limits.handshake)
 
 
 class Credentials:

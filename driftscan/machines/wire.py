@@ -21,7 +21,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from driftscan import sanitize
 from driftscan.errors import MachineError
-from driftscan.machines import keys
+from driftscan.machines import algorithms, keys
 from driftscan.machines.agent import AgentError, AgentKey
 from driftscan.machines.caps import GRACE, OVERHEAD, Capped, Heard, too_much
 from driftscan.machines.openssh_config import OTHER_ROAD, Hop
@@ -36,13 +36,6 @@ _LOG.addHandler(logging.NullHandler())
 _LOG.propagate = False
 _LOG.setLevel(logging.CRITICAL + 1)
 
-_WEAK = {
-    "ciphers": ["aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc"],
-    "macs": ["hmac-sha1", "hmac-md5", "hmac-sha1-96", "hmac-md5-96"],
-}
-_RSA = ("rsa-sha2-512", "rsa-sha2-256")
-_GCM = "gcm"
-_RESTRICTED = {"kex": "kex", "keys": "key_types", "ciphers": "ciphers", "macs": "digests"}
 _PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1)
 # what sshd says in place of its banner (srclimit.c, sshd.c)
 _TURNED_AWAY = (b"Exceeded MaxStartups", b"Not allowed at this time")
@@ -84,7 +77,9 @@ class Wire:
         self._trip = trip
         self._sock = sock
         self._transport = paramiko.Transport(
-            cast("socket.socket", sock), disabled_algorithms=_WEAK, packetizer_class=Capped
+            cast("socket.socket", sock),
+            disabled_algorithms=algorithms.WEAK,
+            packetizer_class=Capped,
         )
         self._packetizer = cast("Capped", self._transport.packetizer)
         self._packetizer.budget = budget + OVERHEAD
@@ -98,18 +93,13 @@ class Wire:
             shut(self._sock)
         self._transport.close()
 
-    def handshake(self, hop: Hop, known_types: Sequence[str], seconds: float) -> HostKey:
-        """Banner and key exchange; the key types known for this host are asked for first.
-
-        Nothing is offered that ssh's configuration does not allow.
-        """
-        self._hop = hop
-        self._restrict(dict(hop.allowed))
-        self._trip.enter("banner", seconds)
+    def handshake(self, hop: Hop, offered: Mapping[str, list[str]], seconds: float) -> HostKey:
+        """Banner and key exchange, offering what `offered` says of each kind (`offers`)."""
         options = self._transport.get_security_options()
-        options.key_types = _order(known_types, options.key_types)
-        # one call encrypts and authenticates: an eighth of the whole trip's CPU less
-        options.ciphers = sorted(options.ciphers, key=lambda name: _GCM not in name)
+        options.kex, options.key_types = offered["kex"], offered["keys"]
+        options.ciphers, options.digests = offered["ciphers"], offered["macs"]
+        self._transport.disabled_algorithms = algorithms.disabled(hop)
+        self._trip.enter("banner", seconds)
         try:
             with self._peer():
                 self._transport.start_client()
@@ -117,32 +107,8 @@ class Wire:
             raise self._no_handshake(error) from error
         self._trip.stage = "host-key"
         key = self._transport.get_remote_server_key()
-        found = HostKey(key.get_name(), key.asbytes())
-        if 0 < rsa_bits(found.blob) < hop.rsa_bits:
-            cause = f"its key is RSA of {rsa_bits(found.blob)} bits, {_least(hop)}"
-            raise MachineError("kex_incompatible", "host-key", cause, "give the host a new key")
-        return found
-
-    def _restrict(self, allowed: Mapping[str, frozenset[str]]) -> None:
-        options = self._transport.get_security_options()
-        for kind, attribute in _RESTRICTED.items():
-            if kind not in allowed:
-                continue
-            ours = [x for x in getattr(options, attribute) if x not in _WEAK.get(kind, ())]
-            left = [name for name in ours if name in allowed[kind] | _same(allowed[kind])]
-            if not left and kind == "macs":  # what encrypts and authenticates at once needs none
-                kind, attribute, left = (
-                    "ciphers",
-                    "ciphers",
-                    [x for x in options.ciphers if _GCM in x],
-                )
-            if not left:
-                cause = f"ssh's configuration allows no {kind} that this road has: {_names(ours)}"
-                raise MachineError("unreachable", "config", cause, OTHER_ROAD)
-            setattr(options, attribute, left)
-        if signed := allowed.get("pubkeys"):
-            unsigned = [name for name in _RSA if name not in signed]
-            self._transport.disabled_algorithms = {**_WEAK, "pubkeys": unsigned}
+        algorithms.check_size(hop, key.asbytes())
+        return HostKey(key.get_name(), key.asbytes())
 
     def _greeted(self) -> None:
         self._trip.stage = "kex"
@@ -158,7 +124,7 @@ class Wire:
         Raises MachineError `auth_failed`. Never falls back to anything that would ask somebody.
         """
         tried = []
-        for key in self._accepted(candidates):
+        for key in candidates:
             tried.append(f"{key.get_name()} {fingerprint(key.asbytes())}")
             if self._accepts(user, key):
                 return
@@ -171,23 +137,6 @@ class Wire:
             f"add the public key to ~{user}/.ssh/authorized_keys, or name another key or user;"
             " the host's log has the reason (journalctl -u ssh)",
         )
-
-    def _accepted(self, candidates: Iterable[Login]) -> list[Login]:
-        """The keys that ssh's configuration lets us show; MachineError when there is none."""
-        signed = dict(self._hop.allowed).get("pubkeys")
-        found, passed = [], []
-        for key in candidates:
-            bits, kind = rsa_bits(key.asbytes()), key.get_name()
-            if 0 < bits < self._hop.rsa_bits:
-                passed.append(f"RSA of {bits} bits, {_least(self._hop)}")
-            elif signed is not None and signed.isdisjoint(_RSA if kind == "ssh-rsa" else {kind}):
-                passed.append(f"{kind}, which PubkeyAcceptedAlgorithms does not allow")
-            else:
-                found.append(key)
-        if passed and not found:
-            cause = f"the key is {passed[0]}"
-            raise MachineError("key_unusable", "keys", cause, "name another key, or create one")
-        return found
 
     def _accepts(self, user: str, key: Login) -> bool:
         try:
@@ -398,28 +347,21 @@ class _PeerError(OSError):
         super().__init__(self.detail)
 
 
+def offers(hop: Hop, known_types: Sequence[str]) -> dict[str, list[str]]:
+    """What is offered to a host of which keys of these types are known.
+
+    Raises MachineError where ssh's configuration leaves nothing of a kind.
+    """
+    ours: Any = paramiko.Transport
+    kinds = {
+        kind: getattr(ours, f"_preferred_{kind}") for kind in ("kex", "keys", "ciphers", "macs")
+    }
+    return algorithms.offered(hop, known_types, **kinds)
+
+
 def fingerprint(blob: bytes) -> str:
     """As ssh-keygen -l shows it."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
-
-
-def rsa_bits(blob: bytes) -> int:
-    """The size of an RSA key (RFC 4253, 6.6: its type, exponent and modulus); 0 of any other."""
-    message = Message(blob)
-    if message.get_binary() != b"ssh-rsa":
-        return 0
-    message.get_binary()
-    return int.from_bytes(message.get_binary(), "big").bit_length()
-
-
-def _least(hop: Hop) -> str:
-    return f"and ssh's configuration requires {hop.rsa_bits}"
-
-
-def _same(names: frozenset[str]) -> set[str]:
-    """Other names of the same: one key exchange has that of its RFC and that of its first form."""
-    both = {"curve25519-sha256", "curve25519-sha256@libssh.org"}
-    return both if names & both else set()
 
 
 def load(file: keys.KeyFile) -> paramiko.PKey:
@@ -444,12 +386,6 @@ def _is_peers(error: Exception) -> bool:
         return True
     reader = paramiko.Transport.run.__code__
     return any(frame.f_code is reader for frame, _ in traceback.walk_tb(error.__traceback__))
-
-
-def _order(known: Sequence[str], offered: Sequence[str]) -> tuple[str, ...]:
-    wanted = [name for kind in known for name in (_RSA if kind == "ssh-rsa" else (kind,))]
-    first = [name for name in wanted if name in offered]
-    return tuple(dict.fromkeys([*first, *offered]))
 
 
 def _damaged(stage: str) -> MachineError:
