@@ -22,7 +22,8 @@ _TOTAL_LIMIT = 512 << 20
 _MOST = 2_000_000  # members
 
 Read = TypeVar("Read")
-Layer = Callable[[IO[bytes]], Read]
+# Gets a layer, and where it begins in the archive if that can be read there again.
+Layer = Callable[[IO[bytes], int | None], Read]
 
 # What documents raise that are not as engines write them, however deep or odd.
 _DAMAGED: tuple[type[Exception], ...] = (
@@ -84,7 +85,7 @@ def folder(path: str, layer: Layer[Read], budget: Budget) -> tuple[Any, list[Rea
 
     def read(name: str) -> Read:
         with _file(path, name) as stream:
-            return layer(stream)
+            return layer(stream, None)
 
     with _told():
         image = chosen(document, lambda name: Path(path, name).exists())
@@ -130,13 +131,15 @@ class _Contents(Generic[Read]):
         self._links: dict[str, str] = {}
 
     def take_all(self, archive: IO[bytes]) -> None:
+        in_place = archive.seekable() and not tars.is_compressed(archive)
+        start = archive.tell() if in_place else None
         with tars.opened(archive) as outer:
             for count, member in enumerate(tars.members(outer)):
                 if count > _MOST:
                     raise ValueError(f"it has more than {_MOST} members")
-                self._take(outer, member)
+                self._take(outer, member, start)
 
-    def _take(self, outer: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+    def _take(self, outer: tarfile.TarFile, member: tarfile.TarInfo, start: int | None) -> None:
         """Keep what a member tells. Members come in any order, the manifest often last."""
         name = tars.normal(member.name)
         if member.issym():
@@ -146,17 +149,20 @@ class _Contents(Generic[Read]):
         elif member.islnk():
             self._links[name] = tars.normal(member.linkname)
         elif member.isreg() and (stream := outer.extractfile(member)):
-            self._take_file(name, stream, member.size)
+            place = None if start is None or member.issparse() else start + member.offset_data
+            self._take_file(name, stream, member, place)
 
-    def _take_file(self, name: str, stream: IO[bytes], size: int) -> None:
+    def _take_file(
+        self, name: str, stream: IO[bytes], member: tarfile.TarInfo, place: int | None
+    ) -> None:
         document = self._wanted is None and _may_be_document(name) and _starts_json(stream)
         if document:
-            self._budget.spend(size if size <= _JSON_LIMIT else 0)
+            self._budget.spend(member.size if member.size <= _JSON_LIMIT else 0)
             self._documents[name] = stream.read(_JSON_LIMIT)
         if self._read is None:
             self._layers[name] = None
         elif not document and self._is_layer(name):
-            self._layers[name] = self._read(stream)
+            self._layers[name] = self._read(stream, place)
 
     def _is_layer(self, name: str) -> bool:
         if self._wanted is not None:

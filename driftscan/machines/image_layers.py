@@ -57,7 +57,7 @@ def read(archive: IO[bytes], wanted: Collection[str], folders: Collection[str] =
     """
     budget, paths = image_archive.Budget(), _Wanted(wanted, folders)
 
-    def layer(stream: IO[bytes]) -> Layer:
+    def layer(stream: IO[bytes], _place: int | None) -> Layer:
         found = _layer(stream, paths)
         budget.spend(sum(map(len, found.files.values())))
         return found

@@ -1,7 +1,8 @@
 """The files of a saved image as one root file system, of which nothing is unpacked or run.
 
 Each layer's tar is read once: paths, owners, modes and times of its headers stay in memory, the
-contents of its files in one nameless file that is gone with this process.
+contents of its files in one nameless file that is gone with this process. Those of plain layers in
+an archive that is a file are read where they are.
 """
 
 import posixpath
@@ -54,9 +55,16 @@ Check = Callable[[], None]
 class Layers:
     """A `Store` (machines/root.py) of an image's merged layers, and what its configuration says."""
 
-    def __init__(self, config: Mapping[str, Any], files: "_Files", spool: IO[bytes]) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        files: "_Files",
+        spool: IO[bytes],
+        archive: IO[bytes] | None = None,
+    ) -> None:
         self._files = files
         self._spool = spool
+        self._archive = archive
         inner = config.get("config") or {}
         self.environment = tuple(str(pair) for pair in inner.get("Env") or ())
         self.created = str(config.get("created", ""))
@@ -82,8 +90,9 @@ class Layers:
         kept = self._files.at(path)
         if kept is None:
             return b""
-        self._spool.seek(kept.offset)
-        return self._spool.read(min(limit, kept.node.size))
+        file = self._archive if kept.in_place and self._archive else self._spool
+        file.seek(kept.offset)
+        return file.read(min(limit, kept.node.size))
 
     def may(self, path: str, *, enter: bool) -> bool:  # noqa: ARG002 - root may read all
         return True
@@ -106,7 +115,7 @@ def of_archive(path: str, check: Check) -> Iterator[Layers]:
                 except NoImage:
                     archive.seek(0)
                     found = bare(archive, spool, check)
-            yield found
+                yield found
     except OSError as error:
         cause = f"{path}: {(error.strerror or 'cannot be read').lower()}"
         raise MachineError("unreachable", "open", cause, _WHICH) from error
@@ -139,21 +148,24 @@ _SPACE = "set TMPDIR to a folder with room for the whole image"
 
 
 def load(archive: IO[bytes], spool: IO[bytes], check: Check) -> Layers:
-    """The image in an archive; `spool` takes the contents of its files.
+    """The image in an archive; `spool` takes the contents of its files, but for those of plain
+    layers in an archive that is a file: they are read where they are, and it has to stay open.
 
     Raises EngineError for an archive that is no image, or whose layers do what no engine allows.
     """
     layer = _Reader(spool, check).layer
-    return _merged(*image_archive.parts(archive, layer, image_archive.Budget()), spool, check)
+    config, layers = image_archive.parts(archive, layer, image_archive.Budget())
+    return Layers(config, _merged(layers, check), spool, archive)
 
 
 def load_folder(path: str, spool: IO[bytes], check: Check) -> Layers:
     """The image in a folder; raises as `load` does, and OSError where it cannot be read."""
     layer = _Reader(spool, check).layer
-    return _merged(*image_archive.folder(path, layer, image_archive.Budget()), spool, check)
+    config, layers = image_archive.folder(path, layer, image_archive.Budget())
+    return Layers(config, _merged(layers, check), spool)
 
 
-def _merged(config: Any, layers: "list[_Layer]", spool: IO[bytes], check: Check) -> Layers:
+def _merged(layers: "list[_Layer]", check: Check) -> "_Files":
     files = _Files()
     try:
         for layer in layers:
@@ -161,27 +173,29 @@ def _merged(config: Any, layers: "list[_Layer]", spool: IO[bytes], check: Check)
             files.put_on(layer)
     except ValueError as error:
         raise EngineError(f"the saved image cannot be read: {error}") from error
-    return Layers(config, files, spool)
+    return files
 
 
 def bare(archive: IO[bytes], spool: IO[bytes], check: Check) -> Layers:
     """The tar of a root file system, as `docker export` writes it: one layer and nothing else."""
     files = _Files()
     try:
-        files.put_on(_Reader(spool, check).layer(archive))
+        files.put_on(_Reader(spool, check).layer(archive, 0))
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise EngineError(f"it cannot be read: {sanitize.safe(str(error))}") from error
-    return Layers({}, files, spool)
+    return Layers({}, files, spool, archive)
 
 
 # --- one layer ---------------------------------------------------------------------------------
 
 
 class _Kept(Struct, frozen=True):
-    """A path of a layer, and where the spool has its content; or what it is a hard link to."""
+    """A path of a layer, and where the spool, or the archive itself, has its content; or what it is
+    a hard link to."""
 
     node: Node
     offset: int = 0
+    in_place: bool = False
     link: str = ""
 
 
@@ -200,9 +214,14 @@ class _Reader:
         self._check = check
         self._files = 0
 
-    def layer(self, stream: IO[bytes]) -> _Layer:
-        """Raises ValueError for what no engine would unpack, or for more than the limits."""
+    def layer(self, stream: IO[bytes], place: int | None) -> _Layer:
+        """What a layer holds, which begins at `place` of the archive if it can be read there again.
+
+        Raises ValueError for what no engine would unpack, or for more than the limits.
+        """
         layer = _Layer({}, [])
+        if tars.is_compressed(stream):
+            place = None
         with tars.opened(stream) as tar:
             for member in tars.members(tar):
                 self._files += 1
@@ -210,16 +229,20 @@ class _Reader:
                     raise ValueError(f"it has more than {_MOST_FILES} files")
                 if self._files % 64 == 0:
                     self._check()
-                self._take(tar, member, layer)
+                self._take(tar, member, layer, place)
         return layer
 
-    def _take(self, tar: tarfile.TarFile, member: tarfile.TarInfo, layer: _Layer) -> None:
+    def _take(
+        self, tar: tarfile.TarFile, member: tarfile.TarInfo, layer: _Layer, place: int | None
+    ) -> None:
         name = _inside(member.name)
         gone = whiteout(name)
         if gone is not None:
             layer.gone.append(gone)
         elif member.islnk():
             layer.kept[name] = _Kept(_DIRECTORY, link=_inside(member.linkname))
+        elif member.isreg() and place is not None and not member.issparse():
+            layer.kept[name] = _Kept(_node(member), place + member.offset_data, in_place=True)
         elif member.type in _KINDS:
             offset = self._keep(tar, member) if member.isreg() else 0
             layer.kept[name] = _Kept(_node(member), offset)

@@ -128,11 +128,22 @@ class _Forward:
 # --- compression -------------------------------------------------------------------------------
 
 
+def is_compressed(stream: IO[bytes]) -> bool:
+    """Whether it begins as a format that `uncompressed` knows."""
+    head = peeked(stream, 6)
+    return (
+        head.startswith((_ZSTD, b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x5d\0\0"))
+        or head[1:4] == _SKIPPABLE
+    )
+
+
 @contextmanager
 def uncompressed(stream: IO[bytes]) -> Iterator[IO[bytes]]:
     """What is in the stream, to its end: the members or frames of all formats may be several."""
     head = peeked(stream, 6)
-    if head[:4] == _ZSTD or head[1:4] == _SKIPPABLE:
+    if not is_compressed(stream):
+        yield stream
+    elif head[:4] == _ZSTD or head[1:4] == _SKIPPABLE:
         with _unzstd(stream) as plain:
             yield plain
     elif head[:2] == b"\x1f\x8b":
@@ -141,11 +152,9 @@ def uncompressed(stream: IO[bytes]) -> Iterator[IO[bytes]]:
     elif head[:3] == b"BZh":
         with bz2.BZ2File(stream) as unzipped:
             yield cast("IO[bytes]", unzipped)
-    elif head == b"\xfd7zXZ\0" or head[:3] == b"\x5d\0\0":
+    else:
         with lzma.LZMAFile(stream) as unzipped:
             yield cast("IO[bytes]", unzipped)
-    else:
-        yield stream
 
 
 @contextmanager

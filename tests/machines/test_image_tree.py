@@ -421,3 +421,15 @@ def test_what_is_stopped_before_it_begins_reads_nothing(engine):
     with pytest.raises(MachineError) as error:
         fingerprint(machine)
     assert error.value.state == "interrupted"
+
+
+@pytest.mark.parametrize(("pack", "kept"), [(bytes, b""), (gzip.compress, b"one")])
+def test_files_of_plain_layers_in_a_file_are_read_where_they_are(tmp_path, pack, kept):
+    """Without a copy; those of a stream, or of a packed layer, are kept beside it."""
+    data = oci(pack(tar(("a", b"one"))))
+    (tmp_path / "image.tar").write_bytes(data)
+    spool = io.BytesIO()
+    with (tmp_path / "image.tar").open("rb") as archive:
+        found = image_tree.load(archive, spool, no_check)
+        assert (found.read("/a", 100), found.read("/a", 2)) == (b"one", b"on")
+    assert spool.getvalue() == kept
