@@ -94,7 +94,7 @@ def build(
         builder=_builder(engine, record.own_entries()),
         dockerfile=sanitize.safe(str(path)),
         digest="sha256:" + hashlib.sha256(content).hexdigest(),
-        text="\n".join(sanitize.redact(line) for line in text.split("\n")),
+        text=sanitize.redact(text),
         attributions=attributed,
         places=places,
         fingerprint=_kept(fingerprint),

@@ -7,7 +7,8 @@ it, and the value that stands on the next line.
 import re
 from collections.abc import Iterable, Iterator
 
-from driftscan.redaction import QUOTED, REDACTED, cannot_be_secret, names_secret, redact
+from driftscan.redaction import QUOTED, cannot_be_secret, names_secret, redact
+from driftscan.url_secrets import REDACTED
 
 _WORD = re.compile(r"(?<![\w./-])[A-Za-z_$][\w.-]*+", re.ASCII)
 # What parts a name and its value: `=`, `:`, `=>`, blanks, the comma of `define('x', 'y')`, `>`.

@@ -9,13 +9,13 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 
-REDACTED = "[redacted]"
+from driftscan.url_secrets import REDACTED, without_hooks, without_users
 
 # --- names -------------------------------------------------------------------------------------
 
 # What makes the name of a variable, an option or a field the name of a secret.
 _SECRET_NAME = re.compile(
-    r"pass|secret|token|credential|auth|cookie|bearer|private|webhook|jwt|psk|signature$"
+    r"pass|secret|token|credential|creds?$|auth|cookie|bearer|private|webhook|jwt|psk|signature$"
     r"|key(?:$|[_.\d-])|pwd?(?:$|[_.\d-])|salt$|dsn$|(?:^|[_.-])sig$|sess(?:ion)?id$|aws_session"
 )
 # Names that only look so: people, public halves of keys, sort orders, limits, animals; where a
@@ -32,7 +32,7 @@ _HARMLESS_NAME = re.compile(
 )
 _NAMES = (
     *("pass", "secret", "token", "credential", "auth", "cookie", "bearer", "private"),
-    *("webhook", "jwt", "psk", "sig", "key", "pw", "salt", "dsn", "sess"),
+    *("webhook", "jwt", "psk", "sig", "key", "pw", "salt", "dsn", "sess", "cred"),
 )
 
 _LONGEST_NAME = 300
@@ -57,7 +57,8 @@ _WITHIN = re.compile(rf"(?=\S)(?:{_IN_QUOTES}|[^\s'\"]++)", re.DOTALL)
 _WORD_OF_SHELL = re.compile(_VALUE, re.DOTALL)
 
 _PLACE = re.compile(
-    r"(?:(?:hash|texthash|btree|lmdb|cdb|file|unix):|<)?/(?:(?:app|bin|boot|data|dev|etc|home|lib|lib64|media|mnt|nix|opt|proc|root|run|sbin|srv|sys"
+    r"(?:(?:hash|texthash|btree|lmdb|cdb|file|unix):|<)?/"
+    r"(?:(?:app|bin|boot|data|dev|etc|home|lib|lib64|media|mnt|nix|opt|proc|root|run|sbin|srv|sys"
     r"|tmp|usr|var)(?:/[\w./+-]*)?)?"
 )
 _SWITCH = re.compile(r"(?i)\d{0,2}|yes|no|true|false|on|off|none|null|enabled?|disabled?")
@@ -73,7 +74,8 @@ def hidden(value: str) -> str:
     """The mark in the quotes of the value, so that what is around them keeps its meaning."""
     found = _QUOTE.match(value)
     quote = found[0] if found else ""
-    return f"{quote}{REDACTED}{quote if value.count(quote or ' ') > 1 else ''}"
+    lines = "\n" * value.count("\n")  # as many as there were
+    return f"{quote}{REDACTED}{lines}{quote if value.count(quote or ' ') > 1 else ''}"
 
 
 _QUOTE = re.compile(r"\\?[\"']")
@@ -88,7 +90,8 @@ def _second(match: re.Match[str]) -> str:
 
 _NAMED = re.compile(
     rf"(?<![\w.-])(?=[\w.-]*?(?i:{'|'.join(_NAMES)}))([\w.-]++)"
-    r"([\"'\]\\]{0,4}\s*+(?:=>|[+:?]?==?|:)\s*+|\s++(?![-=:]))",
+    r"([\"'\]\\]{0,4}[ \t]*+(?:=>|[+:?]?==?|:)[ \t]*+|[\"'][ \t]*+,[ \t]*+(?=[\"'])"
+    r"|[ \t]++(?![-=:]))",
     re.ASCII,
 )
 # dpkg-architecture(1): name:architecture is a package.
@@ -102,9 +105,10 @@ _VERSION = re.compile(r"(?:\d+:)?\d+(?:\.\d+)+(?:[-+~._:](?:\d+|[a-z]{1,8}\d*))*
 # Bare words that name what follows them; in longer ones an underscore tells that they are names.
 _BARE = re.compile(
     r"(?i)(?:pass|passwd|password|passphrase|passcode|secret|token|psk|requirepass|masterauth"
-    r"|[\w.]*_(?:key|pass|passwd|password|passphrase|secret|token|psk|pw)|[\w.-]+\.(?:psk|password|secret))"
+    r"|[\w.]*_(?:key|pass|passwd|password|passphrase|secret|token|psk|pw)"
+    r"|(?:api|access|secret|private|auth)-(?:key|token)|[\w.-]+\.(?:psk|password|secret))"
 )
-_PROSE = re.compile(r"[A-Za-z]?[a-z]+[.,;:!?)'\"]*|[A-Z][A-Z_]*[\"',]*|\W+")
+_PROSE = re.compile(r"[A-Za-z]?[a-z]+[.,;:!?)'\"]*|[\"']?[A-Z][A-Z_]*[\"',]*|\W+")
 
 
 def _named(text: str) -> str:
@@ -131,7 +135,7 @@ def _behind(text: str, name: re.Match[str], *, within: bool) -> re.Match[str] | 
 
     `within` quotes a further quote ends them.
     """
-    sign = name[2].strip()
+    sign = name[2].strip("\"' \t,")
     if not sign and _is_set(text, name):
         return _REST.match(text, name.end())
     bare = not sign and not name[1].startswith("-")
@@ -140,9 +144,15 @@ def _behind(text: str, name: re.Match[str], *, within: bool) -> re.Match[str] | 
     value = (_WITHIN if within else _WORD_OF_SHELL).match(text, name.end())
     if value is None or bare:
         return None if value is None or _PROSE.fullmatch(value[0]) else value
-    if sign and _PACKAGE.fullmatch(name[1]) and _VERSION.fullmatch(value[0]):
+    if sign and _is_package(name[1]) and _VERSION.fullmatch(value[0]):
         return None
     return None if sign == ":" and _is_field(text, name, value[0]) else value
+
+
+def _is_package(name: str) -> bool:
+    return _PACKAGE.fullmatch(name) is not None and (
+        name == "passwd" or _BARE.fullmatch(name) is None
+    )
 
 
 def _is_field(text: str, name: re.Match[str], value: str) -> bool:
@@ -150,7 +160,8 @@ def _is_field(text: str, name: re.Match[str], value: str) -> bool:
     if name[1].lower() in ("auth", "key") and _PROSE.fullmatch(value):
         return True
     before = text[max(0, name.start() - 256) : name.start()]
-    is_path = before.endswith("/") and _NO_PATH.split(before)[-1].startswith("/")
+    folder = _NO_PATH.split(before)[-1] if before.endswith("/") else ""
+    is_path = folder.startswith("/") and folder != "/"
     return is_path or _ARCHITECTURE.match(value) is not None
 
 
@@ -161,7 +172,7 @@ def _is_set(text: str, match: re.Match[str]) -> bool:
 
 _NO_PATH = re.compile(r"[^\w./+-]")
 _SETS = re.compile(r"(?i)(?:^|\s)(?:ENV|ARG|SetEnv)\s+$")
-_REST = re.compile(r"\S[^;]*+")
+_REST = re.compile(r"(?=\S)(?:[^;\n\\]|\\.)*+", re.DOTALL)
 # netrc(5), in one line or in a command
 _LOGIN = re.compile(
     r"(?i)(?<![\w.-])((?:login|user|username|account)\s++\S++\s++"
@@ -169,86 +180,27 @@ _LOGIN = re.compile(
 )
 
 
-# --- URLs --------------------------------------------------------------------------------------
-
-_SCHEME = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,30}://)")
-_WORD = re.compile(r"[^\s'\"<>]*")
-# A password may hold a `/`: then no port follows the first colon.
-_NO_PORT = re.compile(r"[^/:@]*:(?!\d{0,5}(?:[/?#]|$))")
-_HOST = re.compile(r"(?:[\w-]+\.)+[A-Za-z]{2,}|localhost(?![\w-])|\d+(?:\.\d+){3}(?![\w.])")
-# What follows an `@` as the revision of a repository is no host.
-_REVISION = re.compile(
-    r"(?i)(?:v?\d(?!\d{0,2}\.\d+\.\d+\.\d+(?:[:/]|$))[\w.+-]*|[0-9a-f]{7,40}|main|master|develop|head"
-    r"|stable|release[\w./-]*)[,;)\]]*"
-)
-
-
-def _urls(text: str) -> str:
-    first, *rest = _SCHEME.split(text)
-    if not rest:
-        return text
-    pairs = zip(rest[::2], rest[1::2], strict=True)
-    return first + "".join(scheme + _without_user(after) for scheme, after in pairs)
-
-
-def _without_user(after: str) -> str:
-    """What follows `://`, without the user and the password.
-
-    `[user@]` is how our own sentences write it.
-    """
-    if after.startswith("[user@]"):
-        return after
-    word = _WORD.match(after)
-    end = _end_of_user(word[0] if word else "")
-    return f"{REDACTED}@{after[end:]}" if end else after
-
-
-def without_user(url: str) -> str:
-    """A URL without its user and password, for names that are made of its host and path."""
-    scheme, sign, after = url.partition("://")
-    return scheme + sign + after[_end_of_user(after) :]
-
-
-def _end_of_user(word: str) -> int:
-    """How long the user info with its `@` is; 0 where there is none."""
-    authority = word.partition("/")[0]
-    standard = authority.rfind("@") + 1
-    last = word.rfind("@") + 1
-    if last == standard:
-        return standard
-    odd = bool(_NO_PORT.match(authority)) if not standard else not _HOST.match(word, standard)
-    if odd:
-        return standard if standard and _REVISION.fullmatch(word, last) else last
-    # user info that ends in the first part, or a port: only a host can be behind a later one
-    bare = word[:last].partition("?")[0]
-    sure = ":" in authority and _HOST.match(word, last) and bare[-2:-1] not in ("", "/")
-    return last if sure and len(bare) == last else standard
-
-
-# Addresses that are secrets as a whole.
-_HOOK = re.compile(
-    r"(?i)(?<=//|.@)((?:hooks?\.[\w.-]{1,100}+|(?:\w{1,40}\.)?discord(?:app)?\.com/api/webhooks"
-    r"|[\w-]{0,60}\.?webhook\.office\.com|outlook\.office(?:365)?\.com/webhook|hc-ping\.com"
-    r"|open\.(?:feishu\.cn|larksuite\.com)/open-apis/bot/v2/hook|maker\.ifttt\.com/trigger)/"
-    r"|[\w.-]{1,100}+/bot(?=\d{6,12}:))([^\s'\"?#]++)"
-)
-
 # --- forms and programs --------------------------------------------------------------------------
 
-_BASIC = re.compile(r"(?i)\b(Authorization:\s*+\w++\s++|Bearer\s++)([A-Za-z0-9._~+/=-]{6,})")
-_COOKIE = re.compile(r"(?i)\b((?:Set-)?Cookie2?:\s*+)([^\s'\"][^'\"]*+)")
+_BASIC = re.compile(r"(?i)\b(Authorization:\s*+\w++\s++(?=\S)|Bearer\s++(?=\S{6}))([^\s'\"]++)")
+_COOKIE = re.compile(r"(?i)\b((?:Set-)?Cookie2?:\s*+)([^\s'\"][^'\"\n]*+)")
 _COOKIE_OPTION = re.compile(
     r"(?<!\S)(-b\s?+)('[^'=]*+=[^']*+'?|\"[^\"=]*+=[^\"]*+\"?|[^\s'\"=]++=\S++)"
 )
 _USER_OPTION = re.compile(
     r"(?<!\S)((?:-u|--user|--proxy-user)[\s=]?['\"]?(?!\d++:\d++(?!\S)))([^\s:'\"]++:)([^\s'\"]++)"
 )
-_PEM = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY-----.*", re.DOTALL)
+_PEM = re.compile(
+    r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,80}-----|\Z)",
+    re.DOTALL,
+)
 _OPENSSL = re.compile(r"(?<!\S)(pass:)(\S++)")
 _ORACLE = re.compile(
     r"(?i)\b((?:jdbc:oracle:\w{1,8}:|(?:sqlplus|sqlldr|expdp|impdp|rman)\s++(?:-\S++\s++)*+)"
     r"[^\s/@]++/)([^\s@]++)"
 )
+# As mount.cifs(8) and dracut.cmdline(7) have it.
+_MOUNT = re.compile(r"(?i)((?<![\w.-])(?:user(?:name)?=[^\s%,]++%|iscsi:[^\s@:]*+:))([^\s,@]++)")
 # Tokens that say by their form what they are, as their issuers document it.
 _KNOWN = re.compile(
     r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_\w{20,255}"
@@ -268,12 +220,13 @@ _CRYPT = re.compile(
 # Options that take a password, by the program that has them: the first group stays.
 _OPTIONS = {
     # here a blank would mean a prompt
+    "https?|xh": r"-a\s*+[^\s:]*:",
     r"mysql\w*|mariadb\w*|7z[ar]?|rar|unrar": "-h?p",
-    r"sshpass|mongo\w*|cqlsh|useradd|usermod|(?:docker|podman|nerdctl|buildah|skopeo|crane|helm"
+    r"sshpass|mongo\w*|cqlsh|ncftp\w*|useradd|usermod|(?:docker|podman|nerdctl|buildah|skopeo|crane|helm"
     r"\s{1,4}registry|oc|az)\s{1,4}login": r"-p\s*+",
     "redis-cli": r"-a\s*+",
     r"ldap\w*": r"-w\s*+",
-    "zip|unzip|sqlcmd|bcp|tsql|ipmitool": r"-P\s*+",
+    r"zip|unzip|mosquitto_\w+|sqlcmd|bcp|tsql|ipmitool": r"-P\s*+",
     r"snmp\w*": r"-[cAX]\s*+",
     "openssl": r"-[kK]\s++",
     r"smb\w*|rpcclient|net\s{1,4}(?:ads|rpc)": r"(?:-U\s*+|--user[=\s])[^\s%]*+%",
@@ -290,7 +243,7 @@ _BY_PROGRAM = [
     for programs, option in _OPTIONS.items()
 ]
 _PROGRAM = re.compile(rf"(?<![\w.-])(?:{'|'.join(_OPTIONS)})(?=\s)")
-_COMMANDS = re.compile(r"([|;&])")
+_COMMANDS = re.compile(r"([|;&]|(?<!\\)\n)")
 # `echo hunter2 | sudo -S`, and what else reads a password from its input
 _WRITES = re.compile(r"(?<![\w.-])((?:echo|printf)\s++)\S[^\n]*+")
 _READS = re.compile(
@@ -335,11 +288,12 @@ _HASHES = (
     *("$scrypt$", "$pbkdf2"),
 )
 _RULES: tuple[tuple[tuple[str, ...], Callable[[str], str]], ...] = (
-    (("private key",), partial(_PEM.sub, REDACTED)),
+    (("private key",), partial(_PEM.sub, lambda found: hidden(found[0]))),
+    (("user=", "username=", "iscsi:"), partial(_MOUNT.sub, rf"\1{REDACTED}")),
     (_TOKENS, partial(_KNOWN.sub, REDACTED)),
     (_HASHES, partial(_CRYPT.sub, REDACTED)),
-    (("://",), _urls),
-    (("//",), partial(_HOOK.sub, rf"\1{REDACTED}")),
+    (("://",), without_users),
+    (("//",), without_hooks),
     (("authorization", "bearer"), partial(_BASIC.sub, rf"\1{REDACTED}")),
     (("cookie",), partial(_COOKIE.sub, rf"\1{REDACTED}")),
     (("-b",), partial(_COOKIE_OPTION.sub, _second)),
@@ -379,7 +333,7 @@ def redact(text: str) -> str:
 
     Takes too much rather than too little, in time that grows with the text.
     """
-    lower = text.lower().replace("\t", " ")
+    lower = text.lower().replace("\t", " ").replace("\n", " ")
     for hints, rule in _RULES:
         if any(hint in lower for hint in hints):
             text = rule(text)

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from driftscan.model import Absent, Collected, Denied, Failed, Field, Items, Partial, Section
-from driftscan.redaction import REDACTED, may_hold_secret, redact, redact_variable
+from driftscan.redaction import may_hold_secret, redact, redact_variable
+from driftscan.url_secrets import REDACTED
 
 __all__ = [
     "REDACTED",

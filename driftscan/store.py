@@ -29,11 +29,19 @@ _READER = 10.0
 
 
 def save(path: Path, noun: Fingerprint | Baseline) -> None:
-    """Write a fingerprint (mode 0600) or a baseline (0644) as sorted, indented JSON.
+    """Write a fingerprint or a baseline as sorted, indented JSON, mode 0600.
 
+    A baseline that is there already keeps its mode: it may be in a checkout of many accounts.
     The file is replaced as a whole or stays as it was. Raises StoreError when it cannot be.
     """
-    write(path, encode(noun), PUBLIC if isinstance(noun, Baseline) else PRIVATE)
+    write(path, encode(noun), _kept_mode(path) if isinstance(noun, Baseline) else PRIVATE)
+
+
+def _kept_mode(path: Path) -> int:
+    try:
+        return stat.S_IMODE(path.stat().st_mode) & 0o666
+    except OSError:
+        return PRIVATE
 
 
 def encode(noun: Fingerprint | Baseline) -> bytes:

@@ -131,6 +131,20 @@ COMMANDS = [
     "sqlplus -s scott/{}@db",
     "jdbc:oracle:thin:scott/{}@db",
     "vault login {}",
+    "http -a u:{} https://x",
+    "mosquitto_pub -u u -P {} -t x",
+    "ncftpput -u u -p {} h",
+    'php -r \'f("password", "{}");\'',
+    "x /password:{}",
+    "x api-key {}",
+    "CREDS={}",
+    "Authorization: ApiKey {}",
+    "mount -o user=u%{},vers=3 //h/x /m",
+    "netroot=iscsi:u:{}@192.0.2.1::x",
+    "PASSWORD=1.2-{}",
+    "ENV PASSWORD \\\n  {}",
+    "RUN A=1 DB_PASSWORD=\\\n{} app",
+    "COPY <<EOF /k\n-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\nEOF",
 ]
 
 
@@ -224,6 +238,9 @@ def test_a_token_of_a_known_form_is_not_kept_wherever_it_stands(token):
         "echo done | sort",
         "/etc/dnf/hooks.d/x",
         "KEYMAP=de KEYBOARD=x monkey=x",
+        "/etc/apt/auth.conf.d/a.conf:123",
+        '["DB_PASSWORD", "API_KEY", "HOME"]',
+        "apt-get install libsecret-1-0 apt-key gnome-keyring-2",
     ],
 )
 def test_what_is_no_secret_stays(text):
@@ -292,6 +309,17 @@ def test_what_stands_beside_a_secret_stays(text, kept):
 )
 def test_a_path_a_switch_and_a_small_number_are_no_secrets(name, value):
     assert redact_variable(name, value) == value
+
+
+def test_a_text_of_many_lines_keeps_its_lines():
+    """As the text of a Dockerfile: its lines are known by their numbers."""
+    key = "-----BEGIN PRIVATE KEY-----\nabc\ndef\n-----END PRIVATE KEY-----"
+    text = f"FROM a\nENV PASSWORD \\\n  x1\nARG TOKEN=\nCOPY <<EOF /k\n{key}\nEOF\nRUN b\n"
+    found = redact(text)
+    assert found.count("\n") == text.count("\n")
+    assert [line for line in found.split("\n") if line and line in text.split("\n")] == [
+        *("FROM a", "ARG TOKEN=", "COPY <<EOF /k", "EOF", "RUN b"),
+    ]
 
 
 def test_a_variable_with_another_name_loses_the_secret_in_its_value():

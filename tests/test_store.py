@@ -114,7 +114,7 @@ def test_keys_are_sorted_lines_are_short_and_the_schema_is_always_written(tmp_pa
 
 
 @pytest.mark.case("D12")
-def test_a_fingerprint_is_private_and_a_baseline_is_for_all_whatever_the_umask(tmp_path):
+def test_fingerprints_and_baselines_are_private_whatever_the_umask(tmp_path):
     for umask in (0o077, 0o000):
         old = os.umask(umask)
         try:
@@ -123,7 +123,14 @@ def test_a_fingerprint_is_private_and_a_baseline_is_for_all_whatever_the_umask(t
         finally:
             os.umask(old)
         modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("f.json", "b.json")]
-        assert modes == [0o600, 0o644]
+        assert modes == [0o600, 0o600]
+
+
+def test_a_baseline_that_was_opened_to_others_stays_so(tmp_path):
+    store.save(tmp_path / "b.json", BASELINE)
+    (tmp_path / "b.json").chmod(0o644)
+    store.save(tmp_path / "b.json", BASELINE)
+    assert stat.S_IMODE((tmp_path / "b.json").stat().st_mode) == 0o644
 
 
 @pytest.mark.case("D11")

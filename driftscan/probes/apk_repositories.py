@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from driftscan import redaction
+from driftscan import url_secrets
 from driftscan.errors import ParseError
 from driftscan.model import (
     Absent,
@@ -154,7 +154,7 @@ def _line(place: str, text: str, variables: Mapping[str, str]) -> Iterator[_Entr
 
 def _identity(url: str) -> str:
     """The last two parts of its path: `v3.23/main` wherever it is served from."""
-    whole = redaction.without_user(url)
+    whole = url_secrets.without_user(url)
     path = re.sub(r"^[A-Za-z0-9.+-]+://", "", whole).partition("?")[0]
     if path.endswith((".adb", ".tar.gz")):
         path = path.rpartition("/")[0]

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from driftscan import redaction
+from driftscan import url_secrets
 
 
 class Entry(Struct, frozen=True):
@@ -66,7 +66,7 @@ _QUOTED = re.compile(r'[\\|{}\[\]<>"^~_=!@#$%&*\x00-\x20\x7f-\U0010ffff]')
 
 def _address(uri: str) -> str:
     """Host and path, without scheme, account and the slashes at the end."""
-    match = _URI.match(redaction.without_user(uri))
+    match = _URI.match(url_secrets.without_user(uri))
     return match.group(1).rstrip("/") if match else ""
 
 

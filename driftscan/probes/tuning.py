@@ -7,6 +7,7 @@ set for good.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from driftscan import sanitize
 from driftscan.model import Collected, Item, Items, Partial, Raw, Section
 from driftscan.probes import reading, texts
 from driftscan.probes.contract import About
@@ -76,7 +77,12 @@ def _section(found: Texts, items: Items, *names: str) -> Section:
 
 
 def _values(found: Mapping[str, tuple[str, str]]) -> Items:
-    return {key: {"value": value} for key, (value, _) in found.items()}
+    return {key: {"value": _told(key, value)} for key, (value, _) in found.items()}
+
+
+def _told(key: str, value: str) -> str:
+    """A key of the kernel, such as net.ipv4.tcp_fastopen_key, is a secret."""
+    return sanitize.REDACTED if key.endswith(("_key", "_secret")) else value
 
 
 def _ranked(found: Texts, places: Sequence[str]) -> Iterator[tuple[str, str]]:
