@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from driftscan.explain import filetimes
 from driftscan.explain.case import Case
 from driftscan.model import Cause, Divergence, Evidence, Item, Want
 
@@ -37,6 +38,7 @@ def _variable(case: Case, name: str, members: Sequence[Divergence]) -> Cause:
         confidence="recorded",
         claims=[d.id for d in members],
         evidence=[*(_compared(case, d) for d in members), *_elsewhere(case, name, members)],
+        host_record=filetimes.of_units(case, [d.key for d in members if d.subject is not None]),
         image_record=case.sets(case.reference, name) if from_env else None,
     )
 

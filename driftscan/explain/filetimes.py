@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from driftscan.explain.case import Case
 from driftscan.model import HostRecord
 
+SET = "set-times"
+"""Of files that set something for the whole machine: repositories, pins, units."""
+
 
 def record(case: Case, section: str, keys: Sequence[str]) -> HostRecord | None:
     """The newest of the subject's files named, `section` being the evidence that tells times."""
@@ -29,3 +32,19 @@ def record(case: Case, section: str, keys: Sequence[str]) -> HostRecord | None:
         confidence="inferred",
         cites=case.cite(case.subject, section, *found[time, user]),
     )
+
+
+_UNITS = "/etc/systemd/system"
+
+
+def of_units(case: Case, variables: Sequence[str]) -> HostRecord | None:
+    """The newest file of the units that set these variables, `unit:NAME.service/VARIABLE` each."""
+    units = {key.rpartition("/")[0].removeprefix("unit:") for key in variables if "unit:" in key}
+    times = case.evidence(case.subject, SET)
+    own = [
+        path
+        for path in times
+        for unit in units
+        if path == f"{_UNITS}/{unit}" or path.rpartition("/")[0] == f"{_UNITS}/{unit}.d"
+    ]
+    return record(case, SET, sorted(own))

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from driftscan.explain import suites
+from driftscan.explain import filetimes, suites
 from driftscan.explain.case import Case
-from driftscan.explain.records import newest
 from driftscan.explain.wording import some
-from driftscan.model import Cause, Divergence, Evidence, Want
+from driftscan.model import Cause, Divergence, Evidence, Field, Want
 from driftscan.model.managers import MANAGERS, is_package
 
 
@@ -70,8 +69,13 @@ def _foreign(
         confidence="recorded",
         claims=[*(r.id for r in repositories), *(d.id for d in brought)],
         evidence=evidence,
-        host_record=newest(case.records.record(d.key) for d in brought),
+        host_record=filetimes.record(case, filetimes.SET, _files(places)),
     )
+
+
+def _files(places: Field) -> list[str]:
+    """`/etc/apt/sources.list.d/x.list:1` -> the file."""
+    return sorted({place.partition(":")[0] for place in places}) if isinstance(places, list) else []
 
 
 def _came(case: Case, repository: Divergence, keys: Sequence[str]) -> Evidence:

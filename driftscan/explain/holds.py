@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from driftscan.explain import suites
 from driftscan.explain.case import Case
 from driftscan.explain.records import newest
-from driftscan.explain.wording import logged
+from driftscan.explain.wording import kept
 from driftscan.model import Cause, Divergence, Evidence, Item, Want
 from driftscan.model.managers import MANAGERS, is_package
 
@@ -38,14 +38,13 @@ def _hold(case: Case, group: str, members: Sequence[Divergence]) -> Cause:
         type="hold",
         subject=group,
         text=f"{names} {'is' if len(keys) == 1 else 'are'} on hold on {case.subject.label}: "
-        "no upgrade moves it",
+        "no upgrade moves it; nothing logs when that was set",
         confidence="recorded",
         claims=[d.id for d in members],
         evidence=[
             Evidence(text=text, confidence="recorded", cites=cites),
-            *([logged(record)] if record else []),
+            *([kept(record)] if record else []),
         ],
-        host_record=record,
         image_record=case.changed_by(case.reference, keys[0]),
         also=sorted({name for d in members for name in suites.would_bring(case, d)}),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from driftscan.explain import loaded
+from driftscan.explain import filetimes, loaded
 from driftscan.explain.case import Case
 from driftscan.model import Cause, Divergence, Evidence, Item, Want
 
@@ -86,6 +86,7 @@ def _variable(case: Case, name: str, value: str, members: Sequence[Divergence]) 
         level="in-use" if users else "installed",
         claims=[d.id for d in members],
         evidence=[read, *users],
+        host_record=filetimes.of_units(case, [d.key for d in here]),
     )
 
 

@@ -5,11 +5,21 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from driftscan.explain import suites
+from driftscan.explain import filetimes, suites
 from driftscan.explain.case import Case
 from driftscan.explain.records import newest
-from driftscan.explain.wording import logged, some
-from driftscan.model import Cause, Confidence, Divergence, Evidence, Item, Side, Want, managers
+from driftscan.explain.wording import kept, some
+from driftscan.model import (
+    Cause,
+    Confidence,
+    Divergence,
+    Evidence,
+    HostRecord,
+    Item,
+    Side,
+    Want,
+    managers,
+)
 from driftscan.model.managers import is_package
 
 
@@ -162,11 +172,17 @@ def _pin(case: Case, pins: Sequence[Divergence], open_: Sequence[Divergence]) ->
         text=f"{side.label} pins {some(names)} to {'; '.join(said)}{other}",
         confidence="inferred" if weak else "recorded",
         claims=[*(pin.id for pin in pins), *(d.id for d in blocked)],
-        evidence=[*told, *([logged(record)] if record else [])],
-        host_record=record,
+        evidence=[*told, *([kept(record)] if record else [])],
+        host_record=_written(case, ours),
         image_record=case.changed_by(case.reference, blocked[0].key) if blocked else None,
         also=sorted({name for d in blocked for name in suites.would_bring(case, d)}),
     )
+
+
+def _written(case: Case, ours: Sequence[Divergence]) -> HostRecord | None:
+    """When the files of the subject's own pins were last changed."""
+    places = {_place(case, case.subject, pin).rpartition(":")[0] for pin in ours}
+    return filetimes.record(case, filetimes.SET, sorted(places - {""}))
 
 
 def _said(case: Case, side: Side, pin: Divergence) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from driftscan.explain.runs import Transaction
 from driftscan.model import Evidence, HostRecord
 
@@ -27,6 +29,12 @@ def logged(record: HostRecord) -> Evidence:
         confidence=record.confidence,
         cites=record.cites,
     )
+
+
+def kept(record: HostRecord) -> Evidence:
+    """The record of what a hold or a pin keeps: it is not that of the hold or the pin."""
+    told = logged(record)
+    return replace(told, text=f"the version it keeps came by: {told.text}")
 
 
 def quoted(transaction: Transaction) -> str:

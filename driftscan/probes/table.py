@@ -36,6 +36,7 @@ from driftscan.probes import (
     running,
     runtimes,
     services,
+    set_times,
     software,
     tuning,
     unpackaged,
@@ -74,6 +75,7 @@ PROBES: tuple[Probe, ...] = (
     naming,
     regional,
     certificates,
+    set_times,
     files,
     software,
 )

@@ -135,10 +135,6 @@ def _share(cause: Cause) -> str:
     return f"That {probably}explains {share} version differences ({sources})."
 
 
-# Nothing logs when these were set: their record is that of what they keep.
-_KEEP = ("hold", "pin")
-
-
 def _done(cause: Cause) -> str:
     """The operation on the host; only who did it where the sentence has the rest already."""
     told = cause.host_record
@@ -148,10 +144,16 @@ def _done(cause: Cause) -> str:
     if told.command and told.command in cause.text:
         return f"Done {by}." if by else ""
     sure = "Probably" if told.confidence == "inferred" else "Done"
-    if cause.type in _KEEP:
-        sure = "The version it keeps is of"
     when = " ".join(part for part in (sure, told.time, told.zone, by) if part)
     return f"{when}: {told.command}." if told.command else f"{when} ({told.source})."
+
+
+def dated(cause: Cause) -> str:
+    """The day alone, where there is no room for who did it and how."""
+    told = cause.host_record
+    if told is None or not told.time:
+        return ""
+    return f" {'Probably' if told.confidence == 'inferred' else 'Done'} {told.time[:10]}."
 
 
 # More of them, and the message is what many programs say.

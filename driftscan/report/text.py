@@ -185,7 +185,9 @@ def _cause(page: Page, host: HostReport, group: Sequence[Cause], amount: Amount)
         return
     others = [cause.subject for cause in group[1:]]
     like = f" And {len(others)} like it: {some(others, amount.names)}." if others else ""
-    told = answer.sentence(host, lead, records=amount.records or lead.level == "breaks")
+    records = amount.records or lead.level == "breaks"
+    told = answer.sentence(host, lead, records=records)
+    told += "" if records else answer.dated(lead)
     page.item(label(lead.level), told + like, name=lead.id)
     if answer.bare(lead):
         answer.proofs(page, lead, amount)

@@ -147,3 +147,75 @@ def test_an_image_with_newer_packages_is_not_built_anew_and_the_host_s_cause_is_
         image({"a": package("1")}, {}, {}, facts=FACTS), host("b", {"a": package("2")})
     )
     assert [remedy.id for remedy in newer.remedies] == ["rebuild:image"]
+
+
+# --- who set what no log has ---------------------------------------------------------------------
+
+
+def _set(path, evidence=None, **facts):
+    """A host with one setting of its own, and the time of the file that makes it."""
+    times = {path: {"changed": 1794244916, "uid": 1000}}
+    installed = history(transaction("apt-get install a", install={"a": "1"}))
+    ours = host(
+        "web-p",
+        {"a": package("1")},
+        evidence={"apt-history": installed, "set-times": times, **(evidence or {})},
+        **facts,
+    )
+    empty = {name: {} for name in facts if name != "repositories"}
+    return explained(ours, host("b", {"a": package("2")}, **empty))
+
+
+SETTINGS = [
+    (
+        "pin",
+        "/etc/apt/preferences.d/gs",
+        {"apt-pin-files": {"a|version 1*": {"place": "/etc/apt/preferences.d/gs:1"}}},
+        {"apt-pins": {"a|version 1*": {"priority": "1001"}}},
+    ),
+    (
+        "repository-foreign",
+        "/etc/apt/sources.list.d/b.list",
+        {"repository-sources": {"X/x/main": {"places": ["/etc/apt/sources.list.d/b.list:1"]}}},
+        {"repositories": {**FACTS["repositories"], "X/x/main": {"position": 1}}},
+    ),
+    (
+        "linker-variable",
+        "/etc/systemd/system/php.service.d/app.conf",
+        {},
+        {"environment": {"unit:php.service/LD_LIBRARY_PATH": {"value": "/srv"}}},
+    ),
+    (
+        "environment",
+        "/etc/systemd/system/php.service",
+        {},
+        {"environment": {"unit:php.service/KEEP": {"value": "1"}}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "path", "evidence", "facts"), SETTINGS)
+def test_what_no_log_has_is_recorded_by_the_time_of_its_own_file(kind, path, evidence, facts):
+    record = one(_set(path, evidence, **facts), kind).host_record
+    other = one(_set("/etc/apt/other", evidence, **facts), kind).host_record
+
+    assert (record.time, record.user, record.source) == (
+        "2026-11-09 17:21",
+        "uid 1000",
+        "file time",
+    )
+    assert (record.confidence, record.cites) == ("inferred", [f"subject/set-times:{path}"])
+    assert other is None
+
+
+def test_a_hold_has_no_record_of_its_own_and_says_so():
+    installed = history(transaction("apt-get install a", install={"a": "1"}))
+    ours = host("web-p", {"a": package("1", want="hold")}, evidence={"apt-history": installed})
+
+    hold = one(explained(ours, host("b", {"a": package("2")})), "hold")
+
+    assert hold.host_record is None
+    assert hold.text.endswith("no upgrade moves it; nothing logs when that was set")
+    assert texts(hold)[1] == (
+        "the version it keeps came by: apt history 2026-10-21 14:02 deploy: apt-get install a"
+    )

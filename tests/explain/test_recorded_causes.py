@@ -49,7 +49,7 @@ def test_web_p_s_hold_and_pin_stand_before_the_missing_repository():
     ]
     assert "/etc/apt/preferences.d/gs:1" in pin.text
     assert hold.also == pin.also == ["repository-missing:bookworm-security"]
-    assert (hold.host_record.user, hold.image_record.line) == ("deploy", 9)
+    assert (hold.host_record, hold.image_record.line) == (None, 9)
 
 
 def test_web_p_s_backports_are_named_with_what_came_from_them():

@@ -385,10 +385,6 @@ def test_the_record_of_a_cause_is_a_sentence_and_the_command_is_not_told_twice()
     assert "Done 2026-11-16 16:29 UTC by deploy: apt-get x." in flat(
         replace(host(finding()), causes=causes)
     )
-    held = [CAUSE, replace(CAUSE, type="hold", subject="b", level="installed", host_record=done)]
-    assert "The version it keeps is of 2026-11-16 16:29 UTC by deploy: apt-get x." in flat(
-        replace(host(finding()), causes=held)
-    )
     named = [replace(CAUSE, text="`apt-get x` moved web-a", host_record=done)]
     page = flat(replace(host(finding()), causes=named))
     assert "`apt-get x` moved web-a. Done by deploy." in page
