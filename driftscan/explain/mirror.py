@@ -2,8 +2,10 @@
 
 import shlex
 
+from msgspec.structs import replace
+
 from driftscan.explain.remedies import words
-from driftscan.model import LEVELS, HostReport, Mirror
+from driftscan.model import LEVELS, HostReport, Meta, Mirror, Place
 
 _LITTLE = ("ahead", "repository-foreign", "reference-only", "subject-only", "unexplained")
 """Causes that only say that the other machine is the one to look at."""
@@ -22,5 +24,12 @@ def mirror(report: HostReport, other: HostReport) -> Mirror | None:
         level=theirs.level,
         cause=theirs.id,
         text=theirs.text,
-        command=shlex.join(words.compare(other.subject, other.reference)),
+        command=shlex.join(_command(other.subject, other.reference, other.reference_image)),
     )
+
+
+def _command(subject: Meta, reference: Meta, image: Place | None) -> tuple[str, ...]:
+    """The other order as it is typed; a baseline goes by its own name."""
+    if image is not None and words.fits(words.NAME, image.text):
+        reference = replace(reference, target=f"baseline://{image.text}")
+    return words.compare(subject, reference)

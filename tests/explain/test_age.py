@@ -140,9 +140,9 @@ def test_an_image_with_newer_packages_is_not_built_anew_and_the_host_s_cause_is_
     report = explained(reference, subject)
 
     assert report.remedies == []
-    assert mirror.mirror(report, recorded.explained("web-a")).cause == (
-        "repository-missing:bookworm-security"
-    )
+    seen = mirror.mirror(report, recorded.explained("web-a"))
+    assert seen.cause == "repository-missing:bookworm-security"
+    assert seen.command == "driftscan compare web-a baseline://web"
     newer = explained(
         image({"a": package("1")}, {}, {}, facts=FACTS), host("b", {"a": package("2")})
     )
