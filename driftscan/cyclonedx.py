@@ -96,6 +96,13 @@ def _text(item: Item, field: str) -> str:
     return str(value) if isinstance(value, str | int) else ""
 
 
+def _versions(item: Item) -> list[str]:
+    """All that are installed side by side, else the one."""
+    several = item.get("versions")
+    told = isinstance(several, list) and several
+    return [str(version) for version in several] if told else [_text(item, "version")]  # type: ignore[union-attr]
+
+
 def _property(name: str, value: str) -> Node:
     return {"name": f"{_PREFIX}{name}", "value": value}
 
@@ -116,6 +123,9 @@ class _System(msgspec.Struct, frozen=True):
 
     id: str
     distro: str
+
+
+_UNNAMED = "linux"  # os-release(5): what ID means where it is not set
 
 
 def _release(fingerprint: Fingerprint) -> Item:
@@ -186,13 +196,12 @@ def _dpkg(key: str, item: Item, system: _System) -> list[Node]:
 def _rpm(key: str, item: Item, system: _System) -> list[Node]:
     """One component for each version that is installed side by side (kernels)."""
     name, _, arch = key.rpartition(".")
-    versions = item.get("versions")
-    several = versions if isinstance(versions, list) and versions else [_text(item, "version")]
+    several = _versions(item)
     nodes = []
     for version in several:
         epoch, colon, rest = version.partition(":")
         more = {"arch": arch, "distro": system.distro, "epoch": epoch if colon else ""}
-        url = purl("rpm", system.id, name or key, rest if colon else version, more)
+        url = purl("rpm", system.id or _UNNAMED, name or key, rest if colon else version, more)
         label = key if len(several) == 1 else f"{key}@{version}"
         nodes.append(_package("rpm", label, name or key, version, url, item))
     return nodes
@@ -209,7 +218,7 @@ def _pacman(key: str, item: Item, system: _System) -> list[Node]:
 def _simple(section: str, kind: str, key: str, item: Item, system: _System) -> list[Node]:
     version = _text(item, "version")
     more = {"arch": _text(item, "architecture"), "distro": system.distro}
-    url = purl(kind, system.id, key, version, more)
+    url = purl(kind, system.id or _UNNAMED, key, version, more)
     return [_package(section, key, key, version, url, item)]
 
 
@@ -222,27 +231,66 @@ _MANAGERS: Mapping[str, Callable[[str, Item, _System], list[Node]]] = {
 
 # --- packages of a language --------------------------------------------------------------------
 
-_KEY = re.compile(r"(?P<kind>[a-z]+)/(?P<namespace>.*?)/(?P<name>[^/@]+)@(?P<place>/.*)")
+
+class _Named(msgspec.Struct, frozen=True):
+    """What the key of a language's package says."""
+
+    kind: str
+    namespace: str
+    name: str
+    place: str
 
 
 def _languages(fingerprint: Fingerprint) -> Iterator[Node]:
     for section in LANGUAGES:
         for key, item in _items(fingerprint.facts.get(section)).items():
-            match = _KEY.fullmatch(key)
-            if match is not None and not _text(item, "owner"):
-                yield _language(section, key, item, match)
+            if not _text(item, "owner"):
+                yield from _language(section, key, item)
 
 
-def _language(section: str, key: str, item: Item, match: re.Match[str]) -> Node:
-    version, namespace, name = _text(item, "version"), match["namespace"], match["name"]
-    known = {"place": match["place"], "installer": _text(item, "installer")}
-    node: Node = {
-        "type": "library",
-        "bom-ref": f"{section}:{key}",
-        "group": namespace,
-        "name": name,
-        "version": version,
-        "purl": purl(match["kind"], namespace, name, version) if match["kind"] != "file" else "",
-        "properties": _properties(known),
-    }
-    return _clear(node)
+def _language(section: str, key: str, item: Item) -> Iterator[Node]:
+    """One component for each version that is installed side by side."""
+    named = _named(key)
+    known = {"place": named.place, "installer": _text(item, "installer")}
+    several = _versions(item)
+    for version in several:
+        node: Node = {
+            "type": "library",
+            "bom-ref": f"{section}:{key}" + (f"@{version}" if len(several) > 1 else ""),
+            "group": named.namespace,
+            "name": named.name,
+            "version": version,
+            "purl": _language_url(named, version),
+            "properties": _properties(known),
+        }
+        yield _clear(node)
+
+
+def _named(key: str) -> _Named:
+    """`pypi//name@/place`, `npm/@scope/name@/place`, `golang/module/of/parts@/program`."""
+    kind, _, rest = key.partition("/")
+    path, at, place = rest.partition("@/")
+    namespace, _, name = path.rpartition("/")
+    return _Named(kind, namespace, name or key, at[1:] + place)
+
+
+_GEM = re.compile(r"(?P<version>[0-9][0-9A-Za-z.]*)-(?P<platform>.+)")
+
+
+def _language_url(named: _Named, version: str) -> str:
+    """Empty for a file that is known by its bytes alone.
+
+    A jar's group is nowhere told, and a program of Go's that was never published has a path of one
+    word: both are `generic`, as Maven and Go ask for what these lack.
+    """
+    kind, more = named.kind, {}
+    if kind == "file":
+        return ""
+    if kind == "jar" or (kind == "golang" and not named.namespace):
+        kind = "generic"
+    if version == "(devel)":
+        version = ""
+    match = _GEM.fullmatch(version) if kind == "gem" else None
+    if match is not None:
+        version, more = match["version"], {"platform": match["platform"]}
+    return purl(kind, named.namespace, named.name, version, more)

@@ -14,7 +14,7 @@ from packageurl import PackageURL
 from referencing import Registry, Resource
 
 from driftscan import cyclonedx
-from driftscan.model import Collected, Denied, Fingerprint, Meta, Partial
+from driftscan.model import LANGUAGES, Collected, Denied, Fingerprint, Meta, Partial
 from driftscan.purl import purl
 from tests import made
 from tests.recorded import HOSTS, side
@@ -79,7 +79,32 @@ EVERYTHING = Fingerprint(
                 },
             }
         ),
-        "npm": Collected(items={"npm/@babel/core@/app/node_modules": {"version": "7.1.0"}}),
+        "npm": Collected(
+            items={
+                "npm/@babel/core@/app/node_modules": {"version": "7.1.0"},
+                "npm//lodash@/app/node_modules": {
+                    "version": "4.17.21",
+                    "versions": ["3.0.0", "4.17.21"],
+                },
+            }
+        ),
+        "gems": Collected(
+            items={
+                "gem//nokogiri@/var/lib/gems/3.1.0": {"version": "1.15.4-x86_64-linux"},
+                "gem//rails@/var/lib/gems/3.1.0": {
+                    "version": "7.1.0",
+                    "versions": ["7.0.1", "7.1.0"],
+                },
+            }
+        ),
+        "go": Collected(
+            items={
+                "golang/github.com/docker/cli/cmd/docker@/usr/local/bin/docker": {"version": "v27"},
+                "golang/hello@/usr/local/bin/hello": {"version": "(devel)", "go": "1.22"},
+                "golang/command-line-arguments@/opt/a/b": {"version": "", "go": "1.22"},
+            }
+        ),
+        "jars": Collected(items={"jar//guava@/opt/lib": {"version": "31.1-jre", "size": 9}}),
     },
     evidence={},
 )
@@ -115,7 +140,58 @@ def test_the_bill_of_every_manager_is_valid_and_names_each_package_by_its_url(va
         "pacman:bash": "pkg:alpm/fedora/bash@5.2-1?arch=x86_64&distro=fedora-40",
         "python:pypi//zope.interface@/opt/a/lib": "pkg:pypi/zope.interface@5",
         "npm:npm/@babel/core@/app/node_modules": "pkg:npm/%40babel/core@7.1.0",
+        "npm:npm//lodash@/app/node_modules@3.0.0": "pkg:npm/lodash@3.0.0",
+        "npm:npm//lodash@/app/node_modules@4.17.21": "pkg:npm/lodash@4.17.21",
+        "gems:gem//nokogiri@/var/lib/gems/3.1.0": "pkg:gem/nokogiri@1.15.4?platform=x86_64-linux",
+        "gems:gem//rails@/var/lib/gems/3.1.0@7.0.1": "pkg:gem/rails@7.0.1",
+        "gems:gem//rails@/var/lib/gems/3.1.0@7.1.0": "pkg:gem/rails@7.1.0",
+        "go:golang/github.com/docker/cli/cmd/docker@/usr/local/bin/docker": (
+            "pkg:golang/github.com/docker/cli/cmd/docker@v27"
+        ),
+        "go:golang/hello@/usr/local/bin/hello": "pkg:generic/hello",
+        "go:golang/command-line-arguments@/opt/a/b": "pkg:generic/command-line-arguments",
+        "jars:jar//guava@/opt/lib": "pkg:generic/guava@31.1-jre",
     }
+
+
+def owned(name, item):
+    """Whether it is not told because a package that is told has it, or is gone."""
+    if name in LANGUAGES:
+        return bool(item.get("owner"))
+    return item.get("status") in ("config-files", "not-installed")
+
+
+@pytest.mark.parametrize("found", [*HOSTS, EVERYTHING], ids=[*HOSTS, "everything"])
+def test_there_is_a_component_for_each_version_of_each_item_and_its_url_is_of_its_type(found):
+    found = found if isinstance(found, Fingerprint) else side(found).fingerprint
+    items = [
+        item
+        for name, section in found.facts.items()
+        if name in LANGUAGES or name in ("dpkg", "rpm", "apk", "pacman")
+        for item in getattr(section, "items", {}).values()
+        if not owned(name, item)
+    ]
+    told = components(found)
+    assert len(told) == 1 + sum(len(item.get("versions") or [""]) for item in items)
+    urls = [str(one["purl"]) for one in told.values() if one.get("purl")]
+    assert {url: wrong(url) for url in urls if wrong(url)} == {}
+
+
+def wrong(url):
+    """What the standard's library says against a URL, by the definition of its type."""
+    told = PackageURL.validate_string(url, strict=True)
+    return [message.message for message in told if message.severity.value == "error"]
+
+
+def test_a_machine_without_a_name_has_urls_of_its_managers_types_too():
+    facts = {
+        "rpm": Collected(items={"bash.x86_64": {"version": "5"}}),
+        "apk": Collected(items={"musl": {"version": "1"}}),
+        "pacman": Collected(items={"bash": {"version": "5"}}),
+        "dpkg": Collected(items={"bash": made.package("5", "bash")}),
+    }
+    for one in components(Fingerprint(meta=META, facts=facts, evidence={})).values():
+        assert wrong(one["purl"]) == []
 
 
 def test_a_package_that_is_not_whole_says_so(validator):
