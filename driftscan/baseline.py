@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from driftscan import attribution, dockerfile, sanitize, scan, script
+from driftscan import attribution, context, dockerfile, sanitize, scan, script
 from driftscan.dockerfile import Instruction
 from driftscan.errors import EngineError, InputError, MachineError
 from driftscan.machines import image_layers
@@ -65,6 +65,7 @@ def build(
     arguments = build_args or {}
     chain = dockerfile.final_chain(parsed, arguments)
     name = path.absolute().resolve().parent.name or "baseline"
+    copied = _copied(path, parsed, say)
     image = engine.build(
         path,
         label=name,
@@ -94,6 +95,7 @@ def build(
         builder=_builder(engine, record.own_entries()),
         dockerfile=sanitize.safe(str(path)),
         digest="sha256:" + hashlib.sha256(content).hexdigest(),
+        context=copied,
         text=sanitize.redact(text),
         attributions=attributed,
         places=places,
@@ -148,6 +150,30 @@ def _read(path: Path) -> bytes:
             f"{path}: {(error.strerror or 'cannot be read').lower()}; "
             "name a Dockerfile, or a folder that has one"
         ) from error
+
+
+def _copied(path: Path, parsed: dockerfile.Dockerfile, say: Say) -> str:
+    try:
+        return context.digest(path, parsed)
+    except InputError as error:
+        say(f"{error}: that what is copied changes will not be noticed")
+        return ""
+
+
+def state(found: Baseline, folder: Path) -> str:
+    """What of the record is not as it was when the baseline was built; empty when all is.
+
+    Raises InputError where the Dockerfile, or what it copies, cannot be read.
+    """
+    path = folder / "Dockerfile"
+    content = _read(path)
+    if found.digest != "sha256:" + hashlib.sha256(content).hexdigest():
+        return "its Dockerfile has changed since"
+    if not found.context:
+        return ""
+    parsed = dockerfile.parse(content.decode("utf-8", "backslashreplace"), str(path))
+    same = context.digest(path, parsed) == found.context
+    return "" if same else "what its Dockerfile copies has changed since"
 
 
 def _kept(fingerprint: Fingerprint) -> Fingerprint:

@@ -120,7 +120,8 @@ def show(baseline: str, inventory: str | None, format: str) -> int:
 def list_(inventory: str | None) -> int:
     """List the baselines of the inventory.
 
-    It tells which were never built, and which Dockerfile has changed since.
+    It tells which were never built, and of which the Dockerfile, or what that copies from its
+    folder, has changed since.
     """
     from driftscan.cli.asking import inventory_needed
     from driftscan.cli.telling import out
@@ -150,20 +151,15 @@ def _named(word: str, inventory: str | None) -> "Baseline":
 
 def _state(folder: Path) -> str:
     """One line about a baseline that may not be built."""
-    import hashlib
-
-    from driftscan import resolve
+    from driftscan import baseline, resolve
     from driftscan.errors import DriftscanError
 
     try:
         found = resolve.load_baseline(folder)
-        now = (folder / "Dockerfile").read_bytes() if folder.is_dir() else b""
+        changed = baseline.state(found, folder if folder.is_dir() else folder.parent)
     except DriftscanError as error:
         return str(error)
-    except OSError as error:
-        return f"{folder}/Dockerfile: {error.strerror}"
-    same = found.digest == "sha256:" + hashlib.sha256(now).hexdigest()
-    stale = "" if same else "; its Dockerfile has changed since: build it again"
+    stale = f"; {changed}: build it again" if changed else ""
     return f"{folder}: {_summary(found)}{stale}"
 
 
@@ -185,7 +181,8 @@ def _text(found: "Baseline") -> str:
         place = found.brought_by(key)
         name = f"{place.file}:{place.line}" if place and place.kind == "line" else ""
         brought.setdefault(name or (place.kind if place else "unknown"), []).append(key)
-    lines = [f"{found.name}  {_summary(found)}", f"{found.dockerfile}  {found.digest}", ""]
+    lines = [f"{found.name}  {_summary(found)}", f"{found.dockerfile}  {found.digest}"]
+    lines += [f"copied from its folder  {found.context}", ""] if found.context else [""]
     lines.append(f"base image: {_counted(brought.pop('base', []))}")
     for place in found.lines:
         lines.append(f"{place.file}:{place.line}  {place.text[:120]}")

@@ -103,7 +103,11 @@ class Attribution(Noun, frozen=True, kw_only=True):
 
 
 class Baseline(Noun, frozen=True, kw_only=True):
-    """An image built from a Dockerfile: the record of operations, and its moment."""
+    """An image built from a Dockerfile: the record of operations, and its moment.
+
+    `digest` is the Dockerfile's, `context` that of what it copies from its folder: empty where it
+    copies nothing, where that is too much, and in baselines of before there was one.
+    """
 
     schema: Annotated[int, Limit(ge=1)] = SCHEMA
     name: str
@@ -112,6 +116,7 @@ class Baseline(Noun, frozen=True, kw_only=True):
     builder: str
     dockerfile: str
     digest: str
+    context: str = ""
     text: str
     attributions: dict[str, Attribution]
     places: dict[str, Place]

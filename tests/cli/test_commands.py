@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from driftscan import collector
+from driftscan import collector, context, dockerfile
 from driftscan.cli import main as entry
 from driftscan.cli.completion import SHELLS
 from driftscan.folder import file_name
@@ -256,6 +256,37 @@ def test_baseline_list_tells_which_are_built_and_which_dockerfile_has_changed(
     assert lines[2] == (
         "g-never  never/baseline.json is not there: make it with `driftscan baseline build never`"
     )
+
+
+@pytest.mark.case("D09")
+def test_baseline_list_and_show_tell_of_what_the_dockerfile_copies(driftscan, work, baseline):
+    folder = baseline("web", curl="2")
+    text = "FROM debian\nRUN apt-get install -y curl\nCOPY conf /etc/web\n"
+    (folder / "Dockerfile").write_text(text)
+    (folder / "conf").mkdir()
+    (folder / "conf" / "web.conf").write_text("a=1\n")
+    parsed = dockerfile.parse(text)
+    made = json.loads((folder / "baseline.json").read_text())
+    made["digest"] = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    made["context"] = context.digest(folder / "Dockerfile", parsed)
+    (folder / "baseline.json").write_text(json.dumps(made))
+    (work / "inventory.yml").write_text(
+        "groups: {web: {baseline: web, hosts: [a]}}\nhosts: {a: {}}\n"
+    )
+
+    (folder / "notes").write_text("nothing copies this\n")
+    assert driftscan("baseline", "list").out.endswith("1 package\n")
+    assert (
+        f"copied from its folder  {made['context']}\n" in driftscan("baseline", "show", "web").out
+    )
+
+    (folder / "conf" / "web.conf").write_text("a=2\n")
+    told = "1 package; what its Dockerfile copies has changed since: build it again\n"
+    assert driftscan("baseline", "list").out.endswith(told)
+
+    (folder / ".dockerignore").write_text("[\n[z-a]\n")
+    told = "web/.dockerignore: '[z-a]' is no pattern: bad character range z-a at position 1\n"
+    assert driftscan("baseline", "list").out.endswith(told)
 
 
 # --- completion --------------------------------------------------------------------------------
