@@ -171,7 +171,7 @@ def _section(
     return found, same
 
 
-_LATER = {"repositories": ("signed",)}
+_LATER = {"repositories": ("signed",), "software": ("modes",)}
 """Fields that fingerprints of before do not have, where every newer one has them."""
 
 

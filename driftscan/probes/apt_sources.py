@@ -114,7 +114,7 @@ def _repositories(raw: Raw) -> tuple[Items, Items]:
 def _os_release(raw: Raw) -> dict[str, str]:
     for path in ("/etc/os-release", "/usr/lib/os-release"):
         if path in raw.files:
-            return reading.os_release(raw.files[path].lines, path)
+            return reading.os_release(raw.files[path].lines, path)[0]
     return {}
 
 

@@ -65,28 +65,32 @@ _LINE = re.compile(r"(release|version|architecture|glibc|musl) (.{0,200})")
 
 
 def parse(raw: Raw) -> Mapping[str, Section]:
-    """`os` and `kernel`; raises ParseError for a line that is not of os-release(5).
+    """`os` and `kernel`; raises ParseError for an answer that the question cannot print. A line
+    that is not of os-release(5) is a gap of `os`.
 
     What is not there (no os-release, a C library of neither kind) has no item; where only files
     were read, `os` is Partial and `kernel` Failed.
     """
     items: Items = {}
+    gaps: list[str] = []
     refused = [path for path in reading.denied(raw) if path in _PATHS]
     if refused:
         return {"os": Denied(cure=f"read access to {refused[0]}"), "kernel": _kernel(_machine(raw))}
     for path in _PATHS:
         if path in raw.files:
-            items["release"] = _release(reading.os_release(raw.files[path].lines, path))
+            values, gaps = reading.os_release(raw.files[path].lines, path)
+            if values or not gaps:
+                items["release"] = _release(values)
             break
     point = raw.files.get("/etc/debian_version")
     if point is not None and point.lines:
         items.setdefault("release", {})["point"] = point.lines[0].strip(" \t")
     machine = _machine(raw)
     items |= _architecture(machine)
-    if "architecture" in items:
-        return {"os": Collected(items=items), "kernel": _kernel(machine)}
-    gap = "architecture and C library: only a running machine tells"
-    return {"os": Partial(items=items, gaps=[gap]), "kernel": _kernel(machine)}
+    if "architecture" not in items:
+        gaps = [*gaps, "architecture and C library: only a running machine tells"]
+    section = Partial(items=items, gaps=gaps) if gaps else Collected(items=items)
+    return {"os": section, "kernel": _kernel(machine)}
 
 
 def _release(values: dict[str, str]) -> Item:

@@ -79,21 +79,23 @@ _ASSIGNMENT = re.compile(
 _ESCAPED = re.compile(r'\\([\\"$`])')
 
 
-def os_release(lines: Iterable[str], path: str) -> dict[str, str]:
+def os_release(lines: Iterable[str], path: str) -> tuple[dict[str, str], list[str]]:
     """The variables of an os-release file, unquoted; a later assignment wins, as in sh.
 
-    Raises ParseError naming the path and the line that is no assignment (os-release(5)).
+    And the lines that are no assignments (os-release(5)), each as a gap with its place.
     """
     values: dict[str, str] = {}
+    odd: list[str] = []
     for number, line in enumerate(lines, 1):
         text = without_return(line)
         if not text.strip(" \t") or text.lstrip(" \t").startswith("#"):
             continue
         match = _ASSIGNMENT.fullmatch(text)
         if match is None:
-            raise ParseError(f"{path}:{number}: expected NAME=value, got {line!r}")
-        values[match.group(1)] = _unquoted(match.group(2))
-    return values
+            odd.append(f"{path}:{number}: expected NAME=value, got {line!r}")
+        else:
+            values[match.group(1)] = _unquoted(match.group(2))
+    return values, odd
 
 
 def _unquoted(value: str) -> str:

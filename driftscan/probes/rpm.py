@@ -10,6 +10,7 @@ from functools import cmp_to_key
 from pathlib import PurePosixPath
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from driftscan import rpmdb, sanitize, versions
 from driftscan.errors import ParseError
@@ -74,10 +75,26 @@ as_nobody -qa --qf '[%{FILEFLAGS:fflags} %{=NAME}.%{=ARCH}.list:%{FILENAMES}\n]'
 """A function that prints `FLAGS name.arch.list:path` of all files of packages; `g` marks those that
 are only named (rpm(8)). All at once: to ask whose 200 files are costs as much."""
 
+_EMPTY = r"""
+# Of an empty database, or a folder without one on a system of rpm, nothing is told: not no package.
+for d in @PLACES@; do
+  [ -d "$d" ] || continue
+  for f in @DATABASES@; do
+    if [ -f "$d/$f" ] && ! [ -s "$d/$f" ]; then printf 'empty %s\n' "$d/$f"; fi
+  done
+  for f in @DATABASES@; do
+    if [ -s "$d/$f" ]; then d=; break; fi
+  done
+  if [ -n "$d" ] && [ -x "$d" ] && ! [ -h "$d" ] && [ -f /etc/os-release ] &&
+    grep -qsE @FAMILY@ /etc/os-release; then printf 'empty %s\n' "$d"; fi
+done
+""".replace("@PLACES@", " ".join(twin.PLACES)).replace("@DATABASES@", " ".join(rpmdb.DATABASES))
+
 ASK = (
     Shell(
         "packages",
-        FOUND
+        _EMPTY.replace("@FAMILY@", f"'{twin.FAMILY}'")
+        + FOUND
         + r"""
 printf 'database %s\n' "$db"
 if ! [ -r "$db" ]; then printf 'denied %s\n' "$db"; return 0; fi
@@ -149,14 +166,20 @@ def parse(raw: Raw) -> Mapping[str, Section]:
     closed = [line.partition(" ")[2] for line in payload.lines if line.startswith("denied ")]
     if closed:
         return _all(Denied(cure=f"read access to {closed[-1]}, or --become"))
-    if not payload.lines:
-        return _all(Absent())
+    empty = [line.partition(" ")[2] for line in payload.lines if line.startswith("empty ")]
+    lines = [line for line in payload.lines if not line.startswith("empty ")]
+    payload = replace(payload, lines=tuple(lines))
+    if not lines:
+        return _all(Failed(reason=f"{empty[0]} is empty: {_LOST}") if empty else Absent())
     told = _told(payload)
     gaps = [line[2:] for line in told if line.startswith("! ")]
     records = list(_records(line for line in told if not line.startswith(("! ", "database "))))
     if not records:
         return _all(Failed(reason=_nothing(payload.lines[0], gaps)))
     return _sections(records, raw, gaps)
+
+
+_LOST = "the database of rpm is gone, which is no machine without packages"
 
 
 def _all(section: Section) -> dict[str, Section]:

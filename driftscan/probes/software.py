@@ -215,7 +215,7 @@ def parse(raw: Raw) -> Mapping[str, Section]:
 
 def _put(items: Items, path: str, name: str, value: str) -> None:
     """One more file of a directory: what is told of it under that name."""
-    values = items.setdefault(dirname(path), {"files": {}}).setdefault(name, {})
+    values = items.setdefault(dirname(path), {"files": {}, "modes": {}}).setdefault(name, {})
     if isinstance(values, dict):
         values[basename(path)] = value
 

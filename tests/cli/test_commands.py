@@ -167,6 +167,23 @@ def test_a_root_that_is_named_is_asked_about_and_told_where_it_is_missing(drifts
     assert "/gone is no directory there (--app)" in done.err
 
 
+def test_an_image_that_records_its_packages_as_distroless_does_is_whole(driftscan, tmp_path):
+    """Nothing of it is unknown: what it does not have is not there, and no privilege shows it."""
+    head = bytes.fromhex("7f454c4602010100000000000000000002003e00")
+    for name, version in (("a", "1"), ("b", "1"), ("c", "2")):
+        status = tmp_path / name / "var/lib/dpkg/status.d"
+        status.mkdir(parents=True)
+        stanza = f"Package: base-files\nVersion: {version}\nArchitecture: amd64\nMaintainer: x\n"
+        (status / "base-files").write_text(stanza)
+        (tmp_path / name / "etc").mkdir()
+        (tmp_path / name / "etc/os-release").write_text('ID=debian\nVERSION_ID="12"\n')
+        (tmp_path / name / "app").write_bytes(head)
+    same = driftscan("compare", f"rootfs://{tmp_path}/a", f"rootfs://{tmp_path}/b")
+    assert (same.code, "Unknown     nothing" in same.out) == (0, True), same.out
+    other = driftscan("compare", f"rootfs://{tmp_path}/a", f"rootfs://{tmp_path}/c")
+    assert (other.code, "base-files" in other.out) == (1, True), other.out
+
+
 # --- inventory ---------------------------------------------------------------------------------
 
 INVENTORY = """

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from driftscan.errors import ParseError
 from driftscan.model import Collected, Denied, Failed, Partial, Payload, Raw
-from driftscan.probes import os, reading
+from driftscan.probes import apt_sources, os, reading
 
 
 def release(*lines, path="/etc/os-release"):
@@ -45,9 +45,8 @@ def test_every_known_os_release_file_is_read(fixtures):
         assert files, glob
         for path in files:
             lines = path.read_text(encoding="utf-8").split("\n")
-            try:
-                values = reading.os_release(lines, path.name)
-            except ParseError:
+            values, odd = reading.os_release(lines, path.name)
+            if odd:
                 refused.add(path.name)
             else:
                 assert path.stat().st_size == 0 or values, path
@@ -74,7 +73,7 @@ def test_known_files_read_as_sh_would_assign_them(fixtures):
         for line in lines:
             words = shlex.split(line, comments=True)
             expected |= dict(word.split("=", 1) for word in words)
-        assert reading.os_release(lines, path.name) == expected, path
+        assert reading.os_release(lines, path.name) == (expected, []), path
         compared += 1
     assert compared > 70
 
@@ -107,9 +106,24 @@ def test_the_file_in_etc_goes_before_the_one_in_usr_lib():
 
 
 @pytest.mark.parametrize("line", ["ID", "ID=$(id)", 'ID="a', "ID=`id`", "export ID=a", 'ID="a" b'])
-def test_a_line_that_is_no_assignment_is_named(line):
-    with pytest.raises(ParseError, match="/etc/os-release:2"):
-        release("NAME=x", line)
+def test_a_line_that_is_no_assignment_is_a_gap_of_the_release_alone(line):
+    lines = Payload(("ID=debian", line, "VERSION_CODENAME=bookworm"))
+    machine = Payload(("release 6.1", "version 1", "architecture x86_64"))
+    raw = Raw(files={"/etc/os-release": lines}, outputs={"machine": machine})
+    sections = os.parse(raw)
+    assert isinstance(sections["os"], Partial)
+    assert sections["os"].items["release"] == {"id": "debian", "codename": "bookworm"}
+    assert [gap.partition(": ")[0] for gap in sections["os"].gaps] == ["/etc/os-release:2"]
+    assert isinstance(sections["kernel"], Collected)
+    sources = Payload(("deb http://deb.debian.org/debian bookworm main",))
+    found = apt_sources.parse(Raw(files={**raw.files, "/etc/apt/sources.list": sources}))
+    assert list(found["repositories"].items) == ["Debian/bookworm/main"]
+
+
+def test_a_release_of_which_no_line_is_an_assignment_is_not_known():
+    section = os.parse(Raw(files={"/etc/os-release": Payload(("evil",))}))["os"]
+    assert "release" not in section.items
+    assert section.gaps[0] == "/etc/os-release:1: expected NAME=value, got 'evil'"
 
 
 def test_an_unreadable_os_release_is_denied_not_missing():

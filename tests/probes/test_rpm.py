@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from driftscan import rpmdb, sanitize, script
 from driftscan.errors import ParseError
+from driftscan.machines.directory import at
+from driftscan.machines.root import Root
 from driftscan.model import Absent, Collected, Denied, Failed, Partial, Payload, Raw
 from driftscan.probes import carried as carrying
 from driftscan.probes import rpm as probe
+from driftscan.probes.twins import rpm as twin
 from tests import rpm
 from tests.rpmdb import made
 from tests.rpmdb.made import FORMS
@@ -227,10 +230,15 @@ def test_whatever_a_host_says_only_parse_errors_escape(lines):
 # --- the question, asked with this machine's rpm -------------------------------------------------
 
 
-def asked(folder, shell="sh", path=""):
+LOST = "the database of rpm is gone, which is no machine without packages"
+
+
+def asked(folder, shell="sh", path="", release="ID=debian"):
     """The raw answer of the script, for which `folder` is where rpm keeps its database."""
     questions = script.questions([probe], deadline=60)
     text = questions.script.replace("/usr/lib/sysimage/rpm", "/nonexistent/rpm")
+    (folder.parent / "os-release").write_text(f"{release}\n")
+    text = text.replace("/etc/os-release", str(folder.parent / "os-release"))
     text = text.replace("/var/lib/rpm", str(folder)).replace(
         "PATH=/usr/sbin", f"PATH={path}/usr/sbin"
     )
@@ -295,10 +303,27 @@ def test_a_database_that_rpm_would_write_beside_or_cannot_read_comes_over(place,
     assert state(place) == before
 
 
-def test_an_empty_folder_of_rpm_is_no_rpm(place):
+def test_an_empty_folder_of_rpm_is_no_rpm_but_on_a_system_of_rpm(place):
+    (place / ".rpm.lock").touch()
     assert probe.parse(asked(place))["rpm"] == Absent()
-    (place / "Packages").touch()
-    assert probe.parse(asked(place))["rpm"] == Absent()
+    for line in ("ID=fedora", 'ID_LIKE="rhel centos fedora"'):
+        section = probe.parse(asked(place, release=line))["rpm"]
+        assert section == Failed(reason=f"{place} is empty: {LOST}")
+
+
+@pytest.mark.parametrize("name", rpmdb.DATABASES)
+def test_a_database_of_no_bytes_is_no_machine_without_packages(place, name):
+    file = place / name
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    assert probe.parse(asked(place))["rpm"] == Failed(reason=f"{file} is empty: {LOST}")
+    root = place.parent / "root"
+    (root / "var/lib").mkdir(parents=True)
+    shutil.copytree(place, root / "var/lib/rpm")
+    with at(str(root)) as tree:
+        lines = tuple(twin.packages(Root(tree)))
+    read = probe.parse(Raw(outputs={"packages": Payload(lines)}))["rpm"]
+    assert read == Failed(reason=f"/var/lib/rpm/{name} is empty: {LOST}")
 
 
 # --- captured ------------------------------------------------------------------------------------

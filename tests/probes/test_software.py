@@ -45,13 +45,14 @@ def test_times_and_accounts_are_evidence(captured):
 
 def test_paths_of_a_merged_usr_are_told_once():
     section = parsed("have owners", f"{STAT}/lib/x.so", f"{SUM}/lib/x.so")["software"]
-    assert section == Collected(items={"/usr/lib": {"files": {"x.so": f"5 {'a' * 32}"}}})
+    told = {"files": {"x.so": f"5 {'a' * 32}"}, "modes": {}}
+    assert section == Collected(items={"/usr/lib": told})
 
 
 def test_a_large_file_is_told_by_its_size_alone():
     line = f"1700000000 81ed 0 0 {twin.LARGEST + 1} /opt/a/big"
     section = parsed("have owners", line)["software"]
-    assert section.items == {"/opt/a": {"files": {"big": str(twin.LARGEST + 1)}}}
+    assert section.items == {"/opt/a": {"files": {"big": str(twin.LARGEST + 1)}, "modes": {}}}
 
 
 def test_a_file_that_may_not_be_read_is_a_gap_not_a_difference():
@@ -61,7 +62,7 @@ def test_a_file_that_may_not_be_read_is_a_gap_not_a_difference():
 
 def test_without_lists_of_packages_nothing_is_missing():
     section = parsed(f"{STAT}/srv/a/x", f"{SUM}/srv/a/x")["software"]
-    assert section == Collected(items={"/srv/a": {"files": {"x": f"5 {'a' * 32}"}}})
+    assert section == Collected(items={"/srv/a": {"files": {"x": f"5 {'a' * 32}"}, "modes": {}}})
 
 
 def test_more_files_than_the_limit_make_the_section_partial():

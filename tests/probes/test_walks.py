@@ -70,7 +70,7 @@ def test_another_owner_is_told_by_name():
         lines = (*names, line.format(uid), f"sum {'a' * 64}  /opt/a/x")
         raw = Raw(outputs={"unowned": Payload(lines)})
         item = probe.parse(raw)["software"].items["/opt/a"]
-        assert item.get("modes") == ({"x": f"755 {owner}"} if owner else None)
+        assert item["modes"] == ({"x": f"755 {owner}"} if owner else {})
 
 
 def test_a_link_tells_where_it_leads_unless_a_package_has_it(root):

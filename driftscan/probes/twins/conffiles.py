@@ -29,6 +29,8 @@ def read(tree: Tree) -> Iterator[str]:
     """The files whose sum is another one, or that are missing, and what stands beside them."""
     if not tree.enterable("/var/lib/dpkg"):
         return
+    if not tools.exists(tree, _STATUS) and tools.is_directory(tree, f"{_STATUS}.d"):
+        return
     yield "have dpkg"
     if not tree.readable(_STATUS):
         yield f"denied {_STATUS}"

@@ -3,6 +3,7 @@
 import hashlib
 import stat
 from collections.abc import Generator, Iterable, Iterator
+from functools import partial
 from pathlib import PurePosixPath
 
 from driftscan import rpmdb
@@ -17,8 +18,25 @@ DNF = "/var/lib/dnf/history.sqlite"
 YUM = "/var/lib/yum/history/"
 
 
+FAMILY = "^ID(_LIKE)?=.*(fedora|rhel|centos|suse|amzn|mageia|openEuler|photon|mariner|azurelinux)"
+"""What os-release says on a system whose packages are rpm's."""
+
+
+def _empty(tree: Tree) -> Iterator[str]:
+    """Databases of no bytes, and folders without one where rpm has to have one."""
+    for place in filter(partial(tools.is_directory, tree), PLACES):
+        paths = [f"{place}/{name}" for name in rpmdb.DATABASES]
+        yield from (
+            f"empty {path}" for path in paths if tools.is_file(tree, path) and not _size(tree, path)
+        )
+        lost = not any(_size(tree, path) for path in paths) and not tools.is_link(tree, place)
+        if lost and tree.enterable(place) and list(tools.grep(tree, FAMILY, ["/etc/os-release"])):
+            yield f"empty {place}"
+
+
 def packages(tree: Tree) -> Iterator[str]:
     """What `rpm -qa` prints; a database that cannot be read comes as bytes, as on the trip."""
+    yield from _empty(tree)
     found = yield from _database(tree)
     if found:
         yield f"database {found}"
