@@ -12,7 +12,7 @@ from driftscan.url_secrets import REDACTED
 
 _WORD = re.compile(r"(?<![\w./-])[A-Za-z_$][\w.-]*+", re.ASCII)
 # What parts a name and its value: `=`, `:`, `=>`, blanks, the comma of `define('x', 'y')`, `>`.
-_SIGN = re.compile(r"[\"'\])]*+[ \t]*+(?:=>|[:+?]?=|[:,>])?[ \t]*+[(\[{]*+[ \t]*+")
+_SIGN = re.compile(r"(?:[\"'][ \t]*+,|[\"'\])]*+[ \t]*+(?:=>|[:+?]?=|[:>])?)[ \t]*+[(\[{]*+[ \t]*+")
 _ALSO = re.compile(r"(?i)community|hmac$|^createuser$|^com2sec$|^bindpw$|^pw$")
 # A file or a host of that name, not a setting; `private` alone is a word of HTTP.
 _NEVER = re.compile(
@@ -124,6 +124,10 @@ def _nested(text: str) -> str:
 def _line(line: str) -> tuple[str, bool, str]:
     """The line without secrets; whether the value of its last name is below it; the quote that is
     still open at its end."""
+    code, aside = _parted(line)
+    if aside:
+        found, alone, quote = _line(code)
+        return (found + redact(aside) if found == code else found), alone, quote
     comment = _COMMENT.fullmatch(line)
     if (comment and not _is_switched_off(comment[1])) or _PAM.fullmatch(line):
         return redact(line), False, ""
@@ -146,6 +150,15 @@ def _line(line: str) -> tuple[str, bool, str]:
     return _STORED.sub(REDACTED, "".join([*kept, redact(line[done:])])), alone, quote
 
 
+def _parted(line: str) -> tuple[str, str]:
+    """A line and the comment at its end, if it is surely one."""
+    match = _ASIDE.search(line)
+    if match is None or any(line.count(quote, 0, match.start()) % 2 for quote in "\"'"):
+        return line, ""
+    return line[: match.start()], match[0]
+
+
+_ASIDE = re.compile(r"(?<=\S)[ \t]++#[ \t].*")
 _PUNCTUATION = "|>-+ \t\"'{}[]()<,;:="
 
 
@@ -184,7 +197,12 @@ def _open(value: str) -> str:
 def _is_plain(value: str) -> bool:
     """Whether it cannot be a secret, whatever comment or bracket follows it."""
     bare = re.sub(r"[ \t]+[#;/].*|<?/[\w:.-]*>.*", "", value).strip(" \t\"'<").rstrip(" \t,;)}]")
-    return len(value) < _LONG and bare != "" and cannot_be_secret(bare)
+    return len(value) < _LONG and (
+        (bare != "" and any(map(cannot_be_secret, (bare, value)))) or _PORT.match(value) is not None
+    )
+
+
+_PORT = re.compile(r"\d{1,5}/(?:tcp|udp|sctp|dccp)(?!\S)")  # services(5)
 
 
 _LONG = 300

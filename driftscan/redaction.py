@@ -22,8 +22,8 @@ _SECRET_NAME = re.compile(
 # request goes, how somebody proves who he is.
 _HARMLESS_NAME = re.compile(
     r"auth(?:or(?!i[sz])|entic)|authorized[_.-]?keys?|(?:^|[_.-])key_buffer\w*|server_?tokens"
-    r"|(?:pub|public|host|gpg|recv|sort|primary|foreign|partition|mon|tur|don|hot|whis|joc|hoc)"
-    r"[_.-]?key|bypass|compass|passiv|passeng|passthrough|passport|passprompt|passwdqc|tokeni[sz]"
+    r"|(?:pub|public|host|gpg|recv|sort|primary|foreign|partition|mon|tur|don|hot|whis|joc|hoc|bind)"
+    r"[_.-]?key|handle\w{1,20}key|(?:load|import|condition)credential\w*|bypass|compass|passiv|passeng|passthrough|passport|passprompt|passwdqc|tokeni[sz]"
     r"|pass_(?:max|min|warn|change|always)_\w+|passwd_(?:tries|timeout)|max_tokens"
     r"|(?:proxy|fastcgi|uwsgi|scgi|grpc|memcached)_?pass(?:$|_?(?:header|request|reverse|match)\w*)"
     r"|(?:proxy|fastcgi)_cache_key|password_encryption|use_(?:only_)?cookies?"
@@ -59,7 +59,7 @@ _WORD_OF_SHELL = re.compile(_VALUE, re.DOTALL)
 _PLACE = re.compile(
     r"(?:(?:hash|texthash|btree|lmdb|cdb|file|unix):|<)?/"
     r"(?:(?:app|bin|boot|data|dev|etc|home|lib|lib64|media|mnt|nix|opt|proc|root|run|sbin|srv|sys"
-    r"|tmp|usr|var)(?:/[\w./+-]*)?)?"
+    r"|tmp|usr|var)(?:/[\w./+-]*)?)?|\$\{?\w+\}?/[\w./+-]*|\$\{\w+\}"
 )
 _SWITCH = re.compile(r"(?i)\d{0,2}|yes|no|true|false|on|off|none|null|enabled?|disabled?")
 
@@ -91,7 +91,7 @@ def _second(match: re.Match[str]) -> str:
 _NAMED = re.compile(
     rf"(?<![\w.-])(?=[\w.-]*?(?i:{'|'.join(_NAMES)}))([\w.-]++)"
     r"([\"'\]\\]{0,4}[ \t]*+(?:=>|[+:?]?==?|:)[ \t]*+|[\"'][ \t]*+,[ \t]*+(?=[\"'])"
-    r"|[ \t]++(?![-=:]))",
+    r"|[ \t]++(?![-=:])|[\"'][ \t]++(?=[\"']))",
     re.ASCII,
 )
 # dpkg-architecture(1): name:architecture is a package.
@@ -104,11 +104,11 @@ _PACKAGE = re.compile(r"[a-z0-9][A-Za-z0-9.+-]*|[A-Z][A-Za-z]+")
 _VERSION = re.compile(r"(?:\d+:)?\d+(?:\.\d+)+(?:[-+~._:](?:\d+|[a-z]{1,8}\d*))*[,;)\]]*")
 # Bare words that name what follows them; in longer ones an underscore tells that they are names.
 _BARE = re.compile(
-    r"(?i)(?:pass|passwd|password|passphrase|passcode|secret|token|psk|requirepass|masterauth"
+    r"(?i)(?:pass|passwd|password|passphrase|passcode|secret|token|psk|requirepass|masterauth|_?authtoken"
     r"|[\w.]*_(?:key|pass|passwd|password|passphrase|secret|token|psk|pw)"
     r"|(?:api|access|secret|private|auth)-(?:key|token)|[\w.-]+\.(?:psk|password|secret))"
 )
-_PROSE = re.compile(r"[A-Za-z]?[a-z]+[.,;:!?)'\"]*|[\"']?[A-Z][A-Z_]*[\"',]*|\W+")
+_PROSE = re.compile(r"[A-Za-z]?[a-z]+[.,;:!?)'\"]*|\[.*|[\"']?[A-Z][A-Z_]*[\"',]*|\W+")
 
 
 def _named(text: str) -> str:
@@ -139,7 +139,7 @@ def _behind(text: str, name: re.Match[str], *, within: bool) -> re.Match[str] | 
     if not sign and _is_set(text, name):
         return _REST.match(text, name.end())
     bare = not sign and not name[1].startswith("-")
-    if bare and not _BARE.fullmatch(name[1]):
+    if bare and (text[name.start() - 1 : name.start()] == "/" or not _BARE.fullmatch(name[1])):
         return None
     value = (_WITHIN if within else _WORD_OF_SHELL).match(text, name.end())
     if value is None or bare:
@@ -182,7 +182,9 @@ _LOGIN = re.compile(
 
 # --- forms and programs --------------------------------------------------------------------------
 
-_BASIC = re.compile(r"(?i)\b(Authorization:\s*+\w++\s++(?=\S)|Bearer\s++(?=\S{6}))([^\s'\"]++)")
+_BASIC = re.compile(
+    r"(?i)\b(Authorization:\s*+\w++\s++(?=\S)|Bearer\s++(?=\S{16}|\S{0,16}\d))([^\s'\"]++)"
+)
 _COOKIE = re.compile(r"(?i)\b((?:Set-)?Cookie2?:\s*+)([^\s'\"][^'\"\n]*+)")
 _COOKIE_OPTION = re.compile(
     r"(?<!\S)(-b\s?+)('[^'=]*+=[^']*+'?|\"[^\"=]*+=[^\"]*+\"?|[^\s'\"=]++=\S++)"
@@ -220,6 +222,13 @@ _CRYPT = re.compile(
 # Options that take a password, by the program that has them: the first group stays.
 _OPTIONS = {
     # here a blank would mean a prompt
+    "curl|wget": r"-[a-zA-Z]+u\s*+['\"]?[^\s:'\"]*:",
+    "wpa_passphrase": r"[^\s-]\S*\s++",
+    "ssh-keygen": r"-[NP]\s*+",
+    "nsupdate": r"-y\s*+\S*:",
+    r"mc\s{1,4}alias\s{1,4}set": r"\S++\s++\S++\s++\S++\s++",
+    r"bundle\s{1,4}config": r"\S++\s++[^\s:]*+:",
+    r"composer\s{1,4}config": r"(?:-\S++\s++)*+http-basic\S*+\s++\S++\s++",
     "https?|xh": r"-a\s*+[^\s:]*:",
     r"mysql\w*|mariadb\w*|7z[ar]?|rar|unrar": "-h?p",
     r"sshpass|mongo\w*|cqlsh|ncftp\w*|useradd|usermod|(?:docker|podman|nerdctl|buildah|skopeo|crane|helm"
@@ -300,7 +309,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[str], str]], ...] = (
     (("-u", "--proxy-user"), partial(_USER_OPTION.sub, rf"\1\2{REDACTED}")),
     (("pass:",), partial(_OPENSSL.sub, rf"\1{REDACTED}")),
     (("oracle", "sqlplus", "sqlldr", "expdp", "impdp", "rman"), partial(_ORACLE.sub, _second)),
-    ((" -", "<<<", "login"), _programs),
+    ((" -", "<<<", "login", "wpa_pass", "alias", "config"), _programs),
     (("echo", "printf"), _piped),
     (("pass", "secret"), partial(_LOGIN.sub, _second)),
     (_NAMES, _named),
