@@ -122,7 +122,7 @@ ask() {
 }
 copies() {
   where=$(settings)
-  printf '%s\ncopies\n' "$where"
+  printf '%s\n' ${where:+"$where"} copies
   looked=$NL directories='' copies='' files=''
   for d in @PLACES@; do look "$d"; done
   for d in /opt/* /opt/*/* /usr/local/* /usr/lib/jvm/*; do

@@ -24,6 +24,20 @@ def parsed(*copies, settings=(), alternatives=()):
     )
 
 
+@pytest.mark.parametrize("shell", [["dash"], ["bash", "--posix"], ["busybox", "sh"], ["zsh"]])
+def test_a_machine_without_any_setting_answers_no_empty_line(shell):
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"{shell[0]} is not installed on this machine")
+    ask = questions([runtimes], deadline=60)
+    bare = ask.script.replace("\ncopies() {\n", "\nsettings() { :; }\ncopies() {\n")
+    assert bare != ask.script
+    answer = subprocess.run(
+        [*shell, "-s"], input=bare.encode(), capture_output=True, start_new_session=True
+    )
+    (raw,) = unframe(answer.stdout, ask.nonce, [runtimes]).values()
+    assert raw.outputs["copies"].lines[0] == "copies"
+
+
 def asked(cwd):
     """The sections of this machine, asked by this machine's sh."""
     ask = questions([runtimes], deadline=60)
