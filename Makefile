@@ -27,12 +27,13 @@ test: env ## everything: `make check`, then the tests on real servers
 	  $(MAKE) --no-print-directory -j 2 --output-sync=target test-long test-lab; \
 	fi
 
-# At once: those of the lab mostly wait for its engine. The first that needs a machine makes it,
-# from nothing in many minutes.
+# At once: those of the lab mostly wait for its engine, so two files of them run beside each other;
+# what one makes others do not touch. The first that needs a machine makes it, from nothing in many
+# minutes, in which another waits for its turn.
 test-long:
-	@$(BIN)/python -m pytest -n 2 -m "(sshd or long) and not lab and not soak"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/lab -m "(sshd or long) and not lab and not soak"
 test-lab:
-	@$(BIN)/python -m pytest --timeout 1800 -m "lab and not soak"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --timeout 3600 -m "lab and not soak"
 
 check: env ## style, types, floors, shell, unit tests: no network, no engine
 	@$(MAKE) --no-print-directory -j 2 check-static check-tests
