@@ -5,7 +5,8 @@ Reads the manifests of docker archives (the Docker image specification v1.2) and
 """
 
 import platform
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -16,6 +17,8 @@ from driftscan.errors import EngineError
 from driftscan.machines.tars import normal
 
 _MOST = 10_000  # manifests of one archive
+_LAYERS = 1000  # of one image; engines take 127
+_TOLD = 10  # images by name
 _DEPTH = 4  # of indexes in indexes
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _CONFIGURATIONS = (
@@ -55,6 +58,7 @@ def chosen(document: Document, there: There) -> Named:
     Of several platforms it is the one whose parts are all there, else this machine's. Raises
     ValueError where it is not one, and what odd documents raise; NoImage where none is told of.
     """
+    document = cache(document)  # many references may name one large manifest
     saved, index = document("manifest.json"), document("index.json")
     images: list[Named] = []
     if isinstance(saved, list) and all(isinstance(row, dict) and "Config" in row for row in saved):
@@ -91,8 +95,9 @@ def _one(images: list[Named]) -> Named:
 
 
 def _several(told: Collection[str]) -> str:
-    names = sanitize.safe(", ".join(sorted(told)))
-    return f"it holds {len(told)} images, save only one of them: {names}"
+    names = sanitize.safe(", ".join(sorted(told)[:_TOLD]))
+    more = f" and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return f"it holds {len(told)} images, save only one of them: {names}{more}"
 
 
 # --- docker archives ---------------------------------------------------------------------------
@@ -104,7 +109,9 @@ def _saved(row: Any, document: Document, there: There) -> Named:
     return Named(tags, "", config, layers, _missing(config, layers, document, there))
 
 
-def _missing(config: str, layers: Iterable[str], document: Document, there: There) -> str:
+def _missing(config: str, layers: Collection[str], document: Document, there: There) -> str:
+    if len(layers) > _LAYERS:
+        raise ValueError(f"an image of {len(layers)} layers")
     parts = [] if document(config) is not None else [config]
     return next(chain(parts, (layer for layer in layers if not there(layer))), "")
 

@@ -15,7 +15,7 @@ from functools import partial
 import pytest
 
 from driftscan.errors import EngineError, MachineError
-from driftscan.machines import image_tree
+from driftscan.machines import image_archive, image_tree
 from tests.machines.test_image_layers import docker_save, tar
 from tests.machines.test_image_tree import asked, contents, member, no_check, zstd
 
@@ -231,6 +231,27 @@ def test_indexes_that_hold_each_other_or_too_much_end(names):
     rows += [(f"blobs/sha256/{'a' * 64}", json.dumps(index).encode())]
     with pytest.raises(EngineError, match="its indexes hold too many manifests"):
         names(tar(*rows))
+
+
+@BOTH
+def test_a_thousand_names_of_one_large_manifest_are_read_once_and_few_are_told(names, monkeypatch):
+    layout, read = Layout(), []
+    for tag in range(300):
+        layout.add(layout.image(one("a"), tag=f"t{tag:03}"))
+    for tag in range(300):
+        note = {"org.opencontainers.image.ref.name": f"u{tag:03}"}
+        layout.add({**layout.manifests[0], "annotations": note})
+    loads = json.loads
+    monkeypatch.setattr(image_archive.json, "loads", lambda data: read.append(1) or loads(data))
+    with pytest.raises(EngineError, match=r"it holds 300 images.*t009 and 290 more$"):
+        names(layout.tar())
+    assert len(read) == 1 + 2 * 300
+
+
+def test_an_image_of_more_layers_than_there_can_be_is_refused():
+    rows = [{"Config": "c", "Layers": ["x"] * 1001}]
+    with pytest.raises(EngineError, match="an image of 1001 layers"):
+        in_file(tar(("c", b"{}"), ("manifest.json", json.dumps(rows).encode())))
 
 
 # --- folders -----------------------------------------------------------------------------------
