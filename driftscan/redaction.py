@@ -290,7 +290,7 @@ _TOKENS = (
     *("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "glpat", "xox", "xapp-"),
     *("k_live", "k_test", "whsec", "aiza", "sk-", "hvs.", "hvb.", "_v1_", "sg.", "_pat_"),
     *("tskey", "glsa_", "shpat", "shpca", "shppa", "shpss", "npm_", "pypi-", "eyj"),
-    *("age-secret"),
+    "age-secret",
 )
 _HASHES = (
     *("$1$", "$2", "$5$", "$6$", "$7$", "$y$", "$gy$", "$apr1$", "$sha1$", "$argon2"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from driftscan import sanitize
 from driftscan.model import Absent, Collected, Denied, Failed, Partial
+from driftscan.redaction import may_hold_secret
 from driftscan.sanitize import (
     MAX_FIELD,
     MAX_LINE,
@@ -564,6 +565,14 @@ def test_a_hostile_line_of_any_size_is_read_without_nested_repetition(piece, siz
     text = piece * (size // len(piece))
     once = redact(text)
     assert redact(once) == once
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["7.88.1-10+deb12u1", "libc6 (>= 2.34), zlib1g:amd64", "/usr/lib/x86_64-linux-gnu/libm.so.6"],
+)
+def test_the_cheap_look_passes_over_what_most_values_are(value):
+    assert not may_hold_secret(value)
 
 
 @given(PIECES, st.sampled_from(COMMANDS))
