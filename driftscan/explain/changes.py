@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from msgspec.structs import replace
+
 from driftscan import versions
 from driftscan.explain import impact, imports, symbols, symptom, windows
 from driftscan.explain.case import Case
@@ -193,7 +195,60 @@ def matches(case: Case) -> dict[str, Match]:
 
 
 def symbols_of(case: Case, source: str) -> Symbols | None:
-    """What the libraries gained and lost from the older to the newer side; None if unknown."""
+    """What the libraries gained and lost from the older to the newer side; None if unknown.
+
+    Which sonames there are the linker's cache tells, whether or not symbols were read.
+    """
+    exports = _exports(case, source)
+    gained, lost = _sonames(case, source)
+    if not (lost or gained):
+        return exports
+    known = exports or Symbols()
+    carried = [*known.cites, *lost.values(), *gained.values()]
+    return replace(
+        known,
+        sonames_lost=sorted({*known.sonames_lost, *lost}),
+        sonames_gained=sorted({*known.sonames_gained, *gained}),
+        cites=list(dict.fromkeys(carried)),
+    )
+
+
+def _sonames(case: Case, source: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What the newer version of a source of both sides brings, and what it has no more: sonames
+    with their citations. Those without a number are for compilers only."""
+    gained: dict[str, str] = {}
+    lost: dict[str, str] = {}
+    for divergence in case.comparison.divergences if source in case.pairs.all else ():
+        soname = divergence.key.partition("|")[0]
+        if divergence.section != "libraries" or ".so." not in soname:
+            continue
+        here, other = case.subject, case.reference
+        if divergence.kind == "missing":
+            here, other = other, here
+        item = divergence.subject or divergence.reference or {}
+        package = case.packages(here).get(str(item.get("owner", "")), {})
+        if package.get("source") != source or _has_soname(case, other, soname):
+            continue
+        newer = _is_newer(case, other, source, str(package.get("source_version", "")))
+        (told,) = case.cite(here, "libraries", divergence.key)
+        (gained if newer else lost)[soname] = told
+    return gained, lost
+
+
+def _has_soname(case: Case, side: Side, soname: str) -> bool:
+    return any(key.startswith(f"{soname}|") for key in case.facts(side, "libraries"))
+
+
+def _is_newer(case: Case, other: Side, source: str, version: str) -> bool:
+    """Than all that the other side has of the source."""
+    ecosystem = case.of(other).manager.ecosystem
+    theirs = (case.packages(other)[name] for name in _binaries(case, other, source))
+    found = (str(item.get("source_version", "")) for item in theirs)
+    return all(versions.compare(ecosystem, version, one) == 1 for one in found)
+
+
+def _exports(case: Case, source: str) -> Symbols | None:
+    """What is told by the `.symbols` files of both sides."""
     names = _libraries(case.comparison.divergences, source)
     subject, reference = (case.details(side, "symbols") for side in (case.subject, case.reference))
     ours, theirs = _comparable(*names, subject, reference)

@@ -2,6 +2,7 @@
 
 import re
 
+from driftscan.explain import belongs
 from driftscan.explain.case import Case
 from driftscan.model import LANGUAGES, Divergence, Item, Side
 from driftscan.probes import apps
@@ -107,8 +108,11 @@ def _owners(case: Case, divergence: Divergence) -> list[str]:
     sides = ((case.subject, divergence.subject), (case.reference, divergence.reference))
     if divergence.section in ("libraries", "runtimes", *LANGUAGES):
         return [str(item["owner"]) for _, item in sides if item and item.get("owner")]
-    if divergence.section in ("conffiles", "extensions", "files", "verified"):
+    if divergence.section in ("conffiles", "extensions", "verified"):
         return [name for name in _bringing(divergence) if _one_sided(case, name)]
+    if divergence.section in _SETTINGS:
+        own = _bringing(divergence) if divergence.section == "files" else []
+        return [n for n in (*own, *belongs.packages(case, divergence)) if _decides(case, n)]
     if divergence.section == "certificates" and not divergence.key.startswith("local|"):
         return ["ca-certificates"]
     if divergence.section == "winners":
@@ -128,6 +132,17 @@ _SYSTEM = {
     ),
 }
 """The packages that bring what tells the C library and the release."""
+
+
+_SETTINGS = (
+    *("files", "cron", "environment", "groups", "init-scripts", "limits", "sysctl-settings"),
+    *("time-servers", "units", "users"),
+)
+
+
+def _decides(case: Case, package: str) -> bool:
+    """Whether the package says it all: one side lacks it, or has that of another release."""
+    return _one_sided(case, package) or (case.releases_differ and case.package(package) is not None)
 
 
 def _one_sided(case: Case, package: str) -> bool:

@@ -64,6 +64,7 @@ SIZES: Sequence[Amount] = (
     Amount(findings=4, causes=16, proofs=4, names=6, reasons=2, gaps=4, words=9, steps=_ANY),
     Amount(findings=3, causes=16, proofs=4, names=5, reasons=1, gaps=3, words=9, steps=12),
     Amount(findings=2, causes=16, proofs=4, names=4, reasons=1, gaps=2, words=9, steps=6),
+    Amount(findings=1, causes=16, proofs=4, names=6, reasons=1, gaps=2, words=9, steps=6),
     *(_least(16, steps) for steps in (6, 4, 3)),
     _least(16, 3, more=False),
     *(_least(16, steps, records=False) for steps in (4, 3)),

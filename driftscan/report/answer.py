@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from driftscan.model import Cause, Evidence, HostReport, managers
+from driftscan.model import Cause, Evidence, HostReport, Hypothesis, managers
 from driftscan.model.managers import MANAGERS
 from driftscan.report import words
 from driftscan.report.about import equal
@@ -45,7 +45,11 @@ def brief(page: Page, host: HostReport) -> None:
 
 def _worst(host: HostReport, cause: Cause) -> str:
     """The worst of a group, which its line must not hide."""
-    mine = [finding for finding in host.findings if finding.cause == cause.id]
+    mine = [
+        finding
+        for finding in host.findings
+        if cause.id in (finding.cause, *finding.also) and finding.level == cause.level
+    ]
     if len(mine) < 2 or any(d.key in cause.text for d in mine[0].members):
         return ""
     return f" Worst: {mine[0].key}."
@@ -197,3 +201,16 @@ def _nothing(host: HostReport) -> str:
         )
     but = " but what is accepted" if host.state == "accepted" else ""
     return f"No difference{but}: {compared} items are equal."
+
+
+def answered(hypothesis: Hypothesis, amount: Amount, said: dict[str, str] | None = None) -> str:
+    """The answer with its reasons; `said` are those that stand above already, and grows."""
+    because = "; ".join(e.text for e in hypothesis.because[: amount.reasons])
+    answer = hypothesis.answer.upper() if hypothesis.answer == "yes" else hypothesis.answer
+    if hypothesis.confidence == "inferred":
+        answer += " (inferred)"
+    if said is not None and because:
+        told = said.get(because, because)
+        said.setdefault(because, "as above")
+        because = told
+    return f"{answer}: {because}" if because else answer

@@ -114,6 +114,8 @@ def one(finding: Finding) -> str:
             return f"{finding.key}{_fields(finding)}"
         old, new = short(ours, theirs)
         return f"{finding.key} {old} -> {new}"
+    if finding.kind == "mixed" and (told := _versions(finding)):
+        return f"{finding.key} {told.removeprefix(': ')}"
     side = {"missing": "missing", "extra": "only here"}.get(finding.kind, "differs")
     return f"{finding.key} ({side})"
 
@@ -150,14 +152,37 @@ def _which(some_: Sequence[Finding], all_: Sequence[Finding]) -> str:
 
 
 def _together(findings: Sequence[Finding]) -> Iterator[str]:
-    changes = [finding.changes for finding in findings if finding.changes]
-    ids = {name for one in changes for name in one.ids if name.startswith("CVE-")}
-    if ids:
-        yield f"{len(ids)} CVE id{_s(len(ids))}"
-    known = [finding.symbols for finding in findings if finding.symbols]
+    """What their changelogs hold, and of how many these were read; whether a symbol is gone."""
+    read = [finding for finding in findings if finding.changes]
+    ahead = _advisories(f for f in read if f.direction == "newer")
+    behind = _advisories(f for f in read if f.direction != "newer") - ahead
+    if behind:
+        yield f"{len(behind)} CVE id{_s(len(behind))} fixed in newer versions"
+    if ahead:
+        yield f"{len(ahead)} CVE id{_s(len(ahead))} fixed here already"
+    if 0 < len(read) < len(findings):
+        yield f"changelogs of {len(read)} of them read"
+    other = [f.key for f in findings if f.symbols and _has_other_sonames(f.symbols)]
+    if other:
+        yield f"other sonames in {some(other, _SHOWN)}"
+    known = [f.symbols for f in findings if f.symbols and _exports_read(f.symbols)]
     if known and not any(one.lost or one.sonames_lost for one in known):
         which = "" if len(known) == len(findings) else f" in {len(known)} of them"
         yield f"no symbol gone{which}"
+
+
+def _has_other_sonames(symbols: Symbols) -> bool:
+    return bool(symbols.sonames_gained or symbols.sonames_lost)
+
+
+def _exports_read(symbols: Symbols) -> bool:
+    """Whether more than the sonames is known."""
+    return not symbols.cites or any("/symbols:" in cite for cite in symbols.cites)
+
+
+def _advisories(findings: Iterable[Finding]) -> set[str]:
+    told = (finding.changes.ids for finding in findings if finding.changes)
+    return {name for ids in told for name in ids if name.startswith("CVE-")}
 
 
 # An upload to a release of the distribution: what stands before it is the package's own version.
@@ -201,8 +226,27 @@ def _headline(finding: Finding) -> str:
     if finding.kind == "changed":
         way = {"older": "is behind", "newer": "is ahead"}.get(finding.direction, "differs")
         return f"{finding.key} {way}{_versions(finding)}{_fields(finding)}{count}"
+    if finding.kind == "mixed":
+        return f"{finding.key}: {_mixed(finding)}{count}"
     side = {"missing": "is missing", "extra": "is only here"}.get(finding.kind, "differs")
     return f"{finding.key} {side}{count}"
+
+
+def _mixed(finding: Finding) -> str:
+    """What is missing, what is only here, and the versions of what is on both sides."""
+    kinds: dict[str, list[str]] = {"missing": [], "extra": []}
+    for one_ in finding.members:
+        if one_.section == finding.section and one_.kind in kinds:
+            kinds[one_.kind].append(one_.key)
+    told = [
+        f"{some(names, 2)} {'missing' if kind == 'missing' else 'only here'}"
+        for kind, names in kinds.items()
+        if names
+    ]
+    ours, theirs = finding.subject_version, finding.reference_version
+    if ours and theirs and ours != theirs:
+        told.append(f"{ours} -> {short(ours, theirs)[1]}")
+    return ", ".join(told) or "differs"
 
 
 def _fields(finding: Finding) -> str:
@@ -309,19 +353,20 @@ def _side(
     return "  ".join(parts)
 
 
-# Parts of a RUN that bring nothing by themselves.
-_CHORES = ("apt-get update", "apt update", "apk update", "rm -rf ", "apt-get clean", "dnf clean")
-_BRINGS = re.compile(r"\b(?:install|add|upgrade)\b")
+# What of a RUN brings packages that it does not name.
+_BRINGS = re.compile(r"\b(?:install|add)\b")
 
 
 def command(where: Place, names: Iterable[str]) -> str:
-    """Of a long RUN the command that names one of these packages, else what it brings first."""
+    """Of a long RUN the command that names one of these packages, else its only one that installs;
+    where that is not known its beginning."""
     words = sorted({managers.bare(name) for name in names})
     parts = [part.strip() for part in where.text.removeprefix("RUN ").split("&&")]
-    parts = [part for part in parts if not part.startswith(_CHORES)] or parts
-    bring = next((part for part in parts if _BRINGS.search(part)), where.text)
-    told = next((p for p in parts if any(managers.names(p, name) for name in words)), bring)
-    return told if len(told) <= 60 or told != bring else told[:57] + "..."
+    named = next((p for p in parts if any(managers.names(p, name) for name in words)), "")
+    bring = [part for part in parts if _BRINGS.search(part)]
+    if named or len(bring) == 1:
+        return named or bring[0]
+    return where.text if len(where.text) <= 60 else where.text[:57] + "..."
 
 
 def used(uses: Sequence[Use], amount: Amount, *, known: bool) -> str:

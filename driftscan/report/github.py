@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from driftscan.model import Finding, HostReport, Level, Report
-from driftscan.report import words
+from driftscan.report import coverage, words
 
 CAP = 10
 """GitHub shows that many annotations of each kind in a step, and drops the others unsaid."""
@@ -39,7 +39,7 @@ def render(report: Report) -> str:
         lines += [annotation.written() for annotation in here[:CAP]]
         if len(here) > CAP:
             lines.append(f"driftscan: {len(here) - CAP} more {kind}s than GitHub shows in a step")
-    lines.append(f"driftscan: {words.summary(report)}")
+    lines += [f"driftscan: {coverage.total(report)}", f"driftscan: {words.summary(report)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from driftscan.model import Accepted, Finding, HostReport, Report
-from driftscan.report import words
+from driftscan.report import coverage, words
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
 
@@ -36,7 +36,7 @@ def _suite(number: int, name: str, host: HostReport, report: Report) -> str:
     }
     below = [one for one in host.open_findings if one.level not in report.drift_levels]
     passing = [f"{one.id} ({one.level}): {words.finding(one)}" for one in below]
-    notes = "\n".join([words.summary(report), *report.notes, *passing])
+    notes = "\n".join([words.summary(report), *report.notes, *passing, *coverage.lines(host)])
     parts = [
         f" <testsuite{_attributes(head)}>\n  <properties/>\n",
         *cases,

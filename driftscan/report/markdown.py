@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from driftscan.model import LEVELS, Finding, HostReport, Report
-from driftscan.report import words
+from driftscan.model import LEVELS, Cause, Finding, HostReport, Report
+from driftscan.report import answer, coverage, words
+from driftscan.report.amount import SIZES
 
 LIMIT = 60_000
 """Characters; GitHub takes 65,536 in a comment."""
@@ -68,14 +69,13 @@ def _host(name: str, host: HostReport) -> Iterator[str]:
         yield f"- not compared: {code(words.unreached(host))}"
         return
     blind = [gap for gap in host.unknown if gap.blocks]
-    yield from (f"- not known: {code(f'{gap.what} of {gap.side}: {gap.why}')}" for gap in blind)
     open_ = host.open_findings
     if not open_ and not blind:
-        equal = f"{sum(host.equal.values())} items are equal"
-        yield f"- no difference but what is accepted; {equal}" if host.findings else f"- {equal}"
+        same = f"{sum(host.equal.values())} items are equal"
+        yield f"- no difference but what is accepted; {same}" if host.findings else f"- {same}"
     leading = {finding.cause for finding in open_}
     causes = [cause for cause in host.causes if cause.id in leading]
-    yield from (f"- because: {code(words.cause(cause))}" for cause in causes)
+    yield from (f"- because: {code(_cause(host, cause))}" for cause in causes)
     if since := words.since(host):
         yield f"- since: {code(since)}"
     if mirror := words.mirror(host):
@@ -85,7 +85,21 @@ def _host(name: str, host: HostReport) -> Iterator[str]:
     for rule in host.accepted:
         state = "" if rule.state == "active" else f" ({rule.state}: counted again)"
         yield f"- {code(', '.join(rule.members) or rule.id)} {code(words.accepted(rule))}{state}"
+    yield from _questions(host)
     yield from _remedies(host)
+
+
+def _questions(host: HostReport) -> Iterator[str]:
+    """The four questions, then what was equal and what could not be known."""
+    for question in host.hypotheses:
+        yield f"- could it be {code(f'{question.question} {answer.answered(question, SIZES[0])}')}"
+    for kind, _, text in (line.partition(": ") for line in coverage.lines(host)):
+        yield f"- {kind}: {code(text)}"
+
+
+def _cause(host: HostReport, cause: Cause) -> str:
+    probably = "probably: " if cause.confidence == "inferred" else ""
+    return f"{probably}{answer.sentence(host, cause)} [{cause.id}]"
 
 
 def _level(found: list[Finding], host: HostReport) -> Iterator[str]:

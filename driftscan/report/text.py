@@ -8,13 +8,12 @@ from driftscan.model import (
     Finding,
     HostRecord,
     HostReport,
-    Hypothesis,
     Level,
     Report,
     managers,
 )
 from driftscan.model.managers import MANAGERS
-from driftscan.report import answer, rootless, settled, words
+from driftscan.report import answer, coverage, rootless, settled, words
 from driftscan.report.about import about
 from driftscan.report.amount import ALL, LINES, SIZES, Amount, some
 from driftscan.report.finding import detail, fit, label, listed, record, sure
@@ -139,9 +138,16 @@ def _worth_detail(host: HostReport, amount: Amount) -> list[Finding]:
     packages = [f for f in host.findings if f.section in MANAGERS]
     worst = [f for f in packages if f.level == "breaks"]
     if worst or not host.causes:
-        return worst[: amount.findings]
+        return [f for f in worst if not _is_told(host, f)][: amount.findings]
     lead = [f for f in packages if f.cause == host.causes[0].id and f.kind in ("changed", "mixed")]
     return [f for f in lead[:1] if f.level == "in-use" and amount.findings > 1]
+
+
+def _is_told(host: HostReport, finding: Finding) -> bool:
+    """Whether the cause's own line says it all: a package that is not there has no more to tell."""
+    cause = next((c for c in host.causes if c.id == finding.cause), None)
+    gone = cause is not None and cause.type in ("removed", "image-only")
+    return gone and finding.changes is None and not finding.windows
 
 
 def _listed(host: HostReport, finding: Finding) -> bool:
@@ -184,7 +190,7 @@ def _cause(page: Page, host: HostReport, group: Sequence[Cause], amount: Amount)
             answer.proofs(page, cause, amount)
         return
     others = [cause.subject for cause in group[1:]]
-    like = f" And {len(others)} like it: {some(others, amount.names)}." if others else ""
+    like = f" The same kind: {some(others, amount.names)}." if others else ""
     records = amount.records or lead.level == "breaks"
     told = answer.sentence(host, lead, records=records)
     told += "" if records else answer.dated(lead)
@@ -200,7 +206,7 @@ def _questions(page: Page, host: HostReport, amount: Amount) -> None:
     if not host.hypotheses:
         return
     if not amount.reasons:
-        told = " ".join(f"{h.question} {_answer(h, amount)}." for h in host.hypotheses)
+        told = " ".join(f"{h.question} {answer.answered(h, amount)}." for h in host.hypotheses)
         page.item("", f"Could it be ... {told}", indent=0)
         page.line()
         return
@@ -208,30 +214,19 @@ def _questions(page: Page, host: HostReport, amount: Amount) -> None:
     said = {cause.text: "see above" for cause in lead}
     shown = [e for cause in lead if answer.beside(cause) for e in cause.evidence[: amount.proofs]]
     said |= {evidence.text: "see above" for evidence in shown}
-    if len({_answer(h, amount) for h in host.hypotheses}) == 1 < len(host.hypotheses):
+    if len({answer.answered(h, amount) for h in host.hypotheses}) == 1 < len(host.hypotheses):
         *most, last = (h.question.rstrip("?") for h in host.hypotheses)
-        told = _answer(host.hypotheses[0], amount, said)
+        told = answer.answered(host.hypotheses[0], amount, said)
         page.item("", f"Could it be {', '.join(most)} or {last}? {told}", indent=0)
         page.line()
         return
     page.line("Could it be ...")
     width = max(len(h.question) for h in host.hypotheses) + 4
     for hypothesis in host.hypotheses:
-        page.item(f"  {hypothesis.question}", _answer(hypothesis, amount, said), indent=width)
+        page.item(
+            f"  {hypothesis.question}", answer.answered(hypothesis, amount, said), indent=width
+        )
     page.line()
-
-
-def _answer(hypothesis: Hypothesis, amount: Amount, said: dict[str, str] | None = None) -> str:
-    """The answer with its reasons; `said` are those that stand above already, and grows."""
-    because = "; ".join(e.text for e in hypothesis.because[: amount.reasons])
-    answer = hypothesis.answer.upper() if hypothesis.answer == "yes" else hypothesis.answer
-    if hypothesis.confidence == "inferred":
-        answer += " (inferred)"
-    if said is not None and because:
-        told = said.get(because, because)
-        said.setdefault(because, "as above")
-        because = told
-    return f"{answer}: {because}" if because else answer
 
 
 # --- the rest ----------------------------------------------------------------------------------
@@ -277,41 +272,7 @@ def _coverage(page: Page, host: HostReport, amount: Amount) -> None:
     """Why the first cause and no other; what was compared and equal; what could not be known."""
     if host.causes and not amount.all and (told := answer.why(host.causes[0], amount)):
         page.item("Why", "; ".join(sure(e.text, e.confidence) for e in told))
-    page.item("Equal", _equal(host, amount))
-    natural = "only a running machine has it"
-    gaps = [g for g in rootless.folded(host, everything=amount.all) if g.why != natural]
-    # What most depends on comes first: the packages.
-    for gap in sorted(gaps, key=lambda g: (not g.blocks, g.what not in MANAGERS))[: amount.gaps]:
-        cure = f": {gap.cure}" if gap.cure else ""
-        page.item("Unknown", f"{gap.what} of {gap.side}: {gap.why}{cure}")
-    if len(gaps) > amount.gaps:
-        page.item("", f"and {len(gaps) - amount.gaps} more (--all)")
-    live = sorted({g.what for g in host.unknown if g.why == natural}) if amount.all else []
-    if live:
-        image = next(g.side for g in host.unknown if g.why == natural)
-        page.item("Unknown", f"{', '.join(live)} of {image}: {natural}")
-    if not gaps and not live:
-        page.item("Unknown", "nothing of what was asked")
-
-
-def _equal(host: HostReport, amount: Amount) -> str:
-    differing = {d.section for f in host.findings for d in f.members}
-    sections = {name: count for name, count in sorted(host.equal.items()) if count}
-    whole = [f"{n} {c}" if amount.all else n for n, c in sections.items() if n not in differing]
-    partly = [f"{n} {c}" for n, c in sections.items() if n in differing]
-    one_sided = differing | {m.partition(":")[0] for group in host.expected for m in group.members}
-    none = [n for n, c in sorted(host.equal.items()) if not c and n not in one_sided]
-    # A manager that is on neither side has no keys and no pins there either.
-    none = [n for n in none if "-" not in n or n.partition("-")[0] not in none]
-    beside = f"; beside the differences: {', '.join(partly)}" if partly else ""
-    neither = f"; on neither side: {_names(none, amount)}" if none else ""
-    if amount.sections < SIZES[0].sections:
-        beside = "; and more beside the differences" if partly else ""
-    return (_names(whole, amount) or "no section whole") + beside + neither
-
-
-def _names(names: list[str], amount: Amount) -> str:
-    """All of them, or where it is many the first ones and how many more."""
-    if amount.all or len(names) <= amount.sections + 3:
-        return ", ".join(names)
-    return f"{', '.join(names[: amount.sections])} and {len(names) - amount.sections} more"
+    page.item("Equal", coverage.equal(host, amount))
+    for number, text in enumerate(coverage.unknown(host, amount) or ["nothing of what was asked"]):
+        more = number and text.startswith("and ")
+        page.item("" if more else "Unknown", text)

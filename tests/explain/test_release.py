@@ -157,3 +157,68 @@ def test_on_one_release_another_version_that_runs_makes_a_missing_service_no_bre
     ]
 
     assert levels == ["breaks", "in-use"]
+
+
+# --- what only follows from the other release ---------------------------------------------------
+
+PROFILE = {"/etc/profile": {"digest": "a" * 32}}
+SHIPPED = {"/etc/profile.d/70-x.sh": {"package": "systemd", "target": "/usr/lib/x.sh"}}
+UNIT = {"value": "/root"}
+
+
+def settings(release, theirs="2", **more):
+    """Two machines that differ in files, a limit and a unit's variable, and maybe in release."""
+    packages = {name: package("1") for name in ("base-files", "systemd")}
+    ours = host(
+        "web-t",
+        {name: package(theirs) for name in packages},
+        os=release,
+        files={"/etc/profile": {"digest": "b" * 32}, **SHIPPED},
+        limits={"*/soft/core": {"value": "0"}},
+        environment={"unit:emergency.service/HOME": UNIT, "system/OWN": UNIT},
+        evidence={
+            "tuning-files": {
+                "limits:*/soft/core": {"file": "/etc/security/limits.d/10-coredump-debian.conf"}
+            }
+        },
+    )
+    nothing = {"limits": {}, "environment": {}}
+    reference = image(packages, {}, {}, facts={**FACTS, "files": PROFILE, **nothing})
+    return {cause.id for cause in explained(ours, reference).causes}
+
+
+def test_what_the_other_release_s_packages_set_is_no_cause_of_its_own():
+    assert settings(TRIXIE) == {"release-differs:os", "environment:OWN"}
+
+
+def test_on_the_same_release_only_what_a_changed_package_brought_whole_follows_it():
+    found = settings(FACTS["os"])
+    assert {"settings-differ:files", "settings-differ:limits"} <= found
+
+
+def test_recorded_hosts_of_another_release_have_no_settings_of_it_as_causes():
+    assert [c.id for c in recorded.explained("web-t").causes if c.type == "settings-differ"] == []
+    (left,) = [c for c in recorded.explained("bullseye").causes if c.type == "settings-differ"]
+    assert left.claims == ["files:/etc/apt/trusted.gpg.d/driftscan-lab.gpg"]
+
+
+def test_another_soname_of_a_source_is_told_with_the_library_that_has_it():
+    (magick,) = [f for f in recorded.explained("web-t").findings if f.key == "imagemagick"]
+    assert "libMagickCore-7.Q16.so.10" in magick.symbols.sonames_gained
+    assert magick.symbols.sonames_lost == []  # the old one stayed behind
+    assert "subject/libraries:libMagickCore-7.Q16.so.10|libc6,x86-64|/usr/lib/x86_64-linux-gnu" in (
+        magick.symbols.cites
+    )
+    (openssl,) = [f for f in recorded.explained("bullseye").findings if f.key == "openssl"]
+    assert openssl.symbols.sonames_lost == ["libcrypto.so.1.1", "libssl.so.1.1"]
+    assert openssl.symbols.sonames_gained == ["libcrypto.so.3", "libssl.so.3"]
+
+
+def test_names_for_compilers_are_no_sonames():
+    for finding in recorded.explained("web-c").findings:
+        assert finding.symbols is None or finding.symbols.sonames_lost == []
+
+
+def test_another_release_is_as_bad_as_what_it_led_to():
+    release = next(c for c in recorded.explained("web-t").causes if c.type == "release-differs")
+    assert release.level == "breaks"

@@ -85,6 +85,9 @@ def test_missing_and_changed_packages_are_installed_together():
 
     assert runs[1] == "apt-get install --no-install-recommends a=2 liba=2"
     assert "apt-mark auto liba" in runs
+    steps = [step for remedy in explained(ours, theirs).remedies for step in remedy.steps]
+    whys = {step.why for step in steps}
+    assert "naming a package marked it manual" in whys
 
 
 def test_an_edited_configuration_file_of_a_package_that_moves_stays_edited():

@@ -9,7 +9,17 @@ from markdown_it import MarkdownIt
 from msgspec.structs import replace
 
 from driftscan.cli import configuration
-from driftscan.model import Accepted, Gap, HostReport, Report, Unreached
+from driftscan.model import (
+    Accepted,
+    Cause,
+    Evidence,
+    Gap,
+    HostReport,
+    Hypothesis,
+    Place,
+    Report,
+    Unreached,
+)
 from driftscan.policy import judge
 from driftscan.report import github, markdown
 from driftscan.report.inert import inert
@@ -262,12 +272,13 @@ def test_what_was_accepted_once_and_is_not_any_more_fails(state):
 
 def test_github_names_the_line_of_the_dockerfile_and_gathers_the_hosts():
     text = render("github", _run(web_a=_host(), web_b=_host()), Look())
-    first, second, summary = text.splitlines()
+    first, second, same, summary = text.splitlines()
     assert first == (
         "::error file=web/Dockerfile,line=3,title=dpkg%3Aa (breaks)::"
         "web_a, web_b: a is behind: 1 instead of 2. hold:a. proof"
     )
     assert second.startswith("::notice file=web/Dockerfile,line=3,title=dpkg%3Ab (installed)::")
+    assert same.startswith("driftscan: 10 items are equal, 0 could not be known")
     assert summary == "driftscan: 2/2 hosts complete; 1 drifted"
 
 
@@ -296,6 +307,47 @@ def test_markdown_that_is_too_long_for_a_comment_says_what_it_left_out():
     text = render("markdown", _run(**hosts), Look())
     assert len(text) < markdown.LIMIT + 200
     assert re.search(r"The rest is too long for here: \d+ hosts more", text)
+
+
+def _whole_host():
+    """One of which something is unknown, with a line of the Dockerfile and the four questions."""
+    line = Place(kind="line", file="web/Dockerfile", line=5, text="RUN echo deb > x.list")
+    cause = Cause(
+        type="repository-missing",
+        subject="security",
+        text="web-a does not have the repository security",
+        confidence="recorded",
+        claims=["dpkg:a"],
+        image_record=line,
+    )
+    why = [Evidence(text="upstream 6.9 on both", confidence="recorded")]
+    asked = Hypothesis(
+        id="new-feature", question="a feature new in a?", answer="no", confidence="recorded",
+        because=why,
+    )  # fmt: skip
+    gap = Gap(what="sudo", side="web-a", why="it may not be read", cure="read access", blocks=False)
+    found = [replace(finding("a", "breaks"), cause=cause.id)]
+    subject = replace(META, target="web-a")
+    more = {"causes": [cause], "findings": found, "hypotheses": [asked], "unknown": [gap]}
+    return replace(_host(), subject=subject, **more)
+
+
+def test_markdown_tells_the_line_the_questions_what_is_equal_and_what_is_unknown():
+    text = render("markdown", _run(web_a=_whole_host()), Look())
+    assert "- because: `web-a never ran line 5 of web/Dockerfile: it does not have the" in text
+    assert "- could it be `a feature new in a? no: upstream 6.9 on both`" in text
+    assert "- equal: `no section whole; beside the differences: dpkg 5`" in text
+    assert "- unknown: `sudo of web-a: it may not be read: read access`" in text
+    assert "- unknown: `nothing of what was asked`" in render(
+        "markdown", _run(web_b=replace(_host(), findings=[])), Look()
+    )
+
+
+def test_junit_tells_what_is_equal_and_what_is_unknown_beside_the_tests():
+    text = render("junit", _run(web_a=_whole_host()), Look())
+    (out,) = ET.fromstring(text.encode()).iter("system-out")  # noqa: S314
+    assert "equal: no section whole; beside the differences: dpkg 5" in out.text
+    assert "unknown: sudo of web-a: it may not be read: read access" in out.text
 
 
 def test_markdown_tells_the_record_of_what_breaks():

@@ -27,7 +27,7 @@ from driftscan.model import (
     Window,
 )
 from driftscan.report import text
-from driftscan.report.finding import short
+from driftscan.report.finding import command, short
 
 OLD, NEW = "8:6.9.11.60+dfsg-1.6+deb12u11", "8:6.9.11.60+dfsg-1.6+deb12u15"
 SAYS = 'Fix regression of CVE-2026-25971: SVG <image> with data: URI fails ("unable to open image")'
@@ -220,7 +220,7 @@ def test_where_a_screen_has_no_room_the_answers_stand_without_reasons():
 
 def test_what_is_not_known_is_no_line_and_no_label():
     page = told(host(finding()))
-    for label in ("change", "window", "symbols", "Could it be", "symptom", "until", "proof"):
+    for label in ("  change", "window", "symbols", "Could it be", "symptom", "until", "proof"):
         assert label not in page
     assert "\n\n\n" not in page
 
@@ -246,9 +246,12 @@ def test_what_breaks_without_any_package_shows_its_evidence():
 
 
 def test_equal_unknown_and_empty_sections_are_all_told():
-    page = flat(host(finding()))
+    page = flat(host(finding(changes=Changes(entries=1))))
     assert "Equal os; beside the differences: dpkg 211; on neither side: apt-pins" in page
     assert "Unknown nothing of what was asked" in page
+    assert "Unknown what changed in one source: no changelog of it was read" in flat(
+        host(finding())
+    )
 
 
 LONG = "apt-get install --only-upgrade " + " ".join(f"package-{n}={OLD}" for n in range(12))
@@ -308,6 +311,31 @@ def test_the_line_of_the_image_is_told_apart_from_what_was_done_on_the_host():
     )
     page = flat(replace(host(finding()), causes=[CAUSE, variable]))
     assert "A=1 is set on image web, not on web-a (web/Dockerfile:9)." in page
+
+
+def test_of_a_long_run_only_what_brings_packages_is_told_and_nothing_that_names_others():
+    both = (
+        "RUN dnf -y upgrade openssl-libs && dnf -y install nginx php-fpm && rm -rf /var/cache/dnf"
+    )
+    line = replace(LINE, text=both)
+    assert command(line, {"openssl-libs.x86_64"}) == "dnf -y upgrade openssl-libs"
+    assert command(line, {"php-opcache.x86_64"}) == "dnf -y install nginx php-fpm"
+    two = replace(line, text=f"{both} && dnf -y install {'x' * 40}")
+    assert command(two, {"php-opcache"}) == f"{two.text[:57]}..."
+
+
+def test_one_line_a_cause_names_the_worst_that_it_shares_too():
+    release = replace(
+        CAUSE, type="release-differs", subject="os", text="web-a runs another release"
+    )
+    lost = replace(finding(), key="php8.2", cause="removed:php", also=["release-differs:os"])
+    calm = [
+        replace(finding(), key=f"k{n}", level="in-use", cause="release-differs:os", members=[])
+        for n in range(2)
+    ]
+    other = replace(finding(), key="zlib", cause="release-differs:os", members=[])
+    page = told(replace(host(lost, other, *calm), causes=[release]), brief=True)
+    assert "Worst: php8.2.  [release-differs:os]" in page
 
 
 def test_the_same_reason_is_told_once():
@@ -397,7 +425,7 @@ def test_causes_of_one_kind_and_one_operation_are_one_line():
         for name in ("a", "b", "c")
     ]
     page = flat(replace(host(finding()), causes=[CAUSE, *pins]))
-    assert "INSTALLED web-a pins a. And 2 like it: b, c. [pin:a]" in page
+    assert "INSTALLED web-a pins a. The same kind: b, c. [pin:a]" in page
     assert "[pin:c]" in flat(replace(host(finding()), causes=[CAUSE, *pins]), everything=True)
 
 
@@ -417,7 +445,53 @@ def test_a_list_of_sources_says_who_loads_them_and_what_their_changelogs_hold():
     ]
     cause = replace(CAUSE, explains=Explains(differences=4, sources=2, of=4))
     page = flat(replace(host(finding(), *others), causes=[cause]))
-    assert "IN USE 2 sources (loaded by x; 2 CVE ids; no symbol gone)" in page
+    assert (
+        "IN USE 2 sources (loaded by x; 2 CVE ids fixed in newer versions; no symbol gone)" in page
+    )
+
+
+def test_what_is_fixed_here_already_is_told_apart_and_how_many_changelogs_were_read():
+    use = Use(program="/usr/sbin/x", service="x.service", processes=1, files=["/lib/y.so"])
+    base = replace(finding(uses=[use]), level="in-use", cause=CAUSE.id)
+    behind = replace(base, key="a", changes=Changes(entries=1, ids=["CVE-2026-1", "CVE-2026-2"]))
+    ahead = replace(
+        base, key="b", direction="newer", changes=Changes(entries=1, ids=["CVE-2026-2"])
+    )
+    unread = replace(base, key="c")
+    cause = replace(CAUSE, explains=Explains(differences=4, sources=2, of=4))
+    page = flat(replace(host(finding(), behind, ahead, unread), causes=[cause]))
+    fixed = "1 CVE id fixed in newer versions; 1 CVE id fixed here already"
+    assert f"{fixed}; changelogs of 2 of them read" in page
+    assert "Unknown what changed in 2 of 4 sources: no changelog of them was read" in page
+    assert "nothing of what was asked" not in page
+
+
+def test_other_sonames_are_told_and_are_not_called_symbols_that_were_read():
+    named = Symbols(sonames_gained=["libx.so.2"], cites=["subject/libraries:libx.so.2|amd64|/lib"])
+    two = [
+        replace(finding(symbols=one), level="in-use", key=key)
+        for key, one in (("libx", named), ("curl", None))
+    ]
+    cause = replace(CAUSE, explains=Explains(differences=4, sources=2, of=4))
+    page = flat(replace(host(finding(), *two), causes=[cause]))
+    assert "other sonames in libx" in page
+    assert "no symbol gone" not in page
+
+
+def test_of_a_group_what_is_missing_and_both_versions_are_told():
+    gone = replace(member("php-fpm"), kind="missing", subject=None)
+    mixed = replace(finding(), key="php-defaults", kind="mixed", members=[member("php"), gone])
+    assert f"php-defaults: php-fpm missing, {OLD} -> deb12u15, 2 packages" in flat(host(mixed))
+
+
+def test_a_removed_package_is_told_by_its_cause_alone():
+    removed = replace(
+        CAUSE, type="removed", subject="php-fpm", text="php-fpm was removed from web-a", claims=[]
+    )
+    gone = replace(finding(), kind="missing", cause="removed:php-fpm")
+    page = flat(replace(host(gone), causes=[CAUSE, removed]))
+    assert "BREAKS php-fpm was removed from web-a. [removed:php-fpm]" in page
+    assert "used by" not in page
 
 
 def test_what_differs_where_the_version_does_not_is_told():

@@ -242,7 +242,7 @@ def _run_lines(
     here = case.subject.label
     found: list[Step] = []
     if pins:
-        run, why = f"RUN {install} {' '.join(pins)}", f"the {len(pins)} versions of {here}"
+        run, why = f"RUN {install} {' '.join(pins)}", f"the {words.versions(len(pins))} of {here}"
         found.append(Step(run=run, why=why, phase="packages"))
     if good:
         run = f"RUN {remove} {' '.join(good)}"

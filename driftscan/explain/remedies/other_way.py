@@ -86,7 +86,7 @@ def _packages(case: Case, members: Sequence[Divergence]) -> list[Step]:
     if pins:
         install = "apt-get install -y --no-install-recommends --allow-downgrades"
         run = f"RUN apt-get update && {install} {' '.join(pins)} && rm -rf /var/lib/apt/lists/*"
-        why = f"the {len(pins)} versions of {case.subject.label}"
+        why = f"the {words.versions(len(pins))} of {case.subject.label}"
         found.append(Step(run=run, why=why, phase="packages"))
     if gone:
         run = f"RUN apt-get purge -y {' '.join(gone)}"

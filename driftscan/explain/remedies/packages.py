@@ -94,7 +94,8 @@ def _automatic(case: Case, pins: Sequence[str], missing: Sequence[Divergence]) -
     ]
     if not marked:
         return []
-    why = f"naming packages marked {len(marked)} of them manual"
+    which = f"packages marked {len(marked)} of them" if len(marked) > 1 else "a package marked it"
+    why = f"naming {which} manual"
     return [Step(run=" ".join(["apt-mark auto", *marked]), why=why, phase="marks", words=marked)]
 
 

@@ -62,3 +62,8 @@ def compare(subject: Meta, reference: Meta) -> tuple[str, ...]:
 def _target(meta: Meta) -> str:
     """The name that this machine goes by is not how it is written."""
     return "local://" if meta.target == meta.address == "local" else meta.target
+
+
+def versions(count: int) -> str:
+    """`version` of one package, `3 versions` of several."""
+    return f"{count} versions" if count > 1 else "version"
