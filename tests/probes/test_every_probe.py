@@ -76,6 +76,72 @@ def test_a_probe_has_a_test_and_a_captured_answer(probe):
     assert transcripts(probe), f"capture it: python -m tests.probes.capture MACHINE {probe.NAME}"
 
 
+UNHAPPY = re.compile(
+    r".*-(?:closed|damaged|nobody|ops)|closed|emptied|odd|removed|truncated|unprivileged|unreadable"
+)
+"""The machines on which something was closed to the account, or damaged."""
+# Probes without such captures -> the test that shows it, and why it has no more than that.
+NO_ORACLE = {
+    "host": (
+        "a_machine_tells_who_answers_and_what_its_clock_says",
+        "its answer is id's and date's",
+    ),
+    "apk-repositories": ("a_machine_tells_its_repositories_in_order", "apk has no word for them"),
+    "apk-history": (
+        "what_the_log_says_was_done_last_is_what_is_installed",
+        "nothing but the log tells of it: compared with what apk says is installed",
+    ),
+    "pacman-repositories": (
+        "a_machine_tells_its_repositories_in_order",
+        "pacman has no word either",
+    ),
+    "pacman-history": (
+        "what_the_log_says_was_done_last_is_what_is_installed",
+        "nothing but the log tells of it: compared with what pacman says is installed",
+    ),
+    "automatic-updates": (
+        "a_real_host_tells_its_settings_its_stamps_and_why_it_fails",
+        "nothing but the files it reads tells of it",
+    ),
+}
+NO_ORACLE["set-times"] = (
+    "a_machine_tells_the_files_of_repositories_pins_and_drop_ins",
+    "the answer is stat's own, compared with what the recipe of the machine wrote",
+)
+NO_UNHAPPY = {
+    "set-times": ("what_is_shut_or_does_not_fit_is_a_gap_and_the_rest_is_told", "evidence alone"),
+    "host": ("an_unknown_line_is_named", "no file of it can be closed or damaged"),
+    "rpm": ("a_closed_database_names_what_opens_it", "its test makes such databases itself"),
+    "dnf": (
+        "a_closed_file_of_repositories_makes_all_unknown_and_a_closed_setting_only_itself",
+        "the lab's rpm machine is asked as root",
+    ),
+    "rpm-history": (
+        "a_damaged_database_gives_transactions_or_one_clear_error",
+        "its test damages databases of dnf itself",
+    ),
+    "unpackaged": ("a_closed_directory_is_a_gap", "a gap is all that an account is told of it"),
+    "rpm-conffiles": ("what_is_missing_closed_or_left_beside_is_told", "rpm's own words, typed"),
+    "automatic-updates": (
+        "what_this_account_may_not_read_is_no_absence",
+        "the files are open to all as Debian has them",
+    ),
+}
+
+
+@EVERY
+def test_a_probe_is_compared_with_an_oracle_and_has_unhappy_captures_or_a_named_reason(probe):
+    tests = (Path(__file__).parent / f"test_{probe.__name__.rpartition('.')[2]}.py").read_text()
+    compared = any(CAPTURED.glob(f"*/{probe.NAME}.oracle.txt*")) or ", oracle" in tests
+    unhappy = any(UNHAPPY.fullmatch(machine) for machine in transcripts(probe))
+    for has, reasons in ((compared, NO_ORACLE), (unhappy, NO_UNHAPPY)):
+        assert has != (probe.NAME in reasons), f"{probe.NAME}: capture it, or say why it has none"
+        if not has:
+            test, reason = reasons[probe.NAME]
+            assert f"def test_{test}(" in tests
+            assert reason
+
+
 @EVERY
 def test_a_probe_says_all_about_its_sections(probe):
     assert probe.__doc__.strip().splitlines()[0].endswith(".")

@@ -185,3 +185,20 @@ def test_a_package_of_npm_has_its_own_version_and_its_own_name(root):
         "npm/@babel/core": "7.1.0",
         "npm//lodash": "4.17.21",
     }
+
+
+INFO = "usr/lib/python3.12/site-packages/six-1.16.0.dist-info"
+LISTS = {
+    "/lib/apk/db/installed": f"P:py3-six\nV:1\nF:{INFO}\nR:METADATA\n\n",
+    "/var/lib/pacman/local/py3-six-1.16.0-2/files": f"%FILES%\nusr/\n{INFO}/\n{INFO}/METADATA\n",
+}
+
+
+@pytest.mark.parametrize("place", LISTS)
+def test_a_package_of_python_that_another_manager_brought_names_its_owner(tmp_path, place):
+    (tmp_path / INFO).mkdir(parents=True)
+    (tmp_path / "usr/lib/python3.12/site-packages/own-1.0.dist-info").mkdir()
+    make(tmp_path, place, text=LISTS[place])
+    items = told(tmp_path, "unpackaged")["python"].items
+    owners = {key.partition("@")[0]: item["owner"] for key, item in items.items()}
+    assert owners == {"pypi//six": "py3-six", "pypi//own": ""}

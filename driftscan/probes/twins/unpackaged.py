@@ -5,7 +5,7 @@ from itertools import islice
 from posixpath import basename
 
 from driftscan.model import Tree
-from driftscan.probes.twins import tools
+from driftscan.probes.twins import rpm, tools
 
 _PLACES = (
     *("/usr/local/bin", "/usr/local/sbin", "/usr/local/src", "/usr/local/lib"),
@@ -48,6 +48,25 @@ def read(tree: Tree) -> Iterator[str]:
     if tree.enterable(_INFO):
         yield "have dpkg"
         yield from (f"owner {line}" for line in tools.owners(tree, wanted))
+        return
+    infos = {path for path in tools.expand(tree, _INFOS[0]) if "\n" not in path}
+    owned = [f"owner {name}.list:{path}" for name, path in _listed(tree) if path in infos]
+    yield from ["have owners", *owned] if infos and owned else []
+
+
+def _listed(tree: Tree) -> Iterator[tuple[str, str]]:
+    """Package and directory of the lists of apk, pacman and rpm."""
+    package = ""
+    for line in tools.lines(tree, "/lib/apk/db/installed"):
+        package = line[2:] if line.startswith("P:") else package
+        if line.startswith("F:"):
+            yield package, f"/{line[2:]}"
+    for path in tools.expand(tree, "/var/lib/pacman/local/*/files"):
+        name = path.split("/")[-2].rsplit("-", 2)[0]
+        for line in tools.lines(tree, path):
+            if line.endswith("-info/"):
+                yield name, f"/{line[:-1]}"
+    yield from rpm.listed(tree)
 
 
 def _files(tree: Tree) -> Iterator[str]:
