@@ -11,7 +11,7 @@ import pytest
 from driftscan import scan, script
 from driftscan.model import Answer, Collected, Fingerprint
 from driftscan.probes.table import PROBES
-from tests.lab import engine, hosts
+from tests.lab import alpine, arch, engine, hosts, images, rpm_machine
 from tests.lab.conftest import Program
 
 pytestmark = pytest.mark.lab
@@ -25,12 +25,12 @@ SHELLS = (["dash"], ["bash", "--posix"], [BUSYBOX, "sh"])
 
 
 @contextmanager
-def container(name: str, *options: str) -> Iterator[str]:
-    """A container of web-a's image in which nothing runs but `sleep`, gone afterwards."""
+def container(name: str, *options: str, image: str = IMAGE) -> Iterator[str]:
+    """A container of web-a's image or another, in which only `sleep` runs; gone afterwards."""
     chosen = engine.current()
     whole = f"driftscan-lab-test-{name}-{os.getpid()}"
     words = ["--name", whole, "--network", "none", *chosen.limits(), *options]
-    chosen.run("run", "--detach", *words, IMAGE, "sleep", "3600")
+    chosen.run("run", "--detach", *words, image, "sleep", "3600")
     try:
         yield whole
     finally:
@@ -79,6 +79,21 @@ def test_no_file_of_the_host_changes(user: str) -> None:
         assert changes(name) == before
     assert isinstance(found.facts["dpkg"], Collected)
     assert found.meta.privilege == ("root" if user == "root" else f"user {user}")
+
+
+FAMILIES = {"rpm": rpm_machine, "alpine": alpine, "arch": arch}
+
+
+@pytest.mark.case("P01", "P02", "P03")
+@pytest.mark.parametrize("host", [*(host.name for host in images.HOSTS), *FAMILIES])
+def test_no_file_of_any_image_of_the_lab_changes_for_root_or_for_another_account(host: str) -> None:
+    if host in FAMILIES:
+        FAMILIES[host].ensure(engine.current())
+    with container(f"image-{host}", image=f"driftscan-lab/{host}:latest") as name:
+        before = changes(name)
+        for user in ("0", "65534"):
+            assert (asked(name, user).meta.privilege == "root") == (user == "0")
+            assert changes(name) == before
 
 
 def test_a_change_of_a_file_would_be_seen() -> None:
