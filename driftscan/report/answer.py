@@ -48,7 +48,7 @@ def _worst(host: HostReport, cause: Cause) -> str:
     mine = [
         finding
         for finding in host.findings
-        if cause.id in (finding.cause, *finding.also) and finding.level == cause.level
+        if finding.cause == cause.id or (cause.id in finding.also and finding.level == cause.level)
     ]
     if len(mine) < 2 or any(d.key in cause.text for d in mine[0].members):
         return ""
