@@ -119,13 +119,13 @@ payload() {
 of_files() {
   files='' odd=''
   for f in "$@"; do
-    case $files$f in --) files=1 ;; 1*) [ -f "$f" ] || odd=1 ;; esac
+    case $files:$f in :--) files=1 ;; 1:*) [ -f "$f" ] || odd=1 ;; esac
   done
   if [ -z "$odd" ]; then "$@"; return; fi
   files=''
   for f in "$@"; do
     shift
-    case $files$f in --) files=1 ;; 1*) [ -f "$f" ] || continue ;; esac
+    case $files:$f in :--) files=1 ;; 1:*) [ -f "$f" ] || continue ;; esac
     set -- "$@" "$f"
   done
   "$@"

@@ -204,7 +204,7 @@ def test_a_command_gets_only_those_of_its_files_that_are_files(tmp_path):
     for name in ("a", "b c", "-d"):
         (tmp_path / name).write_text(f"{name}\n")
     os.mkfifo(tmp_path / "pipe")
-    body = f"cd {tmp_path}; of_files grep -H . -- ./a * none; of_files grep -H . -- a 'b c'"
+    body = f"cd {tmp_path}; of_files grep -H . -- ./a * none; of_files grep -H -m 1 . -- a 'b c' pipe"
     asked = [probe(Shell("told", body))]
     lines = script.unframe(answer("sh", asked), NONCE, asked)["one"].outputs["told"].lines
     assert lines == ("./a:a", "-d:-d", "a:a", "b c:b c", "a:a", "b c:b c")

@@ -9,6 +9,10 @@ from driftscan.model import Divergence
 _WRITTEN: Mapping[str, tuple[str, ...]] = {
     "files:/etc/adduser.conf": ("adduser",),
     "files:/etc/mailcap": ("mailcap", "mime-support"),
+    **{
+        f"files:/etc/pam.d/common-{kind}": ("libpam-runtime",)
+        for kind in ("account", "auth", "password", "session", "session-noninteractive")
+    },
     "files:/etc/profile": ("base-files",),
     "files:/etc/shells": ("debianutils", "passwd"),
     "groups:messagebus": ("dbus", "dbus-system-bus-common"),

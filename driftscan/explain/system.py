@@ -100,9 +100,13 @@ def _told(case: Case, divergence: Divergence) -> str:
         return f"{divergence.key} has another text on {subject} than on {reference}"
     name, (ours, theirs) = next(iter(divergence.changes.items()))
     field = "" if name == "value" else f" ({name.replace('_', ' ')})"
-    return f"{divergence.key}{field} is {ours or 'not set'} on {subject}, " + (
-        f"{theirs or 'not set'} on {reference}"
+    return (
+        f"{divergence.key}{field} is {_plain(ours)} on {subject}, {_plain(theirs)} on {reference}"
     )
+
+
+def _plain(value: object) -> object:
+    return (", ".join(map(str, value)) if isinstance(value, list) else value) or "not set"
 
 
 def _value(item: Item | None) -> str:

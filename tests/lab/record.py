@@ -20,6 +20,7 @@ from driftscan.probes.table import PROBES
 from tests import recorded
 from tests.lab import record_families
 from tests.lab.images import HOSTS as LAB
+from tests.lab.settings import cache
 
 SYMPTOM = "unable to open image"
 _ROOT = Path(__file__).parents[2]
@@ -104,13 +105,14 @@ def main() -> None:
     for name in (host.name for host in LAB):
         packed(_DEMO if name in HOSTS else recorded.PLACE, name, answer(name))
     packed(_DEMO, "baseline.json", _BASELINE.read_bytes())
+    os.environ["DRIFTSCAN_LAB_CACHE"] = str(cache())
     with tempfile.TemporaryDirectory() as empty:
         os.environ["XDG_CACHE_HOME"] = empty  # all is asked anew
         packed(recorded.PLACE, recorded.DETAILS, details())
-    for name in HOSTS:
-        packed(_DEMO, f"{name}-again", again(name))
-    packed(_DEMO, "baseline.json", demo_baseline())
-    record_families.record(packed)
+        for name in HOSTS:
+            packed(_DEMO, f"{name}-again", again(name))
+        packed(_DEMO, "baseline.json", demo_baseline())
+        record_families.record(packed)
 
 
 def packed(place: Path, name: str, data: bytes) -> None:
