@@ -13,7 +13,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 
-from driftscan import script
+from driftscan import framing, script
 from driftscan.model import Scope
 from driftscan.probes.contract import Asks
 
@@ -65,12 +65,12 @@ def _short(text: str) -> str:
 
 
 def _template(probes: Iterable[Asks], marks: dict[str, str]) -> str:
-    begin = f'say "{script.BEGIN} collector ${{own:-unknown}}"'
+    begin = f'say "{framing.BEGIN} collector ${{own:-unknown}}"'
     body = script.template(probes, marks)
     for old, new in (
         (f"N={script.NONCE}", _ORDER),
         (script.DEADLINE, '"$seconds"'),
-        (f'say "{script.BEGIN}"', begin),
+        (f'say "{framing.BEGIN}"', begin),
         (f"\n{script.START}\n", "\nmain\n"),
     ):
         if body.count(old) != 1:
@@ -92,11 +92,11 @@ def answer(
     """The answer without what a collector adds and asks otherwise; and of which probes, and why.
 
     A collector looks below the roots that it was made with: another scope it asks otherwise. What
-    is no collector's answer stays as it is. Raises script.Malformed `collector_changed` where its
+    is no collector's answer stays as it is. Raises framing.Malformed `collector_changed` where its
     questions are ours and its file is not.
     """
     mark = nonce.encode()
-    begin = mark + f" {script.BEGIN}".encode()
+    begin = mark + f" {framing.BEGIN}".encode()
     noise, found, rest = output.partition(begin)
     own = _OWN.match(rest)
     if not found or own is None:
@@ -115,7 +115,7 @@ def answer(
             whole.append(_SECTION.sub(rb"S \1", piece))
     file = own[1].decode()
     if file != "unknown" and theirs == ours and file != digest(probes):
-        raise script.Malformed(
+        raise framing.Malformed(
             "collector_changed",
             f"the collector's file was changed (sha256 {file}): {_update(scope)}",
         )

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias, TypeVar
 import msgspec
 from msgspec import structs
 
-from driftscan import __version__, bounded, collector, plausible, sanitize, script
+from driftscan import __version__, bounded, collector, framing, plausible, sanitize, script
 from driftscan.errors import MachineError, ParseError
 from driftscan.machines import exhaustion
 from driftscan.machines.contract import Machine
@@ -276,8 +276,8 @@ def unframed(answer: Answer, questions: Questions, probes: Sequence[Asks]) -> di
             answer.output, questions.nonce, list(probes), questions.scope
         )
         known = [probe for probe in probes if probe.NAME not in strange]
-        raws = script.unframe(output, questions.nonce, known)
-    except script.Malformed as error:
+        raws = framing.unframe(output, questions.nonce, known)
+    except framing.Malformed as error:
         raise MachineError(
             error.state,
             "answer",

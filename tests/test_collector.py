@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftscan import collector, scan, script
+from driftscan import collector, framing, scan, script
 from driftscan.errors import MachineError
 from driftscan.model import Answer, Failed, Raw, Scope, Shell
 from driftscan.probes import dpkg, host
@@ -71,7 +71,7 @@ def test_a_collector_answers_as_the_script_does_in_every_shell(shell, tmp_path):
     sent = script.questions([ONE, TWO], deadline=20, nonce=NONCE)
 
     assert (done.returncode, done.stderr) == (0, b"")
-    assert answered(path, [ONE, TWO], done.stdout) == script.unframe(
+    assert answered(path, [ONE, TWO], done.stdout) == framing.unframe(
         run([*SHELLS[shell], "-s"], sent.script.encode()).stdout, NONCE, [ONE, TWO]
     )
 

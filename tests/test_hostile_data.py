@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from driftscan import script, versions
+from driftscan import framing, script, versions
 from driftscan.model import Payload
 from driftscan.probes import dpkg
 
@@ -16,7 +16,7 @@ NONCE = "0" * 32
 # A process of its own, so that its memory is nobody else's.
 FLOODED = """
 import json, sys
-from driftscan import scan, script
+from driftscan import framing, scan, script
 from driftscan.model import Answer
 from driftscan.probes import dpkg
 import driftscan.diff
@@ -85,10 +85,10 @@ def test_a_flood_of_packages_lines_and_names_is_bounded(kind):
 
 @pytest.mark.case("H14")
 def test_more_lines_than_any_machine_has_are_cut_and_told(monkeypatch):
-    monkeypatch.setattr(script, "MAX_LINES", 3)
+    monkeypatch.setattr(framing, "MAX_LINES", 3)
     for count in (3, 4, 5):
         body = b"".join(b" %d\n" % n for n in range(count))
-        payload = script._payload(body, b". 0\n", 1 << 20)
+        payload = framing._payload(body, b". 0\n", 1 << 20)
         assert payload == Payload(("0", "1", "2"), 0, count > 3)
 
 

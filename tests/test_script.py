@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftscan import sanitize, script
+from driftscan import framing, sanitize, script
 from driftscan.model import Files, Lines, Payload, Raw, Shell, Stats
 from driftscan.probes import libraries
 from driftscan.probes.table import PROBES
@@ -99,7 +99,7 @@ def test_every_shell_tells_the_same_bytes(odd, shell):
 
 @pytest.mark.case("H12", "H15", "H29")
 def test_awkward_files_are_told_as_they_are(odd):
-    raw = script.unframe(answer("dash", [questions_about(odd)]), NONCE, [questions_about(odd)])
+    raw = framing.unframe(answer("dash", [questions_about(odd)]), NONCE, [questions_about(odd)])
     files = {Path(path).name: payload for path, payload in raw["one"].files.items()}
     expected = {
         "empty.txt": (),
@@ -132,7 +132,7 @@ def test_a_link_to_a_file_of_the_kernel_that_never_ends_is_passed_over(tmp_path,
     for name, where in places.items():
         (tmp_path / f"{name}.txt").symlink_to(where)
     asked = probe(Files((str(tmp_path / "*.txt"),)))
-    raw = script.unframe(answer(shell, [asked]), NONCE, [asked])["one"]
+    raw = framing.unframe(answer(shell, [asked]), NONCE, [asked])["one"]
     read = {Path(path).name: payload.lines for path, payload in raw.files.items()}
     assert read == {"none.txt": ()}
     gaps = {Path(path).name: why for path, why in raw.gaps.items()}
@@ -140,7 +140,7 @@ def test_a_link_to_a_file_of_the_kernel_that_never_ends_is_passed_over(tmp_path,
 
 
 def test_other_answers_tell_their_lines_and_status(odd):
-    raw = script.unframe(answer("dash", [questions_about(odd)]), NONCE, [questions_about(odd)])
+    raw = framing.unframe(answer("dash", [questions_about(odd)]), NONCE, [questions_about(odd)])
     outputs = raw["one"].outputs
     assert sorted(outputs["lines"].lines)[:3] == [
         f"{odd}/-dash.txt:-e -n \\n %s",
@@ -176,7 +176,7 @@ def test_every_shell_tells_the_same_of_this_machine(shell):
             for what, payload in {**raw.files, **raw.outputs}.items()
         }
 
-    mine, dash = (script.unframe(answer(name, PROBES), NONCE, PROBES) for name in (shell, "dash"))
+    mine, dash = (framing.unframe(answer(name, PROBES), NONCE, PROBES) for name in (shell, "dash"))
     assert steady(mine) == steady(dash)
     sections = [libraries.parse(raws["libraries"]) for raws in (mine, dash)]
     assert sections[0]["libraries"] == sections[1]["libraries"]
@@ -194,7 +194,7 @@ def test_a_question_that_waits_for_a_pipe_is_ended_and_all_others_are_whole(tmp_
             Shell("itself", f"read x <{tmp_path}/pipe; echo c"), Shell("next", "echo d"), name="two"
         ),
     ]
-    raws = script.unframe(answer(shell, asked), NONCE, asked)
+    raws = framing.unframe(answer(shell, asked), NONCE, asked)
     assert raws["one"].outputs == {"held": Payload(("a",), script.STOPPED)}
     assert raws["two"].outputs["itself"] == Payload((), script.STOPPED)
     assert raws["two"].outputs["next"] == Payload(("d",))
@@ -204,9 +204,11 @@ def test_a_command_gets_only_those_of_its_files_that_are_files(tmp_path):
     for name in ("a", "b c", "-d"):
         (tmp_path / name).write_text(f"{name}\n")
     os.mkfifo(tmp_path / "pipe")
-    body = f"cd {tmp_path}; of_files grep -H . -- ./a * none; of_files grep -H -m 1 . -- a 'b c' pipe"
+    body = (
+        f"cd {tmp_path}; of_files grep -H . -- ./a * none; of_files grep -H -m 1 . -- a 'b c' pipe"
+    )
     asked = [probe(Shell("told", body))]
-    lines = script.unframe(answer("sh", asked), NONCE, asked)["one"].outputs["told"].lines
+    lines = framing.unframe(answer("sh", asked), NONCE, asked)["one"].outputs["told"].lines
     assert lines == ("./a:a", "-d:-d", "a:a", "b c:b c", "a:a", "b c:b c")
 
 
@@ -234,7 +236,7 @@ def test_what_another_account_may_not_read_is_told(place, shell):
         Lines("lines", (str(hidden),), "*.txt", "secret"),
     )
     output = answer(shell, [asked], user=65534, group=65534, extra_groups=[], cwd="/")
-    raw = script.unframe(output, NONCE, [asked])["one"]
+    raw = framing.unframe(output, NONCE, [asked])["one"]
     denied = dict.fromkeys(map(str, (place / "file.txt", closed, hidden)), "denied")
     assert raw == Raw(
         files={str(hidden / "a.txt"): Payload(("secret",))},
@@ -320,7 +322,7 @@ READ = {
 
 
 def read(stream):
-    return script.unframe(stream, NONCE, TWO)
+    return framing.unframe(stream, NONCE, TWO)
 
 
 def test_a_whole_answer_is_read():
@@ -336,7 +338,7 @@ def test_an_answer_cut_anywhere_is_incomplete_or_whole():
     for length in range(len(GOLDEN)):
         try:
             assert read(GOLDEN[:length]) == READ
-        except script.Malformed as error:
+        except framing.Malformed as error:
             assert error.state in ("no_collector", "incomplete")  # noqa: PT017
         else:
             assert length == len(GOLDEN) - 1  # all but the last newline
@@ -354,14 +356,14 @@ ONCE = [
 @pytest.mark.case("H13")
 @pytest.mark.parametrize("number", ONCE)
 def test_an_answer_without_one_of_its_control_lines_is_refused(number):
-    with pytest.raises(script.Malformed):
+    with pytest.raises(framing.Malformed):
         read(b"".join([*LINES[:number], *LINES[number + 1 :]]))
 
 
 @pytest.mark.case("H13")
 @pytest.mark.parametrize("number", ONCE)
 def test_an_answer_with_a_control_line_twice_is_refused(number):
-    with pytest.raises(script.Malformed):
+    with pytest.raises(framing.Malformed):
         read(b"".join([*LINES[: number + 1], *LINES[number:]]))
 
 
@@ -389,7 +391,7 @@ def test_an_answer_with_a_control_line_twice_is_refused(number):
     ],
 )
 def test_what_the_script_cannot_have_printed_is_refused(old, new):
-    with pytest.raises(script.Malformed):
+    with pytest.raises(framing.Malformed):
         read(GOLDEN.replace(old, new, 1))
 
 
@@ -406,7 +408,7 @@ def test_whatever_a_host_sends_only_malformed_escapes(noise, start, end):
     for stream in (noise, GOLDEN[:start] + noise + GOLDEN[end:], GOLDEN + noise):
         try:
             raws = read(stream)
-        except script.Malformed as error:
+        except framing.Malformed as error:
             assert error.state in ("no_collector", "incomplete", "malformed")  # noqa: PT017
         else:
             assert set(raws) == {"one", "two"}

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from driftscan import collector, script
+from driftscan import collector, framing, script
 from driftscan.details.asking import questions_for
 from driftscan.model import Questions, Scope, Shell, Want
 from driftscan.probes.table import PROBES, of
@@ -287,7 +287,7 @@ def test_a_script_that_was_cut_runs_whole_or_not_at_all(shell: list[str], places
     for end in range(tail, len(short.script) + 1):
         done = run(shell, short.script[:end])
         if done.stdout:
-            raws = script.unframe(done.stdout, short.nonce, [one])
+            raws = framing.unframe(done.stdout, short.nonce, [one])
             assert raws["one"].outputs["x"].lines == ("hello",)
             whole += 1
     assert whole >= len("exit $?\n")
@@ -462,7 +462,7 @@ def test_the_kernel_sees_no_write_and_no_connection(account: str, tmp_path: Path
     process, output, trace = traced(QUESTIONS.script, account, tmp_path)
 
     assert process.returncode == 0
-    assert set(script.unframe(output, QUESTIONS.nonce, PROBES)) == {p.NAME for p in PROBES}
+    assert set(framing.unframe(output, QUESTIONS.nonce, PROBES)) == {p.NAME for p in PROBES}
     assert trace.count("execve(") > 20, "this is not the trace of the whole script"
     assert "/var/lib/dpkg/status" in trace or not Path("/var/lib/dpkg/status").exists()
     assert offences(trace) == []
@@ -522,7 +522,7 @@ def written(text: str, account: str, folder: Path) -> tuple[bytes, list[str]]:
 def test_an_overlay_over_the_whole_machine_stays_empty(account: str, tmp_path: Path) -> None:
     output, changed = written(QUESTIONS.script, account, tmp_path)
 
-    assert set(script.unframe(output, QUESTIONS.nonce, PROBES)) == {p.NAME for p in PROBES}
+    assert set(framing.unframe(output, QUESTIONS.nonce, PROBES)) == {p.NAME for p in PROBES}
     assert changed == []
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from driftscan import cyclonedx, diff, resolve, scan, script, store
+from driftscan import cyclonedx, diff, framing, resolve, scan, script, store
 from driftscan.explain import engine
 from driftscan.explain.records import items
 from driftscan.machines.local import Local
@@ -111,8 +111,8 @@ def offline() -> None:
     local = Local(Target(name="here", road="local"))
     asked = script.questions(PROBES, deadline=120)
     answer = local.ask(asked, Limits())
-    row("unframing", ms(spent(lambda: script.unframe(answer.output, asked.nonce, PROBES))))
-    raws = script.unframe(answer.output, asked.nonce, PROBES)
+    row("unframing", ms(spent(lambda: framing.unframe(answer.output, asked.nonce, PROBES))))
+    raws = framing.unframe(answer.output, asked.nonce, PROBES)
     for probe in PROBES:
         row(f"  parsing {probe.NAME}", ms(spent(lambda probe=probe: probe.parse(raws[probe.NAME]))))
 

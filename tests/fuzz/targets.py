@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import msgspec
 
-from driftscan import collector, dockerfile, rpmdb, sanitize, script, store
+from driftscan import collector, dockerfile, framing, rpmdb, sanitize, store
 from driftscan.errors import DriftscanError, MachineError, ParseError
 from driftscan.explain import changelog
 from driftscan.inventory import native, targets
@@ -87,14 +87,14 @@ def _kind(kind: Kind) -> Target:
 
 
 def _framed(data: bytes) -> None:
-    with suppress(script.Malformed):
-        script.unframe(data, NONCE, ASKS)
+    with suppress(framing.Malformed):
+        framing.unframe(data, NONCE, ASKS)
 
 
 def _collected(data: bytes) -> None:
-    with suppress(script.Malformed):
+    with suppress(framing.Malformed):
         output, strange = collector.answer(data, NONCE, ASKS)
-        script.unframe(output, NONCE, [ask for ask in ASKS if ask.NAME not in strange])
+        framing.unframe(output, NONCE, [ask for ask in ASKS if ask.NAME not in strange])
 
 
 def _text(read: Callable[[str], object]) -> Target:

@@ -69,9 +69,9 @@ COVERED = {
     "rpmdb/sqlite.py": "rpmdb.sqlite",
     "attribution.py": "image",
     "collector.py": "collector",
-    "script.py": "frame",
+    "framing.py": "frame",
 }
-REFUSES = re.compile(r"raise (?:script\.)?(?:ParseError|Malformed)\(")
+REFUSES = re.compile(r"raise (?:framing\.)?(?:ParseError|Malformed)\(")
 
 
 def refusing():

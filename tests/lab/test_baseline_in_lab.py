@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from driftscan import baseline, dockerfile, script
+from driftscan import baseline, dockerfile, framing, script
 from driftscan.errors import EngineError, MachineError
 from driftscan.machines import engine as engines
 from driftscan.machines import image_layers
@@ -296,7 +296,7 @@ def test_an_image_without_a_shell_says_so(made: Lab, tmp_path: Path) -> None:
 def test_a_running_container_answers_and_one_that_is_not_there_is_unreachable(made: Lab) -> None:
     questions = script.questions(PROBES, deadline=60)
     answer = Container(made.engine, "driftscan-lab-web-a", user="0").ask(questions, Limits())
-    raws = script.unframe(answer.output, questions.nonce, PROBES)
+    raws = framing.unframe(answer.output, questions.nonce, PROBES)
     assert any(line == "Package: imagemagick" for line in raws["dpkg"].outputs["status"].lines)
     with pytest.raises(MachineError) as error:
         Container(made.engine, "driftscan-lab-nowhere").ask(questions, Limits())

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from driftscan import script
+from driftscan import framing, script
 from driftscan.errors import InputError, MachineError
 from driftscan.machines.container import CONFINED, Container, Image, reaching
 from driftscan.machines.engine import Engine
@@ -39,7 +39,7 @@ def test_the_script_goes_through_standard_input_and_its_answer_comes_back(engine
     lines = """case $1 in container) echo '["A=b"]' ;; *) exec "$4" "$5" ;; esac"""
     answer = Container(engine(lines), "web").ask(QUESTIONS, LIMITS)
     assert (answer.status, answer.environment) == (0, ("A=b",))
-    raws = script.unframe(answer.output, QUESTIONS.nonce, (host, dpkg))
+    raws = framing.unframe(answer.output, QUESTIONS.nonce, (host, dpkg))
     assert raws["dpkg"].outputs["status"].lines
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import paramiko
 import pytest
 
-from driftscan import script
+from driftscan import framing, script
 from driftscan.errors import MachineError
 from driftscan.machines import ssh as road
 from driftscan.machines.ssh import Credentials, Ssh
@@ -59,7 +59,7 @@ def test_channels_that_a_server_opens_are_refused_and_the_answer_is_read(tmp_pat
     with Sshd(tmp_path, Manners(play)) as host:
         answer = ask(host.target())
     assert len(refused) == 5
-    assert script.unframe(answer.output, QUESTIONS.nonce, ()) == {}
+    assert framing.unframe(answer.output, QUESTIONS.nonce, ()) == {}
 
 
 @pytest.mark.case("H11", "H08")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from driftscan import script
+from driftscan import framing, script
 from driftscan.errors import MachineError
 from driftscan.machines.local import Local
 from driftscan.model import Limits, Questions, Target
@@ -30,7 +30,7 @@ def test_this_machine_answers_every_probe() -> None:
     questions = script.questions(PROBES, deadline=60)
     answer = HERE.ask(questions, Limits(deadline=60))
     assert answer.status == 0
-    assert set(script.unframe(answer.output, questions.nonce, PROBES)) == {p.NAME for p in PROBES}
+    assert set(framing.unframe(answer.output, questions.nonce, PROBES)) == {p.NAME for p in PROBES}
 
 
 def test_the_path_of_who_runs_us_is_not_that_of_the_machine(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from driftscan import script
+from driftscan import framing, script
 from driftscan.errors import MachineError
 from driftscan.machines import ssh as road
 from driftscan.machines.ssh import Credentials, Ssh
@@ -36,7 +36,7 @@ def ask(
 
 
 def unframed(answer: Answer) -> dict[str, Raw]:
-    return script.unframe(answer.output, NOTHING.nonce, ())
+    return framing.unframe(answer.output, NOTHING.nonce, ())
 
 
 def fails(target: Target, credentials: Credentials | None = None) -> MachineError:
@@ -56,7 +56,7 @@ def server(tmp_path: Path) -> Iterator[OpenSsh]:
 def test_every_probe_is_answered_by_a_real_host_in_one_session(server: OpenSsh) -> None:
     questions = script.questions(PROBES, deadline=60)
     answer = ask(server.target(), questions)
-    raw = script.unframe(answer.output, questions.nonce, PROBES)
+    raw = framing.unframe(answer.output, questions.nonce, PROBES)
     assert set(raw) == {probe.NAME for probe in PROBES}
     assert (answer.status, answer.errors) == (0, b"")
     assert server.log.count("Accepted publickey") == 1
@@ -83,7 +83,7 @@ def test_fifty_servers_at_once_are_asked_by_one_process(tmp_path: Path) -> None:
             worker.start()
         for worker in workers:
             worker.join()
-    found = [script.unframe(answer.output, questions.nonce, ()) for answer in answers]
+    found = [framing.unframe(answer.output, questions.nonce, ()) for answer in answers]
     assert found == [{}] * 50
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from driftscan import script
+from driftscan import framing, script
 from driftscan.errors import MachineError
 from driftscan.machines.openssh import OpenSsh as Road
 from driftscan.machines.ssh import Credentials, Ssh
@@ -55,7 +55,7 @@ def fails(
 
 
 def answered(output: bytes) -> bool:
-    return script.unframe(output, NOTHING.nonce, ()) == {}
+    return framing.unframe(output, NOTHING.nonce, ()) == {}
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def server(tmp_path: Path) -> Iterator[OpenSsh]:
 def test_every_probe_is_answered_in_one_session(server: OpenSsh, tmp_path: Path) -> None:
     questions = script.questions(PROBES, deadline=60)
     output = ask(server.target(), folder=tmp_path, questions=questions)
-    assert set(script.unframe(output, questions.nonce, PROBES)) == {p.NAME for p in PROBES}
+    assert set(framing.unframe(output, questions.nonce, PROBES)) == {p.NAME for p in PROBES}
     assert server.log.count("Accepted publickey") == 1
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from driftscan import script
+from driftscan import framing, script
 from driftscan.errors import MachineError
 from driftscan.machines import answers
 from driftscan.machines.contract import Machine
@@ -67,7 +67,7 @@ def test_a_container_is_asked_in_the_hosts_one_session_and_tells_its_env(
     calls = client(server, CLIENT, engine)
     machine = road(server.target(engine=engine, container="web"), tmp_path)
     answer = machine.ask(NOTHING, LIMITS)
-    assert script.unframe(answer.output, NOTHING.nonce, ()) == {}
+    assert framing.unframe(answer.output, NOTHING.nonce, ()) == {}
     assert answer.environment == ("A=b c", "PATH=/opt/bin")
     assert calls.read_text().splitlines() == [
         "container inspect --format {{json .Config.Env}} web",

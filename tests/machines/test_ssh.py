@@ -11,7 +11,7 @@ from typing import Any
 import paramiko
 import pytest
 
-from driftscan import script
+from driftscan import framing, script
 from driftscan.errors import MachineError
 from driftscan.machines import ssh as road
 from driftscan.machines import tcp
@@ -69,7 +69,7 @@ def misbehaving(folder: Path, **manners: Any) -> Sshd:
 def test_an_honest_host_is_asked_in_one_session_with_exactly_one_command(folder: Path) -> None:
     with misbehaving(folder, play=answering(errors=b"locale: warning\n")) as host:
         answer = ask(host.target())
-    assert script.unframe(answer.output, QUESTIONS.nonce, ()) == {}
+    assert framing.unframe(answer.output, QUESTIONS.nonce, ()) == {}
     assert (answer.status, answer.errors) == (0, b"locale: warning\n")
     assert host.commands == ["sh -s"]
     assert host.connections == 1
@@ -410,7 +410,7 @@ def test_a_flood_of_complaints_does_not_block_the_answer_and_is_kept_in_part(fol
     with misbehaving(folder, play=answering(errors=b"e" * 5_000_000)) as host:
         answer = ask(host.target())
     assert answer.errors == b"e" * LIMITS.errors
-    assert script.unframe(answer.output, QUESTIONS.nonce, ()) == {}
+    assert framing.unframe(answer.output, QUESTIONS.nonce, ()) == {}
 
 
 def test_a_connection_that_breaks_while_an_answer_is_acknowledged_is_no_mistake_of_ours(
@@ -496,7 +496,7 @@ def test_an_exit_status_that_overtakes_the_output_does_not_cut_it(folder: Path) 
         channel.close()
 
     with misbehaving(folder, play=late) as host:
-        assert script.unframe(ask(host.target()).output, QUESTIONS.nonce, ()) == {}
+        assert framing.unframe(ask(host.target()).output, QUESTIONS.nonce, ()) == {}
 
 
 @pytest.mark.case("F29")

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from driftscan.framing import unframe
 from driftscan.model import Raw
-from driftscan.script import unframe
 
 CAPTURED = Path(__file__).parent / "captured"
 FIXTURES = Path(__file__).parents[2].parent / "shared" / "fixtures"

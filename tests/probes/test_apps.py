@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftscan import script
+from driftscan import framing, script
 from driftscan.errors import ParseError
 from driftscan.machines.directory import at
 from driftscan.machines.reading import answer
@@ -142,7 +142,7 @@ def test_the_walk_of_the_script_and_that_of_its_twin_tell_the_same(shop, shell):
     ).stdout
     with at("/") as store:
         read = b"".join(answer(asked, Root(store, lambda: None)))
-    ours, theirs = (script.unframe(said, NONCE, [walked])["walked"] for said in (live, read))
+    ours, theirs = (framing.unframe(said, NONCE, [walked])["walked"] for said in (live, read))
     assert ours.outputs["roots"] == theirs.outputs["roots"]
     assert sorted(ours.outputs["walk"].lines) == sorted(theirs.outputs["walk"].lines)
     told = {line.removeprefix(f"{shop}/") for line in ours.outputs["walk"].lines}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftscan import rpmdb, sanitize, script
+from driftscan import framing, rpmdb, sanitize, script
 from driftscan.errors import ParseError
 from driftscan.machines.directory import at
 from driftscan.machines.root import Root
@@ -246,7 +246,7 @@ def asked(folder, shell="sh", path="", release="ID=debian"):
         [shell, "-s"], input=text.encode(), capture_output=True, timeout=100, start_new_session=True
     )
     assert done.returncode == 0, done.stderr
-    return script.unframe(done.stdout, questions.nonce, [probe])["rpm"]
+    return framing.unframe(done.stdout, questions.nonce, [probe])["rpm"]
 
 
 def state(folder):

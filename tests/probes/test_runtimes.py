@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftscan.errors import ParseError
+from driftscan.framing import unframe
 from driftscan.model import Absent, Collected, Denied, Partial, Payload, Raw
 from driftscan.probes import runtimes, winners
-from driftscan.script import questions, unframe
+from driftscan.script import questions
 
 GIVEN = [about.name for about in runtimes.GIVES]
 
