@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from driftscan import framing, script, versions
+from driftscan import framing, versions
 from driftscan.model import Payload
 from driftscan.probes import dpkg
 
