@@ -54,8 +54,13 @@ at_work() {
         work += did[p]
         sum += p
         if (n == 1) waits = waits " " p
-        else if (n > 2 || is[p] != "(sed)") works = works " " p
+        else if (n > 2 || is[p] != "(sed)") {
+          below[n] = below[n] " " p
+          if (n > deepest) deepest = n
+        }
       }
+      # A shell before what it waits for, or it goes on when that has ended.
+      for (n = 2; n <= deepest; n++) works = works below[n]
       print work "-" sum (works ? works : waits)
     }'
 }

@@ -10,8 +10,13 @@ SET = "set-times"
 """Of files that set something for the whole machine: repositories, pins, units."""
 
 
-def record(case: Case, section: str, keys: Sequence[str]) -> HostRecord | None:
-    """The newest of the subject's files named, `section` being the evidence that tells times."""
+def record(
+    case: Case, section: str, keys: Sequence[str], *, named_by: Sequence[str] = ()
+) -> HostRecord | None:
+    """The newest of the subject's files named, `section` being the evidence that tells times.
+
+    `named_by` are the citations of what told which files these are.
+    """
     times = case.evidence(case.subject, section)
     found: dict[tuple[str, str], list[str]] = {}
     for key in keys:
@@ -30,7 +35,7 @@ def record(case: Case, section: str, keys: Sequence[str]) -> HostRecord | None:
         user=user,
         source="file time",
         confidence="inferred",
-        cites=case.cite(case.subject, section, *found[time, user]),
+        cites=[*named_by, *case.cite(case.subject, section, *found[time, user])],
     )
 
 

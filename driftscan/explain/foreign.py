@@ -53,8 +53,8 @@ def _foreign(
     sources = case.evidence(case.subject, "repository-sources")
     places = sources.get(lead.key, {}).get("places")
     where = f" ({places[0]})" if isinstance(places, list) and places else ""
-    cites = case.cite(case.subject, "repositories", *names)
-    cites += case.cite(case.subject, "repository-sources", lead.key) if where else []
+    told = case.cite(case.subject, "repository-sources", lead.key) if where else []
+    cites = case.cite(case.subject, "repositories", *names) + told
     text = f"{', '.join(names)}{where} is configured on {case.subject.label} only"
     evidence = [Evidence(text=text, confidence="recorded", cites=cites)]
     installed = case.packages(case.subject).items()
@@ -69,7 +69,7 @@ def _foreign(
         confidence="recorded",
         claims=[*(r.id for r in repositories), *(d.id for d in brought)],
         evidence=evidence,
-        host_record=filetimes.record(case, filetimes.SET, _files(places)),
+        host_record=filetimes.record(case, filetimes.SET, _files(places), named_by=told),
     )
 
 
