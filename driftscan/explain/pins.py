@@ -181,8 +181,14 @@ def _pin(case: Case, pins: Sequence[Divergence], open_: Sequence[Divergence]) ->
 
 def _written(case: Case, ours: Sequence[Divergence]) -> HostRecord | None:
     """When the files of the subject's own pins were last changed."""
-    places = {_place(case, case.subject, pin).rpartition(":")[0] for pin in ours}
-    return filetimes.record(case, filetimes.SET, sorted(places - {""}))
+    places = {pin.key: _place(case, case.subject, pin).rpartition(":")[0] for pin in ours}
+    placed = [key for key, place in places.items() if place]
+    return filetimes.record(
+        case,
+        filetimes.SET,
+        sorted({places[key] for key in placed}),
+        named_by=case.cite(case.subject, "apt-pin-files", *placed),
+    )
 
 
 def _said(case: Case, side: Side, pin: Divergence) -> str:

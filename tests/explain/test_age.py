@@ -204,7 +204,9 @@ def test_what_no_log_has_is_recorded_by_the_time_of_its_own_file(kind, path, evi
         "uid 1000",
         "file time",
     )
-    assert (record.confidence, record.cites) == ("inferred", [f"subject/set-times:{path}"])
+    named_by = [f"subject/{section}:{key}" for section, items in evidence.items() for key in items]
+    assert record.cites == [*named_by, f"subject/set-times:{path}"]
+    assert record.confidence == "inferred"
     assert other is None
 
 
