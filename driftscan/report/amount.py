@@ -77,3 +77,8 @@ def some(names: Sequence[str], most: int) -> str:
     """`a, b, c +4`."""
     more = f" +{len(names) - most}" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def plural(count: int) -> str:
+    """The `s` of several."""
+    return "" if count == 1 else "s"

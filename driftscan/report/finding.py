@@ -1,7 +1,7 @@
 """One finding on the page: what changed, since when, by whom on both sides, what it breaks."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from driftscan.model import (
     NO_LOGS,
@@ -19,7 +19,7 @@ from driftscan.model import (
     managers,
 )
 from driftscan.model.managers import MANAGERS
-from driftscan.report.amount import Amount, some
+from driftscan.report.amount import Amount, plural, some
 from driftscan.report.page import INDENT, Page
 
 _LABEL = {"breaks": "BREAKS", "in-use": "IN USE", "installed": "INSTALLED"}
@@ -120,71 +120,6 @@ def one(finding: Finding) -> str:
     return f"{finding.key} ({side})"
 
 
-def listed(findings: Sequence[Finding], amount: Amount, *, more: bool) -> str:
-    """Several findings in a sentence: who loads them, what their changelogs hold, their names."""
-    count = f"{len(findings)}{' more' if more else ''} source{_s(len(findings))}"
-    told = (
-        [*_reached(findings), *_together(findings)] if amount.reasons else [*_reached(findings)][:1]
-    )
-    about = f" ({'; '.join(told)})" if told else ""
-    return f"{count}{about}: {some([one(f) for f in findings], amount.names)}"
-
-
-def _reached(findings: Sequence[Finding]) -> Iterator[str]:
-    """Who loads them; of those in use that nobody loads, why they are."""
-    loaded = [finding for finding in findings if finding.uses]
-    idle = [finding for finding in findings if not finding.uses]
-    if loaded:
-        users = sorted({_user(use) for finding in loaded for use in finding.uses})
-        yield f"{_which(loaded, findings)}loaded by {some(users, _SHOWN)}"
-    elif all(finding.uses_known for finding in findings):
-        yield "not loaded now"
-    asked = [f for f in idle if f.level == "in-use" and f.requested]
-    if asked:
-        yield f"{_which(asked, findings)}asked for by name"
-    other = {f.cause: "" for f in idle if f.level == "in-use" and not f.requested}
-    if other:
-        yield f"in use by {some(list(other), 1)}"
-
-
-def _which(some_: Sequence[Finding], all_: Sequence[Finding]) -> str:
-    return "" if len(some_) == len(all_) else f"{len(some_)} "
-
-
-def _together(findings: Sequence[Finding]) -> Iterator[str]:
-    """What their changelogs hold, and of how many these were read; whether a symbol is gone."""
-    read = [finding for finding in findings if finding.changes]
-    ahead = _advisories(f for f in read if f.direction == "newer")
-    behind = _advisories(f for f in read if f.direction != "newer") - ahead
-    if behind:
-        yield f"{len(behind)} CVE id{_s(len(behind))} fixed in newer versions"
-    if ahead:
-        yield f"{len(ahead)} CVE id{_s(len(ahead))} fixed here already"
-    if 0 < len(read) < len(findings):
-        yield f"changelogs of {len(read)} of them read"
-    other = [f.key for f in findings if f.symbols and _has_other_sonames(f.symbols)]
-    if other:
-        yield f"other sonames in {some(other, _SHOWN)}"
-    known = [f.symbols for f in findings if f.symbols and _exports_read(f.symbols)]
-    if known and not any(one.lost or one.sonames_lost for one in known):
-        which = "" if len(known) == len(findings) else f" in {len(known)} of them"
-        yield f"no symbol gone{which}"
-
-
-def _has_other_sonames(symbols: Symbols) -> bool:
-    return bool(symbols.sonames_gained or symbols.sonames_lost)
-
-
-def _exports_read(symbols: Symbols) -> bool:
-    """Whether more than the sonames is known."""
-    return not symbols.cites or any("/symbols:" in cite for cite in symbols.cites)
-
-
-def _advisories(findings: Iterable[Finding]) -> set[str]:
-    told = (finding.changes.ids for finding in findings if finding.changes)
-    return {name for ids in told for name in ids if name.startswith("CVE-")}
-
-
 # An upload to a release of the distribution: what stands before it is the package's own version.
 _UPLOAD = re.compile(r"(?:deb|bpo)[0-9]+u?[0-9]*(?:\+b[0-9]+)?")
 
@@ -279,13 +214,13 @@ def _match(finding: Finding, match: Match) -> str:
     of = "only match" if match.hits == 1 else f"one of {match.hits} matches"
     return (
         f'{_brief(finding, match.version)}  "{match.text}"  your symptom: {of} in '
-        f"{match.searched} changelog{_s(match.searched)}"
+        f"{match.searched} changelog{plural(match.searched)}"
     )
 
 
 def _changed(finding: Finding, changes: Changes, amount: Amount) -> str:
     counts = ", ".join(f"{count} {kind}" for kind, count in changes.counts.items())
-    uploads = f"{changes.entries} upload{_s(changes.entries)}"
+    uploads = f"{changes.entries} upload{plural(changes.entries)}"
     total = f"{uploads}: {counts}" if counts else uploads
     if not changes.complete:
         total += "; more may have changed, the text does not reach that far"
@@ -389,10 +324,10 @@ def _use(use: Use, amount: Amount) -> str:
         parts.append(f"listens on {some(use.ports, limit)}")
     if use.stale:
         parts.append("still runs the old file")
-    return f"{_user(use)} ({', '.join(parts)})"
+    return f"{user(use)} ({', '.join(parts)})"
 
 
-def _user(use: Use) -> str:
+def user(use: Use) -> str:
     return use.service.removesuffix(".service") or use.program.rpartition("/")[2]
 
 
@@ -402,7 +337,3 @@ def _needs(finding: Finding, amount: Amount) -> str:
         return f"{finding.dependency_count} packages, none of which differs"
     shown = some(names, amount.names)
     return f"{len(names)} of {finding.dependency_count} packages differ too: {shown}"
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"

@@ -5,7 +5,7 @@ from itertools import groupby, takewhile
 
 from driftscan.model import PHASES, HostReport, Phase, Remedy, Step
 from driftscan.report import answer
-from driftscan.report.amount import Amount
+from driftscan.report.amount import Amount, plural
 from driftscan.report.page import Page
 
 _BESIDE: tuple[Phase, ...] = ("settings", "restarts")
@@ -52,13 +52,9 @@ def _steps(page: Page, host: HostReport, steps: Sequence[Step], amount: Amount) 
     if left:
         phases = list(dict.fromkeys(step.phase for step in left))
         which = f" ({', '.join(phases)})" if len(phases) < len(PHASES) // 2 else ""
-        page.command(f"# {len(left)} more step{_s(len(left))}{which}: {_WHOLE}")
+        page.command(f"# {len(left)} more step{plural(len(left))}{which}: {_WHOLE}")
     for number in sorted(chosen):
         _together(page, groups[number], amount)
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
 
 
 def _together(page: Page, group: Sequence[Step], amount: Amount) -> None:
@@ -89,7 +85,7 @@ def _command(page: Page, step: Step, why: str, amount: Amount) -> None:
 def _other_way(page: Page, remedy: Remedy, amount: Amount) -> None:
     """The last command alone: what the others would write is long, and rarely wanted."""
     lines = len(remedy.steps) - 1
-    what = f"{lines} line{_s(lines)} for the Dockerfile (--all)"
+    what = f"{lines} line{plural(lines)} for the Dockerfile (--all)"
     last = remedy.steps[-1].run
     told = f"{what}, then {last}" if amount.rules else what
     page.item("", f"Or the other way: {told if lines else last}", indent=0, name=remedy.id)

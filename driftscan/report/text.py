@@ -15,8 +15,9 @@ from driftscan.model import (
 from driftscan.model.managers import MANAGERS
 from driftscan.report import answer, coverage, rootless, settled, words
 from driftscan.report.about import about
-from driftscan.report.amount import ALL, LINES, SIZES, Amount, some
-from driftscan.report.finding import detail, fit, label, listed, record, sure
+from driftscan.report.amount import ALL, LINES, SIZES, Amount, plural, some
+from driftscan.report.finding import detail, fit, label, record, sure
+from driftscan.report.findings import listed
 from driftscan.report.page import Page
 from driftscan.report.remedy import remedies
 
@@ -246,21 +247,17 @@ def _awaited(host: HostReport, amount: Amount) -> str:
     members = [member for group in host.expected for member in group.members]
     packages = sum(managers.is_id(member) for member in members)
     other = (
-        f" and {len(members) - packages} other item{_s(len(members) - packages)}"
+        f" and {len(members) - packages} other item{plural(len(members) - packages)}"
         if len(members) > packages
         else ""
     )
     if not amount.rules:
-        return f"{packages} package{_s(packages)}{other} that only a host has"
+        return f"{packages} package{plural(packages)}{other} that only a host has"
     rules = sorted(host.expected, key=lambda group: (-len(group.members), group.rule))
     named = [group.rule for group in rules if group.rule != _NEEDED]
     names = some(named, amount.names) or "what others need"
     needed = ", and what those need" if named and len(named) < len(rules) else ""
-    return f"{packages} package{_s(packages)}{other} that only a host has: {names}{needed}"
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
+    return f"{packages} package{plural(packages)}{other} that only a host has: {names}{needed}"
 
 
 def _distinct(records: Iterable[HostRecord]) -> list[HostRecord]:
