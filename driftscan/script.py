@@ -67,8 +67,9 @@ at_work() {
 # Ends a question whose processes do nothing at all for a while, as a pipe or a file system makes
 # them wait; and everything of this session if the other side has gone. Its sleep is ended by KILL:
 # a TERM is lost in a child that has just been forked, and this would be waited for all that time.
+# The end of the connection may come at once: it is born deaf to it.
+trap '' HUP
 ( command -v sleep >/dev/null || exit 0
-  trap '' HUP
   trap 'kill -KILL $!; wait $!; exit 0' TERM
   self='' before='' idle=0 left=@DEADLINE@
   limit=$((left / 5))
@@ -91,6 +92,7 @@ at_work() {
   kill -KILL 0
 ) </dev/null >/dev/null 2>&1 &
 watchdog=$!
+trap - HUP
 command -v renice >/dev/null && renice -n 10 -p $$ >/dev/null 2>&1
 exec 4>&1
 
